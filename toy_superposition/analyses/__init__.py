@@ -1,0 +1,10 @@
+"""Theory put beside trained results: a dataset in, the same dataset with more variables out.
+
+An analysis runs once, after training, and its variables are stored with the results, so that
+figures and claims are drawn from results alone.
+"""
+
+from toy_superposition.analyses import phase_change
+from toy_superposition.analyses.analysis import Analysis
+
+ANALYSES: dict[str, Analysis] = {"phase_change": phase_change.ANALYSIS}

@@ -1,0 +1,272 @@
+"""ConfigDict → Experiment: everything is checked here, before any device is touched."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from toy_superposition import analyses, figures, sweep
+from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition.errors import UserError
+from toy_superposition.evaluation import EVALUATIONS
+from toy_superposition.measures import MEASURES
+from toy_superposition.models import INITIALIZERS, MODELS, PARAM_DIMS
+from toy_superposition.objective import REDUCTIONS, TARGETS
+from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES
+from toy_superposition.profiles import PROFILES
+from toy_superposition.sweep import Axis, Scalar
+from toy_superposition.theory import expected_loss
+from toy_superposition.types import Group
+
+SCALES = ("linear", "log", "points", "restarts")
+# Field → the names that it may hold.
+NAMES: dict[str, Collection[str]] = {
+  "model.name": MODELS,
+  "init.scheme": INITIALIZERS,
+  "data.distribution": DISTRIBUTIONS,
+  "data.target": TARGETS,
+  "density.profile": PROFILES,
+  "importance.profile": PROFILES,
+  "loss.reduction": REDUCTIONS,
+  "train.optimizer": OPTIMIZERS,
+  "train.schedule": SCHEDULES,
+  "evaluation.method": EVALUATIONS,
+  "analysis": ("none", *analyses.ANALYSES),
+}
+# Integer field → least value.
+INTEGERS = {
+  "seed": 0,
+  "model.n_features": 1,
+  "model.n_hidden": 1,
+  "init.n_instances": 1,
+  "train.steps": 1,
+  "train.batch_size": 1,
+  "train.warmup_steps": 0,
+  "evaluation.n_samples": 1,
+  "run.log_every": 0,
+}
+MAX_INTEGER = 2**31 - 1  # steps and indices are int32 on the device
+# Number field → (low, high, whether low and high are allowed themselves).
+NUMBERS = {
+  "init.scale": (0, math.inf, False, False),
+  "density.base": (0, 1, True, True),
+  "density.ratio": (0, math.inf, True, False),
+  "importance.base": (0, math.inf, True, False),
+  "importance.ratio": (0, math.inf, True, False),
+  "train.learning_rate": (0, math.inf, False, False),
+  "train.b1": (0, 1, True, False),
+  "train.b2": (0, 1, True, False),
+  "train.epsilon": (0, math.inf, True, False),
+  "train.weight_decay": (0, math.inf, True, False),
+  "train.momentum": (0, 1, True, False),
+  "run.checkpoint_seconds": (0, math.inf, True, False),
+  "run.memory_gib": (0, math.inf, True, False),
+}
+# Names that an axis may not take: other dimensions and variables of the results.
+RESERVED = {
+  *("feature", "hidden", "finite", "loss", "loss_sum", "loss_mean", "feature_loss"),
+  *("feature_density", "feature_importance", "peak_learning_rate", *PARAM_DIMS, *MEASURES),
+}
+# Fields that say how a run is done or drawn, not what is computed.
+PRESENTATION = ("run.", "figures")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """A checked config, ready to run."""
+
+  name: str
+  values: Mapping[str, Any]  # every field by its dotted name, JSON-able
+  axes: tuple[Axis, ...]
+  groups: tuple[Group, ...]
+  measures: tuple[str, ...]
+  figures: tuple[str, ...]
+
+  @property
+  def identity(self) -> dict[str, Any]:
+    """The fields that decide the results: two runs with equal identities agree."""
+    return {k: v for k, v in self.values.items() if not k.startswith(PRESENTATION)}
+
+
+def resolve(config: ConfigDict) -> Experiment:
+  """Returns the experiment that a config describes.
+
+  Raises:
+    UserError: names the field, the value found, what is allowed, and the nearest valid name.
+  """
+  values = dict(_flatten(config.to_dict()))
+  _check_name(values["name"])
+  for field, value in values.items():
+    if not field.startswith("axis."):
+      _check_value(field, value)
+  axes = tuple(_axis(name, values) for name in values["axes"])
+  _check_axes(axes)
+  for field, table in (("measures", MEASURES), ("figures", figures.FIGURES)):
+    for name in values[field]:
+      _check_choice(field, name, table)
+  for name in values["figures"]:
+    wanted = figures.FIGURES[name].analysis
+    if wanted and wanted != values["analysis"]:
+      raise _error("figures", name, f"with config.analysis={wanted!r} only")
+  groups = tuple(sweep.make_groups(values, axes))
+  for group in groups:
+    _check_group(group)
+  _check_combinations(values, groups)
+  measures, drawn = tuple(values["measures"]), tuple(values["figures"])
+  if values["analysis"] != "none":
+    analysis = analyses.ANALYSES[values["analysis"]]
+    missing = [name for name in analysis.measures if name not in measures]
+    if missing:
+      raise _error("measures", measures, f"{', '.join(missing)} too, for the analysis")
+    analysis.check(values, [axis.name for axis in axes], groups)
+  return Experiment(values["name"], values, axes, groups, measures, drawn)
+
+
+def nearest(name: object, allowed: Collection[str]) -> str:
+  """Returns "; did you mean 'x'?" with the allowed name nearest to `name`, or nothing."""
+  close = difflib.get_close_matches(str(name), list(allowed), n=1)
+  return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _error(field: str, value: object, allowed: str) -> UserError:
+  return UserError(f"config.{field}: {value!r} is not allowed; allowed: {allowed}")
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+  for key, value in tree.items():
+    if isinstance(value, Mapping):
+      yield from _flatten(value, f"{prefix}{key}.")
+    else:
+      yield prefix + key, value
+
+
+def _check_name(name: str) -> None:
+  if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
+    raise _error("name", name, "letters, digits, '-', '_' and '.', not empty")
+
+
+def _check_choice(field: str, name: object, allowed: Collection[str]) -> None:
+  if name not in allowed:
+    raise _error(field, name, ", ".join(allowed) + nearest(name, allowed))
+
+
+def _check_value(field: str, value: Any) -> None:
+  """Checks one field by itself; fields without a rule are checked elsewhere."""
+  if field in NAMES:
+    _check_choice(field, value, NAMES[field])
+  elif field in INTEGERS:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not INTEGERS[field] <= value <= MAX_INTEGER:
+      raise _error(field, value, f"an integer ≥ {INTEGERS[field]}, below 2³¹")
+  elif field in NUMBERS:
+    low, high, closed_low, closed_high = NUMBERS[field]
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    inside = number and (low <= value if closed_low else low < value)
+    if not inside or not (value <= high if closed_high else value < high):
+      interval = f"{'[' if closed_low else '('}{low}, {high}{']' if closed_high else ')'}"
+      raise _error(field, value, f"a number in {interval}")
+  elif field in ("axes", "measures", "figures"):
+    if not isinstance(value, tuple | list) or not all(isinstance(name, str) for name in value):
+      raise _error(field, value, "a tuple of names")
+    if len(set(value)) < len(value):
+      raise _error(field, value, "each name once")
+
+
+def _axis(name: str, values: Mapping[str, Any]) -> Axis:
+  """Returns the axis of that name, its points computed and checked one by one."""
+  entry = {
+    key.removeprefix(f"axis.{name}."): value
+    for key, value in values.items()
+    if key.startswith(f"axis.{name}.")
+  }
+  if not entry:
+    defined = {key.split(".")[1] for key in values if key.startswith("axis.")}
+    _check_choice("axes", name, sorted(defined))
+  if name in RESERVED:
+    raise _error("axes", name, f"any name but {', '.join(sorted(RESERVED))}")
+  where = f"axis.{name}"
+  _check_choice(f"{where}.scale", entry.get("scale"), SCALES)
+  if entry["scale"] == "restarts":
+    return Axis(name, "", tuple(range(_count(f"{where}.num", entry.get("num")))))
+  field = entry.get("field")
+  fields = (*sweep.INSTANCE_FIELDS, *sweep.SPEC_FIELDS.values())
+  _check_choice(f"{where}.field", field, fields)
+  points = _points(where, entry)
+  if field in INTEGERS and entry["scale"] != "points":
+    points = [round(float(point)) for point in points]
+  for point in points:
+    try:
+      _check_value(str(field), point)
+    except UserError as error:
+      raise UserError(f"config.{where} sets {str(error).removeprefix('config.')}") from None
+  if len(set(points)) < len(points):
+    raise _error(where, points, "each point once")
+  return Axis(name, str(field), tuple(points))
+
+
+def _points(where: str, entry: Mapping[str, Any]) -> list[Scalar]:
+  """Returns the points of an axis as its scale says."""
+  if entry["scale"] == "points":
+    points = entry.get("points")
+    if not isinstance(points, tuple | list) or not points:
+      raise _error(f"{where}.points", points, "at least one point, as a tuple")
+    return list(points)
+  num = _count(f"{where}.num", entry.get("num"))
+  for end in ("start", "stop"):
+    value = entry.get(end)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+      raise _error(f"{where}.{end}", value, "a finite number")
+    if entry["scale"] == "log" and value <= 0:
+      raise _error(f"{where}.{end}", value, "a number > 0 on a logarithmic axis")
+  spaced = np.geomspace if entry["scale"] == "log" else np.linspace
+  return spaced(entry["start"], entry["stop"], num).tolist()
+
+
+def _count(where: str, num: Any) -> int:
+  if not isinstance(num, int) or isinstance(num, bool) or num < 1:
+    raise _error(where, num, "an integer ≥ 1: an axis has at least one point")
+  return num
+
+
+def _check_axes(axes: tuple[Axis, ...]) -> None:
+  fields = [axis.field for axis in axes if axis.field]
+  for field in fields:
+    if fields.count(field) > 1:
+      raise _error("axes", [a.name for a in axes], f"one axis only that sets {field}")
+  if math.prod(len(axis.points) for axis in axes) > MAX_INTEGER:
+    raise _error("axes", [a.name for a in axes], "fewer than 2³¹ instances in all")
+
+
+def _check_group(group: Group) -> None:
+  """Checks what the profiles made of the numbers: every feature of every instance."""
+  rules = (("density", 1.0, "0 to 1"), ("importance", math.inf, "finite numbers ≥ 0"))
+  for field, high, allowed in rules:
+    values = getattr(group.instances, field)
+    bad = ~((values >= 0) & (values <= high) & np.isfinite(values))
+    if bad.any():
+      row, feature = np.argwhere(bad)[0]
+      raise UserError(
+        f"config.{field}: profile, base and ratio give {values[row, feature]:g} for feature "
+        f"{feature} of instance {group.instances.index[row]}; allowed: {allowed}"
+      )
+
+
+def _check_combinations(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
+  """Checks fields against each other, for every group."""
+  if values["evaluation.method"] != "exact":
+    return
+  for spec in (group.spec for group in groups):
+    wanted = "sampled: exact needs "
+    if spec.model not in expected_loss.MODELS:
+      allowed = wanted + f"model {' or '.join(expected_loss.MODELS)}, not {spec.model}"
+    elif spec.distribution != "sparse_uniform" or spec.target != "identity":
+      allowed = wanted + "data sparse_uniform with target identity"
+    elif spec.n_features > expected_loss.MAX_FEATURES:
+      allowed = wanted + f"at most {expected_loss.MAX_FEATURES} features, not {spec.n_features}"
+    else:
+      continue
+    raise _error("evaluation.method", "exact", allowed)

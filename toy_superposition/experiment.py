@@ -1,0 +1,200 @@
+"""Runs an experiment in a folder: training, checkpoints, results, figures."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from toy_superposition import evaluation, placement, problem, streams, train
+from toy_superposition.analyses import ANALYSES
+from toy_superposition.analyses.analysis import Claim
+from toy_superposition.config import Experiment
+from toy_superposition.errors import UserError
+from toy_superposition.figures import FIGURES, style
+from toy_superposition.interrupts import Interrupted
+from toy_superposition.measures import measure
+from toy_superposition.progress import Progress
+from toy_superposition.records import files, metrics, results
+from toy_superposition.records.checkpoints import Checkpoints
+from toy_superposition.records.workdir import Workdir
+from toy_superposition.types import Group, TrainState
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+log = logging.getLogger(__name__)
+LOGS_PER_RUN = 20  # segments of a run when the config names no length
+
+
+def run(
+  experiment: Experiment,
+  workdir: Workdir,
+  mesh: Mesh,
+  stop: Callable[[], int | None] = lambda: None,
+) -> dict[str, "xr.Dataset"]:
+  """Trains what is not yet trained and writes results.nc; returns its datasets.
+
+  Args:
+    experiment: what to run.
+    workdir: opened for this experiment; a run found there is continued.
+    mesh: the devices to spread the instances over.
+    stop: asked at segment borders; a signal's number ends the run after a checkpoint.
+
+  Raises:
+    Interrupted: `stop` returned a signal; the same call later continues.
+    UserError: the disk is full or cannot be written.
+  """
+  values = experiment.values
+  budget = placement.memory_budget(list(mesh.devices.flat), values["run.memory_gib"])
+  outcomes = []
+  with_tensorboard = workdir.tensorboard if values["run.tensorboard"] else None
+  writer = metrics.Metrics(workdir.metrics, with_tensorboard)
+  try:
+    for i in range(len(experiment.groups)):
+      state = _train(experiment, i, workdir, mesh, budget, writer, stop)
+      outcomes.append(_judge(experiment, experiment.groups[i], state, mesh, budget))
+  finally:
+    writer.close()
+  datasets = results.assemble(values, experiment.axes, experiment.groups, outcomes)
+  if values["analysis"] != "none":
+    log.info("theory: computing what %s compares with", values["analysis"])
+    analysis = ANALYSES[values["analysis"]]
+    datasets = {name: analysis.run(ds, mesh, budget) for name, ds in datasets.items()}
+  results.save(workdir, datasets)
+  return datasets
+
+
+def _borders(first: int, steps: int, every: int) -> list[int]:
+  """Returns the steps after `first` at which training pauses: multiples of `every`, and the
+  end."""
+  every = every or max(1, -(-steps // LOGS_PER_RUN))
+  return [*range(first - first % every + every, steps, every), steps] if first < steps else []
+
+
+def _train(
+  experiment: Experiment,
+  number: int,
+  workdir: Workdir,
+  mesh: Mesh,
+  budget: int,
+  writer: metrics.Metrics,
+  stop: Callable[[], int | None],
+) -> TrainState:
+  """Returns the trained state of one group, from its last checkpoint on."""
+  values, group = experiment.values, experiment.groups[number]
+  one = problem.make(group.spec)
+  root = streams.root(group.spec.seed)
+  like = jax.eval_shape(lambda i: train.initial_state(one, i, root), group.instances)
+  checkpoints = Checkpoints(workdir.checkpoints(number))
+  start = checkpoints.latest(like)
+  step = start[0] if start else 0
+  label = experiment.name
+  if len(experiment.groups) > 1:
+    label += f" [{number + 1}/{len(experiment.groups)}]"
+  if start:
+    log.info("%s: continuing after step %d of %d", label, step, group.spec.steps)
+  writer.keep_until(number, step)
+  progress = Progress(label, step, group.spec.steps, len(group.instances.index))
+  state = start[1] if start else None
+  saved = time.monotonic()
+  try:
+    for snapshot in train.run(
+      one,
+      group,
+      _borders(step, group.spec.steps, values["run.log_every"]),
+      mesh=mesh,
+      memory_budget=budget,
+      start=start,
+      on_compiled=lambda program, n: progress.compiled(program.compile_seconds, n, mesh.size),
+    ):
+      progress.update(snapshot)
+      writer.write(metrics.summary(number, snapshot, progress.rate))
+      state, signal = snapshot.state, stop()
+      due = time.monotonic() - saved >= values["run.checkpoint_seconds"]
+      if due or signal or snapshot.step == group.spec.steps:
+        checkpoints.save(snapshot.step, state)
+        saved = time.monotonic()
+      if signal:
+        raise Interrupted(signal)
+  finally:
+    progress.close()
+    checkpoints.close()
+  if (signal := stop()) is not None:
+    raise Interrupted(signal)
+  assert state is not None  # a group has at least one step
+  return state
+
+
+def _judge(
+  experiment: Experiment, group: Group, state: TrainState, mesh: Mesh, budget: int
+) -> dict[str, np.ndarray]:
+  """Returns the results' variables of one trained group."""
+  values, one = experiment.values, problem.make(group.spec)
+
+  def judge(operands):
+    params, instances = operands
+    feature_loss = evaluation.evaluate(
+      one, params, instances, values["evaluation.method"], values["evaluation.n_samples"]
+    )
+    return feature_loss, measure(params, experiment.measures)
+
+  # Evaluation works on batches of its own size; plan for it as for training on them.
+  each = placement.instance_bytes(group.spec, evaluation.BATCH_SIZE)
+  feature_loss, measured = placement.map_slices(
+    judge, (state.params, group.instances), mesh=mesh, bytes_each=each, budget=budget
+  )
+  loss_sum = feature_loss.sum(axis=1)
+  leaves = [feature_loss, *jax.tree.leaves(state.params)]
+  finite = np.all([np.isfinite(x).reshape(len(x), -1).all(axis=1) for x in leaves], axis=0)
+  if not finite.all():
+    log.warning("%d of %d instances are not finite", int((~finite).sum()), len(finite))
+  return {
+    **vars(state.params),
+    "feature_loss": feature_loss,
+    "loss_sum": loss_sum,
+    "loss_mean": loss_sum / group.spec.n_features,
+    "finite": finite.astype(np.int8),
+    "feature_density": group.instances.density,
+    "feature_importance": group.instances.importance,
+    "peak_learning_rate": group.instances.learning_rate,
+    **measured,
+  }
+
+
+def draw(
+  names: Sequence[str], datasets: Mapping[str, "xr.Dataset"], workdir: Workdir
+) -> Iterator[Path]:
+  """Draws figures from stored results and yields the files written.
+
+  Raises:
+    UserError: the disk is full or cannot be written.
+  """
+  with files.disk_errors(workdir.figures):
+    workdir.figures.mkdir(exist_ok=True)
+    for name in names:
+      for group, dataset in datasets.items():
+        stem = "_".join(filter(None, (name, group.strip("/"))))
+        yield from style.save(FIGURES[name].draw(dataset), workdir.figures / stem)
+
+
+def claims(analysis: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:
+  """Returns the statements that stored results decide; none without an analysis."""
+  if analysis == "none":
+    return []
+  return [row for dataset in datasets.values() for row in ANALYSES[analysis].claims(dataset)]
+
+
+def stored(workdir: Workdir) -> dict[str, "xr.Dataset"] | None:
+  """Returns the results of a finished run; None, with a warning if damaged, otherwise."""
+  if not workdir.results.exists():
+    return None
+  try:
+    return results.read(workdir)
+  except UserError as error:
+    log.warning("%s; it is made anew from the checkpoints", str(error).split(";")[0])
+    return None

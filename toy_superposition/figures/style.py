@@ -1,0 +1,42 @@
+"""One look for all figures, and how they are written."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+FORMATS = ("png", "pdf")
+STYLE = {
+  "figure.dpi": 100,
+  "savefig.dpi": 200,
+  "font.size": 9,
+  "axes.titlesize": 9.5,
+  "axes.labelsize": 9,
+  "axes.spines.top": False,
+  "axes.spines.right": False,
+  "legend.frameon": False,
+  "pdf.fonttype": 42,  # TrueType: text stays text
+  "mathtext.fontset": "dejavusans",
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+  """Draws with the package's style, leaving matplotlib's settings as they were."""
+  with mpl.rc_context(STYLE):
+    yield
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+  """Writes a figure in every format, whole or not at all; the bytes depend on it alone."""
+  written = []
+  for suffix in FORMATS:
+    path = stem.with_suffix(f".{suffix}")
+    temporary = path.with_name(f".{path.name}.tmp")
+    metadata = {"CreationDate": None} if suffix == "pdf" else {}
+    figure.savefig(temporary, format=suffix, metadata=metadata, bbox_inches="tight")
+    temporary.replace(path)
+    written.append(path)
+  return written

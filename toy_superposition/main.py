@@ -1,0 +1,122 @@
+"""Runs one experiment: python -m toy_superposition.main --config=configs/phase_change.py
+
+The config is Python code and is executed; run only configs that you trust.
+"""
+
+import difflib
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+  """Defines this entry point's flags."""
+  from ml_collections import config_flags
+
+  config_flags.DEFINE_config_file(
+    "config", None, "An experiment in configs/, such as configs/phase_change.py:quick"
+  )
+  flags.DEFINE_string("workdir", None, "Where results go; runs/<config.name> by default.")
+  flags.DEFINE_bool("overwrite", False, "Delete an earlier run in the workdir and start afresh.")
+  flags.DEFINE_bool("print_config", False, "Print every field of the config and stop.")
+  flags.DEFINE_integer("devices", None, "Use this many devices; all by default.")
+  flags.DEFINE_integer("cpu_devices", None, "Split the CPU into this many; one per core by default.")
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+  """Parses the flags; whatever is wrong with the config becomes one line."""
+  from toy_superposition import terminal
+
+  try:
+    rest = terminal.parse_flags(argv)
+  except OSError as error:
+    terminal.fail(f"--config: {_missing(str(error.filename or error))}")
+  except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+    terminal.fail(f"--config: {error.args[0] if error.args else error!r}")
+  except SyntaxError as error:
+    terminal.fail(f"--config: {error.filename}, line {error.lineno}: {error.msg}")
+  if FLAGS.config is None:
+    terminal.fail("--config is missing; for example --config=configs/phase_change.py")
+  return rest
+
+
+def _missing(path: str) -> str:
+  """Returns what to say of a config file that cannot be read."""
+  folder = Path(path).parent
+  there = [str(p) for p in sorted(folder.glob("*.py"))] if folder.is_dir() else []
+  there += [str(p) for p in sorted(Path("configs").glob("*.py"))]
+  close = difflib.get_close_matches(path, there, n=1)
+  return f"cannot read {path!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def main(argv: Sequence[str]) -> int:
+  """Runs the experiment that the flags name; returns the exit code."""
+  from toy_superposition import config, experiment, interrupts, placement, terminal
+  from toy_superposition.records import workdir as workdirs
+
+  started = time.perf_counter()
+  what = config.resolve(FLAGS.config)
+  if FLAGS.print_config:
+    print(FLAGS.config)
+    return 0
+  terminal.show_log()
+  cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+  placement.configure(FLAGS.cpu_devices or cores or 1)
+  mesh = placement.make_mesh(placement.devices(FLAGS.devices))
+  path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
+  workdir = workdirs.open_workdir(
+    path,
+    what.values,
+    what.identity,
+    overwrite=FLAGS.overwrite,
+    command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
+    devices=[str(device) for device in mesh.devices.flat],
+  )
+  print(f"writing to {path}", flush=True)
+  datasets = experiment.stored(workdir)
+  if datasets is not None:
+    print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
+  else:
+    try:
+      with interrupts.deferred() as stop:
+        datasets = experiment.run(what, workdir, mesh, stop)
+    except interrupts.Interrupted as signal:
+      workdirs.close_session(workdir, time.perf_counter() - started)
+      message = f"{signal}: saved in {path}; the same command continues"
+      terminal.fail(message, signal.exit_code)
+  figures = list(experiment.draw(what.figures, datasets, workdir))
+  workdirs.close_session(workdir, time.perf_counter() - started)
+  report(datasets, what.values["analysis"], [workdir.results, *figures])
+  return 0
+
+
+def report(datasets, analysis: str, written: Sequence[Path]) -> None:
+  """Prints what was found, in numbers, and where it is stored."""
+  from toy_superposition import experiment, terminal
+
+  for name, dataset in datasets.items():
+    finite = dataset["finite"].values
+    loss = dataset["loss"].values[finite == 1]
+    title = f"{dataset.attrs['title']} {name.strip('/')}".strip()
+    median = f"{sorted(loss.ravel())[loss.size // 2]:.4g}" if loss.size else "none finite"
+    print(f"\n{title}: {finite.size} models, {int((finite == 0).sum())} not finite, ", end="")
+    print(f"median loss {median} ({dataset['loss'].attrs['reduction']} over features)")
+  rows = experiment.claims(analysis, datasets)
+  if rows:
+    print("\n" + terminal.table(rows))
+  print()
+  for path in written:
+    print(path)
+
+
+if __name__ == "__main__":
+  from toy_superposition import terminal
+
+  define_flags()
+  terminal.run(main, parse_flags)

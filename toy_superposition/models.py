@@ -1,0 +1,145 @@
+"""The paper's models as pure functions of one example, and their parameters.
+
+`W` has shape (hidden, feature): column i is the direction W_i of feature i, and h = W x.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Float
+
+from toy_superposition.types import Key, Leaf, Params, Spec
+
+Feature = Float[Array, "feature"]
+Hidden = Float[Array, "hidden"]
+
+
+@struct.dataclass
+class TiedParams:
+  """h = g(W x), x′ = f(Wᵀ h + b): the decoder is the transpose of the encoder."""
+
+  W: Float[Leaf, "*instance hidden feature"]
+  b: Float[Leaf, "*instance feature"]
+
+  @property
+  def directions(self) -> Float[Leaf, "*instance hidden feature"]:
+    """W: column i is the direction of feature i."""
+    return self.W
+
+
+@struct.dataclass
+class UntiedParams:
+  """h = g(W₁ x), y′ = f(W₂ h + b)."""
+
+  W1: Float[Leaf, "*instance hidden feature"]
+  W2: Float[Leaf, "*instance feature hidden"]
+  b: Float[Leaf, "*instance feature"]
+
+  @property
+  def directions(self) -> Float[Leaf, "*instance hidden feature"]:
+    """W₁: column i is the direction in which feature i enters."""
+    return self.W1
+
+
+PARAMS: dict[str, type] = {"tied": TiedParams, "untied": UntiedParams}
+# Trailing axes of every parameter, for labelling results.
+PARAM_DIMS: dict[str, tuple[str, ...]] = {
+  "W": ("hidden", "feature"),
+  "b": ("feature",),
+  "W1": ("hidden", "feature"),
+  "W2": ("feature", "hidden"),
+}
+
+
+class Model(NamedTuple):
+  """Three pure functions, like an optimizer; `encode` and `decode` see ONE example."""
+
+  init: Callable[[Key, int, int, float], Params]  # key, n_hidden, n_features, standard deviation
+  encode: Callable[[Params, Feature], Hidden]
+  decode: Callable[[Params, Hidden], Feature]
+  params: str  # row of PARAMS
+
+  def apply(self, params: Params, x: Feature) -> Feature:
+    """Returns the model's output x′ for one input x."""
+    return self.decode(params, self.encode(params, x))
+
+
+def init_tied(key: Key, n_hidden: int, n_features: int, std: float) -> TiedParams:
+  """Returns normal weights of the given standard deviation and zero biases."""
+  W = std * jax.random.normal(key, (n_hidden, n_features), dtype=jnp.float32)
+  return TiedParams(W=W, b=jnp.zeros(n_features, dtype=jnp.float32))
+
+
+def init_untied(key: Key, n_hidden: int, n_features: int, std: float) -> UntiedParams:
+  """Returns independent normal weights of the given standard deviation and zero biases."""
+  key1, key2 = jax.random.split(key)
+  return UntiedParams(
+    W1=std * jax.random.normal(key1, (n_hidden, n_features), dtype=jnp.float32),
+    W2=std * jax.random.normal(key2, (n_features, n_hidden), dtype=jnp.float32),
+    b=jnp.zeros(n_features, dtype=jnp.float32),
+  )
+
+
+def encode_linear(params: TiedParams, x: Feature) -> Hidden:
+  """Returns h = W x."""
+  return params.W @ x
+
+
+def encode_relu(params: TiedParams, x: Feature) -> Hidden:
+  """Returns h = ReLU(W x): the hidden layer has a privileged basis and no bias."""
+  return jax.nn.relu(params.W @ x)
+
+
+def encode_untied_relu(params: UntiedParams, x: Feature) -> Hidden:
+  """Returns h = ReLU(W₁ x)."""
+  return jax.nn.relu(params.W1 @ x)
+
+
+def decode_linear(params: TiedParams, h: Hidden) -> Feature:
+  """Returns x′ = Wᵀ h + b."""
+  return params.W.T @ h + params.b
+
+
+def decode_relu(params: TiedParams, h: Hidden) -> Feature:
+  """Returns x′ = ReLU(Wᵀ h + b)."""
+  return jax.nn.relu(params.W.T @ h + params.b)
+
+
+def decode_untied_relu(params: UntiedParams, h: Hidden) -> Feature:
+  """Returns y′ = ReLU(W₂ h + b)."""
+  return jax.nn.relu(params.W2 @ h + params.b)
+
+
+MODELS: dict[str, Model] = {
+  # x′ = WᵀW x + b: the baseline that never shows superposition (paper, §2).
+  "linear": Model(init_tied, encode_linear, decode_linear, "tied"),
+  # x′ = ReLU(WᵀW x + b): the paper's main model (§2).
+  "relu_output": Model(init_tied, encode_linear, decode_relu, "tied"),
+  # x′ = ReLU(Wᵀ ReLU(W x) + b) (section "Superposition in a Privileged Basis").
+  "relu_hidden": Model(init_tied, encode_relu, decode_relu, "tied"),
+  # y′ = ReLU(W₂ ReLU(W₁ x) + b), asked for |x| (section "Computation in Superposition").
+  "absolute_value": Model(init_untied, encode_untied_relu, decode_untied_relu, "untied"),
+}
+
+
+def xavier_std(spec: Spec) -> float:
+  """Returns √(2 / (n + m)): Xavier's rule applied to each model by itself."""
+  return (2 / (spec.n_features + spec.n_hidden)) ** 0.5
+
+
+def notebook_std(spec: Spec) -> float:
+  """Returns √(2 / (m (n + instances))): the paper's notebook.
+
+  PyTorch's `xavier_normal_` on a tensor (instances, n, m) takes n·m as fan-in and instances·m
+  as fan-out, so the notebook's weights start smaller the more instances it trains.
+  """
+  return (2 / (spec.n_hidden * (spec.n_features + spec.init_n_instances))) ** 0.5
+
+
+INITIALIZERS: dict[str, Callable[[Spec], float]] = {
+  "xavier": xavier_std,
+  "notebook": notebook_std,
+}

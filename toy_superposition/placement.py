@@ -1,0 +1,132 @@
+"""Where instances live: devices, sharding along the instance axis, slices that fit in memory."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from toy_superposition.errors import UserError
+from toy_superposition.types import Spec
+
+GIB = 2**30
+# Share of a device's memory that training may plan for when the config names no budget.
+MEMORY_SHARE = 0.5
+# Arrays of the size of one batch that a step keeps at once, per feature and per hidden unit;
+# against XLA's own count in tests/placement_test.py.
+FEATURE_ARRAYS = 6
+HIDDEN_ARRAYS = 3
+# Copies of the parameters held at once: parameters, gradients, two moments, and their update.
+PARAMETER_COPIES = 8
+
+
+def configure(n_cpu_devices: int | None = None) -> None:
+  """Sets process-wide JAX options; to be called before any device is touched.
+
+  Matrix products are full float32 everywhere: the default is bfloat16 passes on TPU and TF32 on
+  recent GPUs, too coarse for models this small. `n_cpu_devices` splits the CPU into that many.
+  """
+  jax.config.update("jax_default_matmul_precision", "highest")
+  if n_cpu_devices is not None:
+    jax.config.update("jax_num_cpu_devices", n_cpu_devices)
+
+
+def devices(n_devices: int | None = None) -> list[jax.Device]:
+  """Returns the first `n_devices` local devices, all of them by default.
+
+  Raises:
+    UserError: more devices are asked for than exist, or fewer than one.
+  """
+  found = jax.local_devices()
+  if n_devices is None:
+    return found
+  if not 1 <= n_devices <= len(found):
+    raise UserError(
+      f"--devices={n_devices}: this machine has {len(found)} {found[0].platform} device(s); "
+      f"allowed: 1 to {len(found)}"
+    )
+  return found[:n_devices]
+
+
+def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
+  """Returns a one-dimensional mesh whose axis is `instance`."""
+  return jax.make_mesh(
+    (len(devices),), ("instance",), axis_types=(AxisType.Auto,), devices=list(devices)
+  )
+
+
+def sharding(mesh: Mesh) -> NamedSharding:
+  """Returns the sharding of every leaf with a leading instance axis."""
+  return NamedSharding(mesh, PartitionSpec("instance"))
+
+
+def instance_bytes(spec: Spec, batch_size: int | None = None) -> int:
+  """Returns the bytes that training one instance is planned to take.
+
+  The batch dominates: some arrays of (batch, feature) and (batch, hidden) float32 live at once.
+  `batch_size` stands in for the Spec's.
+  """
+  batch = (batch_size or spec.batch_size) * (FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden)
+  parameters = PARAMETER_COPIES * spec.n_features * (2 * spec.n_hidden + 1)
+  return 4 * (batch + parameters)
+
+
+def memory_budget(devices: Sequence[jax.Device], gibibytes: float) -> int:
+  """Returns the bytes that one slice may take on all devices together; 0 GiB means automatic.
+
+  Automatic is half of the memory of the devices, or half of the free memory of the machine when
+  its devices are CPUs, which share it.
+  """
+  if gibibytes > 0:
+    return int(gibibytes * GIB)
+  if devices[0].platform == "cpu":
+    return int(MEMORY_SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+  limits = [(device.memory_stats() or {}).get("bytes_limit", 8 * GIB) for device in devices]
+  return int(MEMORY_SHARE * min(limits) * len(devices))
+
+
+def slices(n_instances: int, n_devices: int, bytes_each: int, budget: int) -> list[np.ndarray]:
+  """Returns the instances of each slice as positions; all slices have the same length.
+
+  The length is a multiple of the number of devices, and fits the budget where one instance per
+  device does. The last slice is filled by repeating the last instance: the first `n_instances`
+  of the concatenated slices are the instances in order, the rest is to be dropped.
+  """
+  most = max(1, budget // bytes_each // n_devices) * n_devices
+  n_slices = -(-n_instances // most)
+  even = -(-n_instances // n_slices)
+  length = -(-even // n_devices) * n_devices
+  starts = range(0, n_instances, length)
+  return [np.minimum(np.arange(start, start + length), n_instances - 1) for start in starts]
+
+
+def place(tree: Any, part: np.ndarray, mesh: Mesh) -> Any:
+  """Returns the given positions of every leaf's leading axis, spread over the mesh."""
+  return jax.tree.map(
+    lambda leaf: jax.device_put(np.asarray(leaf)[part], sharding(mesh)), tree
+  )
+
+
+def gather(parts: Sequence[Any], n_instances: int) -> Any:
+  """Returns the slices' trees as one on the host, without the padding."""
+  return jax.tree.map(
+    lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves])[:n_instances], *parts
+  )
+
+
+def map_slices(
+  function: Callable[..., Any], tree: Any, *, mesh: Mesh, bytes_each: int, budget: int
+) -> Any:
+  """Returns function(tree) on the host, computed slice by slice and spread over the mesh.
+
+  Every leaf of `tree` and of the result has the leading instance axis, and `function` treats
+  instances independently; it is compiled once. It may take `bytes_each` per instance.
+  """
+  n_instances = len(jax.tree.leaves(tree)[0])
+  compiled = jax.jit(function, out_shardings=sharding(mesh))
+  parts = slices(n_instances, mesh.size, bytes_each, budget)
+  # To the host at once: only one slice's result stays on the devices.
+  results = [jax.tree.map(np.asarray, compiled(place(tree, part, mesh))) for part in parts]
+  return gather(results, n_instances)

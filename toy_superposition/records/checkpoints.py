@@ -1,0 +1,96 @@
+"""Train states on disk, by Orbax: the last two of each group, checked when read."""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from toy_superposition.errors import UserError
+from toy_superposition.types import TrainState
+
+KEPT = 2
+log = logging.getLogger(__name__)
+
+
+def _named(state: Any) -> dict[str, Any]:
+  """Returns the leaves of a state by their path, such as params.W or opt_state.0.mu.W."""
+  leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+  return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+
+
+def _digest(leaves: dict[str, Any]) -> str:
+  """Returns a hash of names, types, shapes and bytes."""
+  sha = hashlib.sha256()
+  for name, leaf in sorted(leaves.items()):
+    array = np.ascontiguousarray(leaf)
+    sha.update(f"{name} {array.dtype} {array.shape}".encode())
+    sha.update(array.tobytes())
+  return sha.hexdigest()
+
+
+class Checkpoints:
+  """The checkpoints of one group: a step and a state in the form of Snapshot.state."""
+
+  def __init__(self, folder: Path):
+    """Opens the folder, making it if need be, and removes what a crash left half-written."""
+    self._folder = folder.absolute()
+    try:
+      self._folder.mkdir(parents=True, exist_ok=True)
+      self._orbax = ocp.training.Checkpointer(
+        self._folder,
+        preservation_policy=ocp.training.preservation_policies.LatestN(KEPT),
+        cleanup_tmp_directories=True,
+      )
+    except OSError as error:
+      raise UserError(f"{self._folder}: {error.strerror or error}") from error
+
+  def save(self, step: int, state: TrainState) -> None:
+    """Writes a state, whole or not at all; a state of the same step is replaced.
+
+    Raises:
+      UserError: the disk is full or cannot be written.
+    """
+    leaves = _named(state)
+    try:
+      self._orbax.save(
+        step, leaves, force=True, overwrite=True, custom_metadata={"sha256": _digest(leaves)}
+      )
+    except Exception as error:  # noqa: BLE001 tensorstore reports the disk by several types
+      reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+      raise UserError(f"{self._folder}: checkpoint not written: {reason}") from error
+
+  def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
+    """Returns the newest readable checkpoint, None if there is none.
+
+    One that is corrupt is reported, and the one before it is taken.
+
+    Args:
+      like: a state with the names, shapes and types to be found, such as from jax.eval_shape.
+    """
+    for checkpoint in sorted(self._orbax.checkpoints, key=lambda c: c.step, reverse=True):
+      try:
+        return checkpoint.step, self._load(checkpoint.step, like)
+      except Exception as error:  # noqa: BLE001 whatever a damaged file makes the reader raise
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        log.warning(
+          "%s: checkpoint of step %d is unreadable and skipped (%s)",
+          *(self._folder, checkpoint.step, reason[:200]),
+        )
+    return None
+
+  def _load(self, step: int, like: TrainState) -> TrainState:
+    wanted = {k: np.empty(leaf.shape, leaf.dtype) for k, leaf in _named(like).items()}
+    leaves = self._orbax.load(step, wanted)
+    metadata = self._orbax.metadata(step).custom_metadata or {}
+    if metadata.get("sha256") != _digest(leaves):
+      raise ValueError("its content does not match its checksum")
+    structure = jax.tree.structure(like)
+    return jax.tree.unflatten(structure, [leaves[name] for name in wanted])
+
+  def close(self) -> None:
+    """Waits for pending work and releases the folder."""
+    self._orbax.close()

@@ -1,0 +1,55 @@
+"""Files that appear whole or not at all, and errors of the disk in one line."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from toy_superposition.errors import UserError
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+  """Turns an OSError (full disk, no permission, not a directory…) into one line.
+
+  Raises:
+    UserError: names the file and the system's reason.
+  """
+  try:
+    yield
+  except OSError as error:
+    reason = error.strerror or str(error).splitlines()[0]
+    raise UserError(f"{error.filename or path}: {reason}") from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+  """Gives a temporary path beside `path`, renamed to it if the block succeeds."""
+  temporary = path.with_name(f".{path.name}.tmp")
+  with disk_errors(path):
+    try:
+      yield temporary
+      os.replace(temporary, path)
+    finally:
+      temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+  """Writes JSON, whole or not at all; NaN and infinity are refused."""
+  with replacing(path) as temporary:
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+  """Returns the content of a JSON file.
+
+  Raises:
+    UserError: the file is missing or not JSON.
+  """
+  with disk_errors(path):
+    try:
+      return json.loads(path.read_text())
+    except ValueError as error:
+      raise UserError(f"{path}: not valid JSON ({error})") from error

@@ -1,0 +1,96 @@
+"""metrics.jsonl, always; TensorBoard event files, if asked for."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toy_superposition.errors import UserError
+from toy_superposition.records import files
+from toy_superposition.types import Snapshot
+
+QUANTILES = {"loss_min": 0, "loss_q10": 10, "loss_median": 50, "loss_q90": 90, "loss_max": 100}
+
+
+def summary(group: int, snapshot: Snapshot, rate: float | None) -> dict[str, Any]:
+  """Returns one line of metrics: quantiles of the loss over the finite instances of a group.
+
+  `rate` is in instance·steps per second without compilation; None if nothing was timed.
+  """
+  losses = snapshot.losses[snapshot.finite]
+  record: dict[str, Any] = {"group": group, "step": snapshot.step}
+  record["n_instances"] = len(snapshot.losses)
+  record["n_nonfinite"] = int(np.sum(~snapshot.finite))
+  for name, quantile in QUANTILES.items():
+    value = float(np.percentile(losses, quantile)) if len(losses) else math.nan
+    record[name] = value if math.isfinite(value) else None
+  record["instance_steps_per_second"] = None if rate is None else round(rate)
+  return record
+
+
+class Metrics:
+  """Appends records; each is on disk when `write` returns."""
+
+  def __init__(self, path: Path, tensorboard: Path | None):
+    """Opens metrics.jsonl for appending, and event files under `tensorboard` if given.
+
+    Raises:
+      UserError: tensorboardX is not installed, or the file cannot be written.
+    """
+    self._path = path
+    self._writers: dict[int, Any] = {}
+    self._tensorboard = tensorboard
+    if tensorboard is not None:
+      check_tensorboard()
+
+  def keep_until(self, group: int, step: int) -> None:
+    """Drops a group's records after `step`, and torn lines: training goes on from there."""
+    if not self._path.exists():
+      return
+    with files.disk_errors(self._path):
+      lines = self._path.read_text().splitlines()
+    kept = []
+    for line in lines:
+      try:
+        record = json.loads(line)
+        if record["group"] != group or record["step"] <= step:
+          kept.append(line + "\n")
+      except (ValueError, KeyError, TypeError):
+        continue  # a line torn by a crash
+    with files.replacing(self._path) as temporary:
+      temporary.write_text("".join(kept))
+
+  def write(self, record: dict[str, Any]) -> None:
+    """Appends one record."""
+    with files.disk_errors(self._path), self._path.open("a") as file:
+      file.write(json.dumps(record, allow_nan=False) + "\n")
+    if self._tensorboard is None:
+      return
+    group, step = record["group"], record["step"]
+    if group not in self._writers:
+      from tensorboardX import SummaryWriter
+
+      folder = self._tensorboard / f"group_{group:04d}"
+      self._writers[group] = SummaryWriter(str(folder), purge_step=step)
+    for name, value in record.items():
+      if name not in ("group", "step") and value is not None:
+        self._writers[group].add_scalar(name, value, step)
+    self._writers[group].flush()
+
+  def close(self) -> None:
+    """Closes the event files."""
+    for writer in self._writers.values():
+      writer.close()
+
+
+def check_tensorboard() -> None:
+  """Raises UserError if event files cannot be written."""
+  try:
+    import tensorboardX  # noqa: F401
+  except ImportError as error:
+    raise UserError(
+      "config.run.tensorboard: True is not allowed without tensorboardX; "
+      'install it with: pip install -e ".[tensorboard]"'
+    ) from error

@@ -1,0 +1,167 @@
+"""results.nc: trained instances as one labelled dataset, readable without this package.
+
+Dimensions are the sweep's axes, then `hidden` and `feature`. Where an axis changes the shape of
+the parameters, each of its points is a netCDF group of its own, named like n_features=5.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from toy_superposition.errors import UserError
+from toy_superposition.measures import MEASURES
+from toy_superposition.models import MODELS, PARAM_DIMS, PARAMS, Model
+from toy_superposition.records import files
+from toy_superposition.records.workdir import Workdir, versions
+from toy_superposition.sweep import Axis
+from toy_superposition.types import Group, Params
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+ROOT = "/"
+VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
+  **{name: (dims, f"parameter {name}") for name, dims in PARAM_DIMS.items()},
+  **{name: (row.dims, row.long_name) for name, row in MEASURES.items()},
+  "feature_density": (("feature",), "probability that the feature is active, 1 − S"),
+  "feature_importance": (("feature",), "weight I_i of the squared error"),
+  "peak_learning_rate": ((), "learning rate at the schedule's peak, per step"),
+  "feature_loss": (("feature",), "mean of I_i (x_i − x′_i)² over inputs"),
+  "loss_sum": ((), "loss, summed over features"),
+  "loss_mean": ((), "loss, averaged over features"),
+  "finite": ((), "1 where loss and parameters are finite, else 0"),
+}
+
+
+class Results(NamedTuple):
+  """A stored run, or one netCDF group of it."""
+
+  dataset: "xr.Dataset"
+  model: Model
+  params: Params  # leading axes as in dataset["b"]
+  values: dict[str, Any]  # every field of the config, by dotted name
+
+
+def assemble(
+  values: Mapping[str, Any],
+  axes: Sequence[Axis],
+  groups: Sequence[Group],
+  outcomes: Sequence[Mapping[str, np.ndarray]],
+) -> dict[str, "xr.Dataset"]:
+  """Returns netCDF group → dataset.
+
+  Args:
+    values: every field of the config.
+    axes: of the sweep.
+    groups: in the order of the sweep.
+    outcomes: of each group, variable name → values with a leading instance axis.
+  """
+  datasets: dict[str, xr.Dataset] = {}
+  members: dict[str, list[int]] = {}
+  for i, group in enumerate(groups):
+    chosen = [f"{a.name}={a.points[group.cells[0, k]]}" for k, a in enumerate(axes) if a.reshapes]
+    members.setdefault(ROOT + ",".join(chosen), []).append(i)
+  for path, indices in members.items():
+    parts = [(groups[i], outcomes[i]) for i in indices]
+    datasets[path] = _dataset(values, axes, parts)
+  return datasets
+
+
+def _dataset(
+  values: Mapping[str, Any],
+  axes: Sequence[Axis],
+  parts: Sequence[tuple[Group, Mapping[str, np.ndarray]]],
+) -> "xr.Dataset":
+  """Returns the dataset of groups whose parameters have one shape."""
+  import xarray as xr
+
+  kept = [k for k, axis in enumerate(axes) if not axis.reshapes]
+  dims = tuple(axes[k].name for k in kept)
+  shape = tuple(len(axes[k].points) for k in kept)
+  reduction = parts[0][0].spec.reduction
+  variables = {}
+  for name, sample in parts[0][1].items():
+    trailing, long_name = VARIABLES[name]
+    filled = np.empty((*shape, *sample.shape[1:]), sample.dtype)
+    for group, outcome in parts:
+      filled[tuple(group.cells[:, k] for k in kept)] = outcome[name]
+    variables[name] = ((*dims, *trailing), filled, {"long_name": long_name})
+  same = variables[f"loss_{reduction}"]
+  how = f"{VARIABLES[f'loss_{reduction}'][1]} (the training objective)"
+  variables["loss"] = (same[0], same[1], {"long_name": how, "reduction": reduction})
+  coords = {
+    axes[k].name: (axes[k].name, np.asarray(axes[k].points), {"config_field": axes[k].field})
+    for k in kept
+  }
+  attributes = {
+    "title": str(values["name"]),
+    "model": parts[0][0].spec.model,
+    "seed": int(values["seed"]),
+    "loss_evaluation": str(values["evaluation.method"]),
+    "config": json.dumps(dict(values), sort_keys=True),
+    "versions": json.dumps(versions(), sort_keys=True),
+    "source": "toy_superposition",
+  }
+  return xr.Dataset(variables, coords, attributes)
+
+
+def save(workdir: Workdir, datasets: Mapping[str, "xr.Dataset"]) -> None:
+  """Writes results.nc, whole or not at all.
+
+  Raises:
+    UserError: the disk is full or cannot be written.
+  """
+  with files.replacing(workdir.results) as temporary:
+    temporary.unlink(missing_ok=True)
+    for path, dataset in datasets.items():
+      mode = "a" if temporary.exists() else "w"
+      dataset.to_netcdf(temporary, mode=mode, group=path, engine="h5netcdf")
+
+
+def read(workdir: Workdir) -> dict[str, "xr.Dataset"]:
+  """Returns netCDF group → dataset of a finished run, in memory.
+
+  Raises:
+    UserError: there are no results, or the file is damaged.
+  """
+  import xarray as xr
+
+  if not workdir.results.exists():
+    raise UserError(f"{workdir.results}: not found; is the run finished?")
+  try:
+    tree = xr.open_groups(workdir.results, engine="h5netcdf")
+    found = {path: dataset.load() for path, dataset in tree.items() if dataset.variables}
+    for dataset in tree.values():
+      dataset.close()
+  except (OSError, ValueError, KeyError, RuntimeError) as error:
+    reason = str(error).splitlines()[0]
+    raise UserError(
+      f"{workdir.results}: damaged ({reason}); delete it and run the same command again"
+    ) from error
+  return found
+
+
+def load(workdir: Path | str, group: str = ROOT) -> Results:
+  """Returns the stored dataset with the model and parameters rebuilt.
+
+  Names in the file are looked up in this package's tables; nothing in it is executed.
+
+  Args:
+    workdir: the folder of a finished run.
+    group: the netCDF group, for a sweep over shapes; the whole file otherwise.
+
+  Raises:
+    UserError: no such run or group, or the file is damaged.
+  """
+  found = read(Workdir(Path(workdir)))
+  if group not in found:
+    raise UserError(f"{workdir}: no group {group!r}; there are: {', '.join(sorted(found))}")
+  dataset = found[group]
+  model = MODELS[dataset.attrs["model"]]
+  kind = PARAMS[model.params]
+  arrays = {name: jnp.asarray(dataset[name].values) for name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
+  return Results(dataset, model, kind(**arrays), json.loads(dataset.attrs["config"]))

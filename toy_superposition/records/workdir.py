@@ -1,0 +1,194 @@
+"""The folder of one run: what lies where, whose it is, and what it was made from."""
+
+import datetime
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from toy_superposition.errors import UserError
+from toy_superposition.records import files
+
+PACKAGES = ("toy_superposition", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+FORMAT = 1  # of the folder; a higher one is from a newer version of this package
+
+
+class Workdir(NamedTuple):
+  """Paths within the folder of one run."""
+
+  path: Path
+
+  @property
+  def manifest(self) -> Path:
+    """What is run: config, versions, devices, command, times."""
+    return self.path / "manifest.json"
+
+  @property
+  def metrics(self) -> Path:
+    """One JSON object per line and segment of training."""
+    return self.path / "metrics.jsonl"
+
+  @property
+  def results(self) -> Path:
+    """The labelled dataset; present if and only if the run is finished."""
+    return self.path / "results.nc"
+
+  @property
+  def figures(self) -> Path:
+    """Drawn from the results; may be deleted."""
+    return self.path / "figures"
+
+  @property
+  def tensorboard(self) -> Path:
+    """Event files, if asked for."""
+    return self.path / "tensorboard"
+
+  def checkpoints(self, group: int) -> Path:
+    """Train states of one group."""
+    return self.path / "checkpoints" / f"group_{group:04d}"
+
+
+def versions() -> dict[str, str]:
+  """Returns the versions that results may depend on."""
+  found = {"python": platform.python_version()}
+  for package in PACKAGES:
+    try:
+      found[package] = importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+      found[package] = "not installed"
+  return found
+
+
+def _commit() -> str | None:
+  """Returns the commit of the source tree, marked if it was changed; None outside of one."""
+  source = Path(__file__).parent
+  command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40"]
+  try:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+  except (OSError, subprocess.TimeoutExpired):
+    return None
+  return done.stdout.strip() if done.returncode == 0 else None
+
+
+def now() -> str:
+  """Returns the time in UTC, ISO 8601."""
+  return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+  """Returns one "field old → new" for each field that differs; absent fields read as such."""
+  fields = sorted(old.keys() | new.keys())
+  absent = "(absent)"
+  pairs = [(field, old.get(field, absent), new.get(field, absent)) for field in fields]
+  return [f"{field} {a!r} → {b!r}" for field, a, b in pairs if a != b]
+
+
+def open_workdir(
+  path: Path,
+  values: Mapping[str, Any],
+  identity: Mapping[str, Any],
+  *,
+  overwrite: bool,
+  command: Sequence[str],
+  devices: Sequence[str],
+) -> Workdir:
+  """Returns the workdir, made or taken up again, its manifest written.
+
+  Args:
+    path: the folder; made if it does not exist.
+    values: every field of the config.
+    identity: the fields that must be equal for a run to be continued.
+    overwrite: delete this package's files of an earlier run first, and no others.
+    command: as given by the user.
+    devices: what it runs on.
+
+  Raises:
+    UserError: the folder holds a run of another config, or files of one without its manifest,
+      or cannot be written.
+  """
+  workdir = Workdir(path)
+  sessions = []
+  if overwrite:
+    _delete_ours(workdir)
+  if workdir.manifest.exists():
+    manifest = files.read_json(workdir.manifest)
+    _refuse_other(workdir, manifest, _plain(identity))
+    sessions = manifest["sessions"]
+  elif workdir.results.exists() or workdir.checkpoints(0).parent.exists():
+    raise UserError(
+      f"{path}: holds results or checkpoints but no manifest.json to say of what; "
+      "use another --workdir, or --overwrite to delete them"
+    )
+  session = {"started": now(), "command": list(command), "devices": list(devices)}
+  session |= {"versions": versions(), "commit": _commit()}
+  manifest = {
+    "format": FORMAT,
+    "config": _plain(values),
+    "identity": _plain(identity),
+    "sessions": [*sessions, session],
+  }
+  with files.disk_errors(path):
+    path.mkdir(parents=True, exist_ok=True)
+  files.write_json(workdir.manifest, manifest)
+  return workdir
+
+
+def close_session(workdir: Workdir, seconds: float) -> None:
+  """Adds to the manifest when the present session ended and how long it took."""
+  manifest = files.read_json(workdir.manifest)
+  manifest["sessions"][-1] |= {"ended": now(), "seconds": round(seconds, 1)}
+  files.write_json(workdir.manifest, manifest)
+
+
+def read_values(workdir: Workdir) -> dict[str, Any]:
+  """Returns every field of the config that a run was made from."""
+  return files.read_json(workdir.manifest)["config"]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns what JSON makes of the values: tuples become lists."""
+  return json.loads(json.dumps(dict(values)))
+
+
+def _refuse_other(workdir: Workdir, manifest: Any, identity: Mapping[str, Any]) -> None:
+  if not isinstance(manifest, dict) or not {"identity", "sessions", "config"} <= manifest.keys():
+    raise UserError(f"{workdir.manifest}: not a manifest of this package; --overwrite replaces it")
+  if manifest.get("format", 0) > FORMAT:
+    raise UserError(f"{workdir.manifest}: written by a newer version of this package")
+  different = differences(manifest["identity"], identity)
+  if different:
+    raise UserError(
+      f"{workdir.path}: holds a run of another config ({'; '.join(different)}); "
+      "use another --workdir, or --overwrite to replace it"
+    )
+
+
+def _delete_ours(workdir: Workdir) -> None:
+  """Deletes the files of an earlier run, the manifest first: what remains after a crash in
+  between is refused, not taken for whole. Files of others stay, also in our folders."""
+  with files.disk_errors(workdir.path):
+    for path in (workdir.manifest, workdir.metrics, workdir.results):
+      path.unlink(missing_ok=True)
+    for group in workdir.path.glob("checkpoints/group_[0-9][0-9][0-9][0-9]"):
+      for step in group.iterdir():
+        if step.name.split(".")[0].isdigit():
+          shutil.rmtree(step)
+    for path in workdir.path.glob("figures/*"):
+      if path.suffix in (".png", ".pdf") and _is_ours(path):
+        path.unlink()
+    for path in workdir.path.glob("tensorboard/**/events.out.tfevents.*"):
+      path.unlink()
+    for folder in ("checkpoints/group_*", "checkpoints", "figures", "tensorboard/*", "tensorboard"):
+      for path in workdir.path.glob(folder):
+        if path.is_dir() and not any(path.iterdir()):
+          path.rmdir()
+
+
+def _is_ours(figure: Path) -> bool:
+  from toy_superposition.figures import FIGURES
+
+  return figure.stem in FIGURES

@@ -1,0 +1,37 @@
+"""Draws a finished run again, without training: python -m toy_superposition.report --workdir=…"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+  """Defines this entry point's flags."""
+  flags.DEFINE_string("workdir", None, "The folder of a finished run, such as runs/phase_change.")
+
+
+def main(argv: Sequence[str]) -> int:
+  """Draws the figures of the run's config and prints its table; returns the exit code."""
+  from toy_superposition import experiment, main, terminal
+  from toy_superposition.records import results
+  from toy_superposition.records import workdir as workdirs
+
+  del argv
+  if not FLAGS.workdir:
+    terminal.fail("--workdir is missing; for example --workdir=runs/phase_change")
+  workdir = workdirs.Workdir(Path(FLAGS.workdir))
+  values = workdirs.read_values(workdir)
+  datasets = results.read(workdir)
+  figures = list(experiment.draw(values["figures"], datasets, workdir))
+  main.report(datasets, values["analysis"], [workdir.results, *figures])
+  return 0
+
+
+if __name__ == "__main__":
+  from toy_superposition import terminal
+
+  define_flags()
+  terminal.run(main, terminal.parse_flags)

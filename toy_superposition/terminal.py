@@ -1,0 +1,82 @@
+"""How the entry points speak: one line for a mistake, a short table for a result."""
+
+import logging
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from absl import app, flags
+
+from toy_superposition.analyses.analysis import Claim
+from toy_superposition.errors import UserError
+
+STATEMENT_WIDTH = 52
+
+
+def show_log() -> None:
+  """Shows this package's messages on stderr as plain lines, and those of no other package."""
+  handler = logging.StreamHandler(sys.stderr)
+  handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+  logger = logging.getLogger("toy_superposition")
+  logger.handlers, logger.propagate = [handler], False
+  logger.setLevel(logging.INFO)
+
+
+def fail(message: object, code: int = 1) -> NoReturn:
+  """Prints one line on stderr and ends the process with a non-zero code."""
+  print(" ".join(str(message).split()), file=sys.stderr, flush=True)
+  raise SystemExit(code)
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+  """Parses flags as absl does, with one line on stderr and exit code 1 for a mistake."""
+  try:
+    rest = app.parse_flags_with_usage(list(argv)) if _asks_help(argv) else flags.FLAGS(list(argv))
+  except flags.Error as error:
+    fail(str(error).removeprefix("FATAL Flags parsing error:"))
+  if len(rest) > 1:
+    fail(f"unexpected argument {rest[1]!r}; flags are written --name=value")
+  return rest
+
+
+def _asks_help(argv: Sequence[str]) -> bool:
+  return any(word.lstrip("-").startswith("help") for word in argv[1:])
+
+
+def run(main: Callable[[list[str]], Any], parser: Callable[[Sequence[str]], list[str]]) -> None:
+  """Runs an entry point; UserError and Ctrl-C end it in one line.
+
+  A broken pipe or a full terminal is not a mistake of the experiment and ends it quietly.
+  """
+
+  def guarded(argv: list[str]) -> int:
+    try:
+      return main(argv) or 0
+    except UserError as error:
+      fail(error)
+    except KeyboardInterrupt:
+      fail("interrupted", 130)
+    except BrokenPipeError:
+      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+      return 1
+
+  app.run(guarded, flags_parser=parser)
+
+
+def table(rows: Sequence[Claim]) -> str:
+  """Returns the claims as aligned text."""
+  header = Claim("statement", "measured", "expected", "verdict")
+  wrapped = [
+    (textwrap.wrap(row.statement, STATEMENT_WIDTH) or [""], row) for row in (header, *rows)
+  ]
+  widths = [max(len(row[column]) for row in (header, *rows)) for column in (1, 2)]
+  lines = []
+  for text, row in wrapped:
+    first = f"{text[0]:<{STATEMENT_WIDTH}}  {row.measured:<{widths[0]}}  "
+    lines.append((first + f"{row.expected:<{widths[1]}}  {row.verdict}").rstrip())
+    lines += ["  " + more for more in text[1:]]
+    if row is header:
+      lines.append("-" * len(lines[0]))
+  return "\n".join(lines)
