@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Measured on the paper's published figure (red, green, blue, of 255).
 ABSENT, DEDICATED, SUPERPOSED = (229, 229, 229), (0, 0, 255), (238, 51, 35)
 NORM_LABEL = r"norm $\|W_{\mathrm{extra}}\|$"
-SUPERPOSITION_LABEL = r"superposition $\sum_j (\hat{W}_{\mathrm{extra}} \cdot W_j)^2$"
+SUPERPOSITION_LABEL = r"superposition $\Sigma_j\,(\hat{W}_{\mathrm{extra}} \cdot W_j)^2$"
 
 
 def colour(norm: np.ndarray, superposition: np.ndarray) -> Float[np.ndarray, "... 3"]:
@@ -51,36 +51,57 @@ def edges(points: np.ndarray) -> np.ndarray:
 
 
 def draw_map(axes: Axes, dataset: "xr.Dataset", rgb: np.ndarray, title: str) -> Axes:
-  """Draws (relative importance, density) colours as the paper does: r to the right, sparser
-  features upwards."""
+  """Draws (relative importance, density) colours as the paper does: r to the right, dense
+  features at the top."""
   x, y = dataset["relative_importance"].values, dataset["density"].values
   axes.pcolormesh(edges(x), edges(y), np.swapaxes(rgb, 0, 1), rasterized=True)
-  axes.set(xscale="log", yscale="log", title=title)
+  axes.set(xscale="log", yscale="log", title=title, xlabel="relative importance $r$")
   axes.set_xlim(edges(x).min(), edges(x).max())
-  axes.set_ylim(edges(y).max(), edges(y).min())
+  axes.set_ylim(edges(y).min(), edges(y).max())
   axes.set_box_aspect(1)
-  axes.set_xlabel("relative importance $r$ of the extra feature")
   return axes
 
 
 def draw_boundary(axes: Axes, n_features: int) -> None:
-  """Draws the closed-form boundary within the axes' limits."""
-  left, right = axes.get_xlim()
-  for r in (np.geomspace(left, 1, 200), np.geomspace(1.0001, right, 200)):
-    line = {"color": "white", "linewidth": 2.6, "solid_capstyle": "round"}
-    for over in ({}, {"color": "black", "linewidth": 1.2, "linestyle": "--"}):
-      axes.plot(r, theory.boundary(r, n_features), **(line | over))
-  bottom = axes.get_ylim()[1] if n_features == 3 else theory.TRIPLE_POINT
-  for over in ({}, {"color": "black", "linewidth": 1.2, "linestyle": "--"}):
-    axes.plot([1, 1], [bottom, axes.get_ylim()[0]], **(line | over))
+  """Draws the closed-form boundary within the axes' limits.
+
+  For n = 3 a thin dotted line at p = 4/7 also tells where two other features begin to share.
+  """
+  (left, right), top = axes.get_xlim(), axes.get_ylim()[1]
+  r = np.geomspace(left, right, 400)
+  curves = [(side, theory.boundary(side, n_features)) for side in (r[r <= 1], r[r > 1])]
+  if left < 1 < right:
+    bottom = theory.TRIPLE_POINT if n_features == 2 else axes.get_ylim()[0]
+    curves.append((np.ones(2), np.array([bottom, top])))
+  for x, y in curves:
+    axes.plot(x, y, color="white", linewidth=2.6, solid_capstyle="round")
+    axes.plot(x, y, color="black", linewidth=1.2, linestyle="--")
+  if n_features == 3 and right > 1:
+    ends = np.array([max(1, left), right])
+    axes.plot(ends, np.full(2, theory.TRIPLE_POINT), color="white", linewidth=1, linestyle=":")
+
+
+def label_phases(axes: Axes, dataset: "xr.Dataset") -> None:
+  """Writes each phase's name in the middle of its region, for readers without colour."""
+  phase = dataset["closed_form_phase"].values
+  r, p = np.meshgrid(dataset["relative_importance"], dataset["density"], indexing="ij")
+  for number, name, shade in (
+    (theory.Phase.NOT_REPRESENTED, "not repre-\nsented", "black"),
+    (theory.Phase.DEDICATED, "dedicated", "white"),
+    (theory.Phase.SUPERPOSITION, "superposition", "white"),
+  ):
+    inside = phase == number
+    if inside.mean() > 0.05:  # room for the word
+      x, y = np.exp(np.log(r[inside]).mean()), np.exp(np.log(p[inside]).mean())
+      axes.text(x, y, name, color=shade, ha="center", va="center", fontsize=7.5)
 
 
 def draw_legend(axes: Axes) -> None:
   """Draws the colours as a square: norm to the right, superposition upwards."""
   ramp = np.linspace(0, 1, 33)
-  axes.imshow(colour(*np.meshgrid(ramp, ramp)), extent=(0, 1, 0, 1), origin="lower")
+  axes.imshow(colour(*np.meshgrid(ramp, ramp)), extent=(0, 1, 0, 1), origin="lower", interpolation="bilinear")
   axes.set(xlabel=NORM_LABEL, ylabel=SUPERPOSITION_LABEL, xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-  axes.set_title("colour of a cell")
+  axes.set_title("the extra feature's colour")
   axes.set_xticklabels(["0", "½", "≥ 1"])
   axes.set_yticklabels(["0", "½", "≥ 1"])
   for text, x, y, shade in (
@@ -93,27 +114,32 @@ def draw_legend(axes: Axes) -> None:
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: theory (where the results hold it), the trained models, the legend."""
+  """Returns the figure: theory, the trained models, the legend."""
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
-  maps = []
-  if "closed_form_phase" in dataset:
-    maps.append((phase_colour(dataset["closed_form_phase"].values), "theory: closed forms"))
-  for name, title in (
-    ("optimum", "theory: true optimum"),
-    ("best", "trained: best of {} restarts"),
-    ("mean", "trained: mean, worst discarded"),
-  ):
-    if f"{name}_norm" in dataset:
-      rgb = colour(dataset[f"{name}_norm"].values, dataset[f"{name}_superposition"].values)
-      maps.append((rgb, title.format(dataset.sizes.get("restart", 1))))
+  n_restarts = dataset.sizes.get("restart", 1)
+  mean = f"trained: mean of the best {max(1, n_restarts - 1)} of {n_restarts}"
   with style.style():
-    figure = Figure(figsize=(2.75 * (len(maps) + 1), 3.3), layout="constrained")
-    panels = figure.subplots(1, len(maps) + 1)
-    for axes, (rgb, title) in zip(panels, maps, strict=False):
+    figure = Figure(figsize=(12.6, 3.1), layout="constrained")
+    grid = figure.add_gridspec(1, 5, width_ratios=(1, 1, 1, 1, 0.8))
+    first = figure.add_subplot(grid[0])
+    draw_map(first, dataset, phase_colour(dataset["closed_form_phase"].values), "theory: closed forms")
+    label_phases(first, dataset)
+    first.set_ylabel("density $p = 1 - S$")
+    for k, (name, title) in enumerate(
+      (
+        ("optimum", "theory: true optimum"),
+        ("best", f"trained: best of {n_restarts}"),
+        ("mean", mean),
+      ),
+      start=1,
+    ):
+      axes = figure.add_subplot(grid[k], sharey=first)
+      rgb = colour(dataset[f"{name}_norm"].values, dataset[f"{name}_superposition"].values)
       draw_map(axes, dataset, rgb, title)
-      if title.startswith("trained"):
+      axes.tick_params(labelleft=False)
+      if name != "optimum":
         draw_boundary(axes, n)
-    panels[0].set_ylabel("density $p = 1 - S$  (sparser ↑)")
-    draw_legend(panels[-1])
-    figure.suptitle(f"Fate of the extra feature: {n} features in {m} hidden dimension{'s'[:m - 1]}")
+    draw_legend(figure.add_subplot(grid[4]))
+    dimensions = "dimension" if m == 1 else "dimensions"
+    figure.suptitle(f"Fate of the extra feature: {n} features in {m} hidden {dimensions}")
   return figure
