@@ -25,8 +25,10 @@ def define_flags() -> None:
   flags.DEFINE_string("workdir", None, "Where results go; runs/<config.name> by default.")
   flags.DEFINE_bool("overwrite", False, "Delete an earlier run in the workdir and start afresh.")
   flags.DEFINE_bool("print_config", False, "Print every field of the config and stop.")
-  flags.DEFINE_integer("devices", None, "Use this many devices; all by default.")
-  flags.DEFINE_integer("cpu_devices", None, "Split the CPU into this many; one per core by default.")
+  flags.DEFINE_integer("devices", None, "Use this many devices; all by default.", lower_bound=1)
+  flags.DEFINE_integer(
+    "cpu_devices", None, "Split the CPU into this many; one per core by default.", lower_bound=1
+  )
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -35,13 +37,17 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
 
   try:
     rest = terminal.parse_flags(argv)
-  except OSError as error:
-    terminal.fail(f"--config: {_missing(str(error.filename or error))}")
-  except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
-    terminal.fail(f"--config: {error.args[0] if error.args else error!r}")
+    found = FLAGS.config
+    if found is not None:
+      found.to_dict()  # a file that could not be read raises only when it is used
+  except OSError:
+    path = next((a.split("=", 1)[1] for a in argv if a.startswith("--config=")), "")
+    terminal.fail(f"--config: {_missing(path.split(':')[0])}")
   except SyntaxError as error:
     terminal.fail(f"--config: {error.filename}, line {error.lineno}: {error.msg}")
-  if FLAGS.config is None:
+  except (AttributeError, LookupError, TypeError, ValueError, ImportError) as error:
+    terminal.fail(_wrong_field(error, argv))
+  if found is None:
     terminal.fail("--config is missing; for example --config=configs/phase_change.py")
   return rest
 
@@ -53,6 +59,19 @@ def _missing(path: str) -> str:
   there += [str(p) for p in sorted(Path("configs").glob("*.py"))]
   close = difflib.get_close_matches(path, there, n=1)
   return f"cannot read {path!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def _wrong_field(error: BaseException, argv: Sequence[str]) -> str:
+  """Returns what to say of an override of a field that does not exist, or of a broken file."""
+  message: object = error
+  while isinstance(message, BaseException):
+    message = message.args[0] if message.args else repr(message)
+  lines = str(message).splitlines()
+  name = lines[0].strip("'\"")
+  override = next((a for a in argv if a.startswith("--config.") and name in a), None)
+  if override is None:
+    return f"--config: {message}"
+  return f"{override}: there is no field {name!r}. {' '.join(lines[1:])}"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -8,11 +8,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from absl import app, flags
+from absl import logging as absl_logging
 
 from toy_superposition.analyses.analysis import Claim
 from toy_superposition.errors import UserError
 
 STATEMENT_WIDTH = 52
+# What the parsers of flags say of a value of the wrong type → what is allowed.
+WRONG_TYPES = {
+  "invalid literal for int()": "an integer, written without exponent or point",
+  "could not convert string to float": "a number",
+  "Non-boolean argument": "true or false",
+}
 
 
 def show_log() -> None:
@@ -22,6 +29,7 @@ def show_log() -> None:
   logger = logging.getLogger("toy_superposition")
   logger.handlers, logger.propagate = [handler], False
   logger.setLevel(logging.INFO)
+  absl_logging.set_verbosity(absl_logging.WARNING)
 
 
 def fail(message: object, code: int = 1) -> NoReturn:
@@ -35,10 +43,20 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
   try:
     rest = app.parse_flags_with_usage(list(argv)) if _asks_help(argv) else flags.FLAGS(list(argv))
   except flags.Error as error:
-    fail(str(error).removeprefix("FATAL Flags parsing error:"))
+    fail(_explain(str(error)))
   if len(rest) > 1:
     fail(f"unexpected argument {rest[1]!r}; flags are written --name=value")
   return rest
+
+
+def _explain(message: str) -> str:
+  """Returns absl's message with what is allowed, and without a traceback within it."""
+  if "Traceback" in message:
+    message = message.split(":", 1)[0] + ": " + message.strip().splitlines()[-1]
+  for sign, allowed in WRONG_TYPES.items():
+    if sign in message:
+      return f"{message.split(': ', 1)[0]}: allowed: {allowed}"
+  return message
 
 
 def _asks_help(argv: Sequence[str]) -> bool:

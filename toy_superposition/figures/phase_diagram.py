@@ -102,8 +102,8 @@ def draw_legend(axes: Axes) -> None:
   axes.imshow(colour(*np.meshgrid(ramp, ramp)), extent=(0, 1, 0, 1), origin="lower", interpolation="bilinear")
   axes.set(xlabel=NORM_LABEL, ylabel=SUPERPOSITION_LABEL, xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
   axes.set_title("the extra feature's colour")
-  axes.set_xticklabels(["0", "½", "≥ 1"])
-  axes.set_yticklabels(["0", "½", "≥ 1"])
+  axes.set_xticklabels(["0", "½", "≥1"])
+  axes.set_yticklabels(["0", "½", "≥1"])
   for text, x, y, shade in (
     ("not repre-\nsented", 0.03, 0.5, "black"),
     ("dedicated", 0.97, 0.06, "white"),
