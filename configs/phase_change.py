@@ -6,7 +6,7 @@ feature, the second, is not represented, gets the dimension to itself, or shares
 antipodal pair; which of the three changes abruptly along lines in the plane of r and p.
 
   python -m toy_superposition.main --config=configs/phase_change.py         32 × 32 × 10 models
-  python -m toy_superposition.main --config=configs/phase_change.py:quick    8 × 8 × 8
+  python -m toy_superposition.main --config=configs/phase_change.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change.py:full   100 × 100 × 10
 
 The paper states neither steps, batch size, optimizer nor resolution of this experiment. Chosen
@@ -18,7 +18,7 @@ The loss is the sum over features, evaluated in expectation.
 from configs import base
 
 # variant: (points per axis, restarts, steps)
-SIZES = {"": (32, 10, 2000), "quick": (8, 8, 1000), "full": (100, 10, 2000)}
+SIZES = {"": (32, 10, 2000), "quick": (8, 12, 1000), "full": (100, 10, 2000)}
 
 
 def get_config(variant: str | None = None):

@@ -5,7 +5,7 @@ Importances (1, 1, r), one density p. When the extra feature, the third, matters
 others it always has a dimension of its own, and it is the two others that are superposed or not.
 
   python -m toy_superposition.main --config=configs/phase_change_three.py         16 × 16 × 10
-  python -m toy_superposition.main --config=configs/phase_change_three.py:quick    8 × 8 × 8
+  python -m toy_superposition.main --config=configs/phase_change_three.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change_three.py:full   100 × 100 × 10
 
 Settings as for phase_change.py, which says why.
@@ -13,7 +13,7 @@ Settings as for phase_change.py, which says why.
 
 from configs import base, phase_change
 
-SIZES = {"": (16, 10, 2000), "quick": (8, 8, 1000), "full": (100, 10, 2000)}
+SIZES = {"": (16, 10, 2000), "quick": (8, 12, 1000), "full": (100, 10, 2000)}
 
 
 def get_config(variant: str | None = None):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(Exception):  # noqa: N818 a request, not an error
+class Interrupted(Exception):
   """A signal was received and the run's state was saved."""
 
   def __init__(self, number: int):

@@ -68,7 +68,9 @@ def instance_bytes(spec: Spec, batch_size: int | None = None) -> int:
   The batch dominates: some arrays of (batch, feature) and (batch, hidden) float32 live at once.
   `batch_size` stands in for the Spec's.
   """
-  batch = (batch_size or spec.batch_size) * (FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden)
+  batch = (batch_size or spec.batch_size) * (
+    FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden
+  )
   parameters = PARAMETER_COPIES * spec.n_features * (2 * spec.n_hidden + 1)
   return 4 * (batch + parameters)
 
@@ -104,9 +106,7 @@ def slices(n_instances: int, n_devices: int, bytes_each: int, budget: int) -> li
 
 def place(tree: Any, part: np.ndarray, mesh: Mesh) -> Any:
   """Returns the given positions of every leaf's leading axis, spread over the mesh."""
-  return jax.tree.map(
-    lambda leaf: jax.device_put(np.asarray(leaf)[part], sharding(mesh)), tree
-  )
+  return jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)[part], sharding(mesh)), tree)
 
 
 def gather(parts: Sequence[Any], n_instances: int) -> Any:

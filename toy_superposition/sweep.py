@@ -124,7 +124,5 @@ def make_groups(values: Mapping[str, Scalar], axes: Sequence[Axis]) -> list[Grou
       if axis.field in INSTANCE_FIELDS
     }
     spec = make_spec(group_values)
-    groups.append(
-      Group(spec, make_instances(group_values, columns, index, spec.n_features), cells)
-    )
+    groups.append(Group(spec, make_instances(group_values, columns, index, spec.n_features), cells))
   return groups

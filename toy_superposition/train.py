@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import lax
 from jax.sharding import Mesh
@@ -80,16 +79,14 @@ class Program(NamedTuple):
   run: Callable[..., Any]  # (state, instances, root, first, last) → (state, losses, finite)
   compile_seconds: float
   text: str  # the compiled program, for tests that look for collectives
-  temp_bytes: int  # XLA's count of temporary memory on one device
+  temp_bytes: int  # XLA's count of temporary memory on one device; 0 where it tells none
 
 
 def compile_segment(problem: Problem, instances: Instance, mesh: Mesh) -> Program:
   """Returns the program that trains instances of this shape, sharded over the mesh."""
   shard = placement.sharding(mesh)
   segment = jax.jit(
-    jax.vmap(
-      lambda *operands: train_segment(problem, *operands), in_axes=(0, 0, None, None, None)
-    ),
+    jax.vmap(lambda *operands: train_segment(problem, *operands), in_axes=(0, 0, None, None, None)),
     out_shardings=shard,
   )
 
@@ -104,7 +101,8 @@ def compile_segment(problem: Problem, instances: Instance, mesh: Mesh) -> Progra
   compiled = lowered.compile()
   seconds = time.perf_counter() - started
   memory = compiled.memory_analysis()
-  return Program(compiled, seconds, compiled.as_text(), memory.temp_size_in_bytes)
+  temp_bytes = memory.temp_size_in_bytes if memory else 0
+  return Program(compiled, seconds, compiled.as_text() or "", temp_bytes)
 
 
 def run(

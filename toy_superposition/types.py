@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 Key = jax.Array  # a typed PRNG key
 Params = Any  # a model's parameters: TiedParams or UntiedParams
-Leaf = Array | np.ndarray  # on the device while training, on the host before and after
+# A leaf of a struct: an array on the device or on the host, or an abstract one such as
+# jax.ShapeDtypeStruct, for which shape and dtype are checked just the same.
+Leaf = Any
 
 
 @struct.dataclass

@@ -104,7 +104,8 @@ def _add_optimum(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.D
   )
 
   def solve(problems):
-    best = optimum.global_minimum(*problems, n_hidden=m)
+    density, importance = problems
+    best = optimum.global_minimum(density, importance, m)
     return best, measure(best.params, ("feature_norm", "superposition"))
 
   best, measured = placement.map_slices(
@@ -139,9 +140,7 @@ def _add_restarts(dataset: "xr.Dataset") -> "xr.Dataset":
   extra = dataset[["feature_norm", "superposition"]].isel(EXTRA)
   chosen = extra.isel(restart=best)
   n_restarts = dataset.sizes["restart"]
-  rank = loss.argsort(axis=loss.get_axis_num("restart")).argsort(
-    axis=loss.get_axis_num("restart")
-  )
+  rank = loss.argsort(axis=loss.get_axis_num("restart")).argsort(axis=loss.get_axis_num("restart"))
   kept = (rank < max(1, n_restarts - 1)) & np.isfinite(loss)
   mean = extra.where(kept).mean("restart")
   at_optimum = loss <= dataset["optimum_loss"] * (1 + AT_OPTIMUM)

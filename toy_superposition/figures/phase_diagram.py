@@ -99,7 +99,9 @@ def label_phases(axes: Axes, dataset: "xr.Dataset") -> None:
 def draw_legend(axes: Axes) -> None:
   """Draws the colours as a square: norm to the right, superposition upwards."""
   ramp = np.linspace(0, 1, 33)
-  axes.imshow(colour(*np.meshgrid(ramp, ramp)), extent=(0, 1, 0, 1), origin="lower", interpolation="bilinear")
+  axes.imshow(
+    colour(*np.meshgrid(ramp, ramp)), extent=(0, 1, 0, 1), origin="lower", interpolation="bilinear"
+  )
   axes.set(xlabel=NORM_LABEL, ylabel=SUPERPOSITION_LABEL, xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
   axes.set_title("the extra feature's colour")
   axes.set_xticklabels(["0", "½", "≥1"])
@@ -122,7 +124,9 @@ def draw(dataset: "xr.Dataset") -> Figure:
     figure = Figure(figsize=(12.6, 3.1), layout="constrained")
     grid = figure.add_gridspec(1, 5, width_ratios=(1, 1, 1, 1, 0.8))
     first = figure.add_subplot(grid[0])
-    draw_map(first, dataset, phase_colour(dataset["closed_form_phase"].values), "theory: closed forms")
+    draw_map(
+      first, dataset, phase_colour(dataset["closed_form_phase"].values), "theory: closed forms"
+    )
     label_phases(first, dataset)
     first.set_ylabel("density $p = 1 - S$")
     for k, (name, title) in enumerate(

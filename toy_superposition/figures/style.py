@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf")
-STYLE = {
+STYLE: dict[Any, Any] = {
   "figure.dpi": 100,
   "savefig.dpi": 200,
   "font.size": 9,

@@ -59,7 +59,7 @@ class Checkpoints:
       self._orbax.save(
         step, leaves, force=True, overwrite=True, custom_metadata={"sha256": _digest(leaves)}
       )
-    except Exception as error:  # noqa: BLE001 tensorstore reports the disk by several types
+    except Exception as error:
       reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
       raise UserError(f"{self._folder}: checkpoint not written: {reason}") from error
 
@@ -74,7 +74,7 @@ class Checkpoints:
     for checkpoint in sorted(self._orbax.checkpoints, key=lambda c: c.step, reverse=True):
       try:
         return checkpoint.step, self._load(checkpoint.step, like)
-      except Exception as error:  # noqa: BLE001 whatever a damaged file makes the reader raise
+      except Exception as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         log.warning(
           "%s: checkpoint of step %d is unreadable and skipped (%s)",

@@ -7,7 +7,7 @@ the parameters, each of its points is a netCDF group of its own, named like n_fe
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -118,7 +118,7 @@ def save(workdir: Workdir, datasets: Mapping[str, "xr.Dataset"]) -> None:
   with files.replacing(workdir.results) as temporary:
     temporary.unlink(missing_ok=True)
     for path, dataset in datasets.items():
-      mode = "a" if temporary.exists() else "w"
+      mode: Literal["a", "w"] = "a" if temporary.exists() else "w"
       dataset.to_netcdf(temporary, mode=mode, group=path, engine="h5netcdf")
 
 

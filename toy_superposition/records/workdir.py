@@ -111,7 +111,7 @@ def open_workdir(
       or cannot be written.
   """
   workdir = Workdir(path)
-  sessions = []
+  sessions: list[dict[str, Any]] = []
   if overwrite:
     _delete_ours(workdir)
   if workdir.manifest.exists():
@@ -123,7 +123,7 @@ def open_workdir(
       f"{path}: holds results or checkpoints but no manifest.json to say of what; "
       "use another --workdir, or --overwrite to delete them"
     )
-  session = {"started": now(), "command": list(command), "devices": list(devices)}
+  session: dict[str, Any] = {"started": now(), "command": list(command), "devices": list(devices)}
   session |= {"versions": versions(), "commit": _commit()}
   manifest = {
     "format": FORMAT,

@@ -36,12 +36,6 @@ def _outer_grid(n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
   return np.array(points, np.float32).reshape(shape), np.array(products, np.float32)
 
 
-def _affine(coefficients: Array, points: np.ndarray) -> Array:
-  """Returns Σ_c coefficients[…, c] points[:, c] with a trailing axis `point`."""
-  terms = coefficients[..., None, :] * points
-  return jnp.sum(terms, axis=-1)
-
-
 def _cube_mean(gain: Array, target: Array, bias: Array, relu: bool) -> Array:
   """Returns the mean over x in the unit cube of (target · x − f(gain · x + bias))².
 
@@ -50,7 +44,7 @@ def _cube_mean(gain: Array, target: Array, bias: Array, relu: bool) -> Array:
   f = jax.nn.relu if relu else lambda z: z
   size = lax.stop_gradient(jnp.abs(gain))
   n_coordinates = gain.shape[-1]
-  steepest = jnp.arange(n_coordinates) == jnp.argmax(size, axis=-1)[..., None]
+  steepest = jax.nn.one_hot(jnp.argmax(size, axis=-1), n_coordinates, dtype=bool)
 
   def split(v):  # → the steepest coordinate, and the others with the first in its place
     chosen = jnp.sum(jnp.where(steepest, v, 0), axis=-1)
@@ -58,8 +52,8 @@ def _cube_mean(gain: Array, target: Array, bias: Array, relu: bool) -> Array:
 
   points, weights = _outer_grid(n_coordinates - 1)
   (inner_gain, outer_gain), (inner_target, outer_target) = split(gain), split(target)
-  offset = _affine(outer_gain, points) + bias[..., None]
-  wanted = _affine(outer_target, points)
+  offset = jnp.einsum("...c,pc->...p", outer_gain, points) + bias[..., None]
+  wanted = jnp.einsum("...c,pc->...p", outer_target, points)
   # The integrand is continuous at the kink, so its derivative there does not enter the gradient.
   slope = jnp.where(inner_gain == 0, 1, inner_gain)
   kink = lax.stop_gradient(jnp.clip(-offset / slope, 0, 1))
@@ -69,7 +63,7 @@ def _cube_mean(gain: Array, target: Array, bias: Array, relu: bool) -> Array:
       x = low + (high - low) * node
       error = inner_target * x + wanted - f(inner_gain * x + offset)
       total = total + weight * (high - low) * error**2
-  return jnp.sum(total * weights, axis=-1)
+  return total @ weights
 
 
 def k_sparse_feature_loss(
@@ -81,9 +75,11 @@ def k_sparse_feature_loss(
   L_0 without the importance, which belongs there.
   """
   n = density.shape[0]
-  members = np.array(list(itertools.combinations(range(n), k)), np.int32).reshape(math.comb(n, k), k)
+  members = np.array(list(itertools.combinations(range(n), k)), np.int32).reshape(
+    math.comb(n, k), k
+  )
   active = (members[:, :, None] == np.arange(n)).any(axis=1)  # (subset, feature)
-  probability = jnp.prod(jnp.where(active, density, 1 - density[None, :]), axis=1)
+  probability = jnp.prod(jnp.where(active, density[None], 1 - density[None]), axis=1)
   gain = (params.W.T @ params.W)[:, members]  # (output, subset, coordinate)
   target = (members[None] == np.arange(n)[:, None, None]).astype(np.float32)
   bias = jnp.broadcast_to(params.b[:, None], gain.shape[:-1])
@@ -91,7 +87,7 @@ def k_sparse_feature_loss(
     error = jax.nn.relu(bias) ** 2 if relu else bias**2
   else:
     error = _cube_mean(gain, jnp.asarray(target), bias, relu)
-  return importance * jnp.sum(probability * error, axis=1)
+  return importance * (error @ probability)
 
 
 def expected_feature_loss(
@@ -107,7 +103,5 @@ def expected_feature_loss(
   n = density.shape[0]
   if n > MAX_FEATURES:
     raise ValueError(f"expected loss: {n} features; at most {MAX_FEATURES} can be enumerated")
-  terms = [
-    k_sparse_feature_loss(params, density, importance, k, relu=relu) for k in range(n + 1)
-  ]
+  terms = [k_sparse_feature_loss(params, density, importance, k, relu=relu) for k in range(n + 1)]
   return jnp.sum(jnp.stack(terms), axis=0)

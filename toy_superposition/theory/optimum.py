@@ -125,9 +125,7 @@ def global_minimum(
     flat, unravel = ravel_pytree(start)
 
     def loss(x):
-      feature_loss = expected_loss.expected_feature_loss(
-        unravel(x), density, importance, relu=relu
-      )
+      feature_loss = expected_loss.expected_feature_loss(unravel(x), density, importance, relu=relu)
       return jnp.sum(feature_loss, axis=0)
 
     x, value = minimize(loss, flat, n_iterations)

@@ -1,0 +1,71 @@
+"""Every config in configs/: it resolves, and its quick size runs from beginning to end."""
+
+import importlib
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from toy_superposition import config, experiment, placement
+from toy_superposition.analyses.analysis import VERDICTS
+from toy_superposition.records import load
+from toy_superposition.records import workdir as workdirs
+
+FOLDER = Path(__file__).parent.parent / "configs"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "base")
+# Least agreement with the true optimum at the quick size: fewer steps and restarts than at the
+# default one, so a few cells may miss the optimum's phase.
+QUICK_AGREEMENT = 0.9
+
+
+def variants(name: str) -> list[str | None]:
+  module = importlib.import_module(f"configs.{name}")
+  return [variant or None for variant in module.SIZES]
+
+
+@pytest.mark.parametrize(
+  ("name", "variant"), [(name, variant) for name in NAMES for variant in variants(name)]
+)
+def test_resolves_and_survives_json(name, variant):
+  resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config(variant))
+  assert resolved.name == (f"{name}_{variant}" if variant else name)
+  text = json.dumps(dict(resolved.values), allow_nan=False)
+  assert json.loads(text).keys() == resolved.values.keys()
+  sizes = [len(axis.points) for axis in resolved.axes]
+  assert sum(len(group.cells) for group in resolved.groups) == math.prod(sizes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_how_to_run_it_what_it_costs_and_where_it_comes_from(name):
+  docstring = importlib.import_module(f"configs.{name}").__doc__
+  assert f"--config=configs/{name}.py" in docstring
+  assert "Paper:" in docstring
+  assert "Measured" in docstring
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_size_runs_draws_its_figures_and_shows_the_phases(name, tmp_path):
+  resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config("quick"))
+  workdir = workdirs.open_workdir(
+    tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
+  )
+  mesh = placement.make_mesh(placement.devices(2))
+  datasets = experiment.run(resolved, workdir, mesh)
+  drawn = list(experiment.draw(resolved.figures, datasets, workdir))
+  assert drawn
+  assert all(path.stat().st_size > 1000 for path in drawn)
+  rows = experiment.claims(resolved.values["analysis"], datasets)
+  assert rows
+  assert all(row.verdict in VERDICTS for row in rows)
+  stored = load(tmp_path).dataset
+  axes = {axis.name: len(axis.points) for axis in resolved.axes}
+  assert dict(stored["loss"].sizes) == axes
+  assert dict(stored["W"].sizes) == axes | {
+    "hidden": resolved.values["model.n_hidden"],
+    "feature": resolved.values["model.n_features"],
+  }
+  assert stored["finite"].values.all()
+  if resolved.values["analysis"] == "phase_change":
+    assert float(stored["agreement_best_optimum_away"]) >= QUICK_AGREEMENT
+    assert float((stored["best_loss"] / stored["optimum_loss"]).min()) > 1 - 1e-4

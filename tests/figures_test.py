@@ -1,0 +1,70 @@
+"""Figures: the paper's colour rule, and what is drawn where."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from toy_superposition.figures import phase_diagram, style
+
+
+def test_colours_are_the_paper_s_at_the_corners_and_mix_linearly():
+  norm = np.array([0.0, 0.0, 1.0, 1.0, 3.0, 0.5])
+  superposition = np.array([0.0, 1.0, 0.0, 1.0, 7.0, 0.5])
+  rgb = 255 * phase_diagram.colour(norm, superposition)
+  np.testing.assert_allclose(rgb[0], (229, 229, 229))
+  np.testing.assert_allclose(rgb[1], (229, 229, 229))
+  np.testing.assert_allclose(rgb[2], (0, 0, 255))
+  np.testing.assert_allclose(rgb[3], (238, 51, 35))
+  np.testing.assert_allclose(rgb[4], rgb[3])  # clipped at 1
+  middle = (np.array([0, 0, 255]) + np.array([238, 51, 35])) / 4 + 229 / 2
+  np.testing.assert_allclose(rgb[5], middle)
+
+
+def test_a_value_that_is_not_finite_is_white():
+  rgb = phase_diagram.colour(np.array([np.nan, 1.0]), np.array([0.0, np.inf]))
+  np.testing.assert_array_equal(rgb, 1)
+
+
+def test_the_three_phases_differ_in_grey():
+  # Luminance as a black and white print shows it (Rec. 601).
+  grey = phase_diagram.phase_colour(np.arange(3)) @ np.array([0.299, 0.587, 0.114])
+  assert np.min(np.abs(np.subtract.outer(grey, grey))[~np.eye(3, dtype=bool)]) > 0.15
+
+
+def test_cells_are_centred_on_their_points_in_the_logarithm():
+  points = np.geomspace(1, 0.01, 5)
+  edges = phase_diagram.edges(points)
+  assert len(edges) == 6
+  np.testing.assert_allclose(np.sqrt(edges[1:] * edges[:-1]), points)
+  low, high = phase_diagram.edges(np.array([0.3]))
+  assert low < 0.3 < high
+
+
+def test_the_map_puts_each_cell_where_its_coordinates_say():
+  import xarray as xr
+
+  r, p = np.geomspace(0.1, 10, 4), np.geomspace(1, 0.01, 3)
+  dataset = xr.Dataset(coords={"relative_importance": r, "density": p})
+  rgb = np.zeros((4, 3, 3))
+  rgb[3, 0] = 1  # r = 10, p = 1
+  axes = phase_diagram.draw_map(Figure().subplots(), dataset, rgb, "title")
+  mesh = axes.collections[0]
+  x, y = mesh.get_coordinates()[..., 0], mesh.get_coordinates()[..., 1]
+  colours = np.asarray(mesh.get_array())
+  row, column = np.argwhere(colours[..., 0] == 1)[0]
+  assert x[row, column] < 10 < x[row, column + 1]
+  assert min(y[row, column], y[row + 1, column]) < 1 < max(y[row, column], y[row + 1, column])
+  bottom, top = axes.get_ylim()
+  assert bottom < top  # dense at the top, as in the paper
+
+
+@pytest.mark.parametrize("suffix", style.FORMATS)
+def test_a_figure_s_bytes_depend_on_it_alone(tmp_path, suffix):
+  def saved(name):
+    figure = Figure(figsize=(2, 2))
+    figure.subplots().plot([0, 1], [1, 0])
+    paths = style.save(figure, tmp_path / name)
+    return next(path for path in paths if path.suffix == f".{suffix}").read_bytes()
+
+  assert saved("a") == saved("b")
+  assert not list(tmp_path.glob(".*"))

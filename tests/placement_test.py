@@ -1,0 +1,67 @@
+"""Devices, slices and the memory that a slice is planned to take."""
+
+import jax
+import numpy as np
+import pytest
+
+from tests import small
+from toy_superposition import placement
+from toy_superposition.errors import UserError
+
+
+@pytest.mark.parametrize("n_instances", [1, 5, 8, 13, 1000])
+@pytest.mark.parametrize("n_devices", [1, 3, 8])
+@pytest.mark.parametrize("fits", [1, 4, 10_000])
+def test_slices_cover_all_instances_in_order_and_fit(n_instances, n_devices, fits):
+  parts = placement.slices(n_instances, n_devices, bytes_each=100, budget=100 * fits)
+  lengths = {len(part) for part in parts}
+  assert len(lengths) == 1
+  length = lengths.pop()
+  assert length % n_devices == 0
+  assert length <= max(fits, n_devices)
+  joined = np.concatenate(parts)
+  assert joined[:n_instances].tolist() == list(range(n_instances))
+  assert np.all(joined[n_instances:] == n_instances - 1)
+  assert len(joined) - n_instances < length
+
+
+@pytest.mark.parametrize("sizes", [(2, 1, 256), (3, 2, 256), (20, 5, 1024), (100, 20, 512)])
+@pytest.mark.parametrize("model", ["relu_output", "absolute_value"])
+def test_planned_memory_covers_what_the_compiled_program_takes(sizes, model):
+  n, m, batch = sizes
+  group = small.group(8, of=small.spec(model=model, n_features=n, n_hidden=m, batch_size=batch))
+  programs = []
+  small.run(group, [1], on_compiled=lambda program, n_slices: programs.append(program))
+  planned = 8 * placement.instance_bytes(group.spec)
+  # Above, so that it fits; but not so far that memory is wasted on many small slices.
+  assert programs[0].temp_bytes <= planned <= 3 * programs[0].temp_bytes
+
+
+def test_more_devices_than_exist_are_refused():
+  assert len(placement.devices()) == 8
+  assert len(placement.devices(3)) == 3
+  for wrong in (0, 9):
+    with pytest.raises(UserError, match=f"--devices={wrong}.*8 cpu"):
+      placement.devices(wrong)
+
+
+def test_the_budget_is_the_config_s_or_half_of_what_is_free():
+  cpus = placement.devices()
+  assert placement.memory_budget(cpus, 2.0) == 2 * 2**30
+  total = placement.memory_budget(cpus, 0.0)
+  assert total == pytest.approx(placement.memory_budget(cpus[:1], 0.0), rel=0.2)  # shared memory
+  assert total > 0
+
+
+def test_map_slices_equals_the_function_on_the_whole():
+  x = np.arange(26, dtype=np.float32).reshape(13, 2)
+  mesh = placement.make_mesh(placement.devices(2))
+  seen = []
+
+  def function(tree):
+    seen.append(tree["x"].shape)
+    return {"y": jax.vmap(lambda row: row.sum(axis=0) ** 2)(tree["x"])}
+
+  result = placement.map_slices(function, {"x": x}, mesh=mesh, bytes_each=1, budget=4)
+  np.testing.assert_array_equal(result["y"], x.sum(axis=1) ** 2)
+  assert seen == [(4, 2)]  # traced once, for four slices
