@@ -34,7 +34,8 @@ def test_planned_memory_covers_what_the_compiled_program_takes(sizes, model):
   small.run(group, [1], on_compiled=lambda program, n_slices: programs.append(program))
   planned = 8 * placement.instance_bytes(group.spec)
   # Above, so that it fits; but not so far that memory is wasted on many small slices.
-  assert programs[0].temp_bytes <= planned <= 3 * programs[0].temp_bytes
+  taken = programs[0].run.memory_analysis().temp_size_in_bytes
+  assert taken <= planned <= 3 * taken
 
 
 def test_more_devices_than_exist_are_refused():

@@ -43,7 +43,7 @@ def imports(path: Path) -> list[tuple[str, str]]:
   found = []
   for node in ast.walk(ast.parse(path.read_text())):
     if isinstance(node, ast.Import):
-      found += [(name.name.split(".") + [""])[:2] for name in node.names]
+      found += [[*name.name.split("."), ""][:2] for name in node.names]
     elif isinstance(node, ast.ImportFrom) and node.module:
       parts = node.module.split(".")
       below = parts[1:2] or [name.name for name in node.names]
