@@ -1,5 +1,7 @@
 """Laws of training: what must not change the numbers of an instance, and by how much it may."""
 
+from operator import itemgetter
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -143,9 +145,9 @@ def test_the_snapshot_loss_is_that_of_its_parameters_on_the_next_batch():
   group = small.group(3)
   snapshot = small.run(group, [7])[-1]
   one, root = problem.make(group.spec), streams.root(group.spec.seed)
-  for i in range(3):
-    params, instance = jax.tree.map(lambda leaf: leaf[i], (snapshot.state.params, group.instances))
+  every = jax.tree.map(jnp.asarray, (snapshot.state.params, group.instances))
+  for i, loss in enumerate(snapshot.losses):
+    params, instance = jax.tree.map(itemgetter(i), every)
     x = train.draw(one, instance, root, jnp.int32(7))
     assert x.shape == (group.spec.batch_size, group.spec.n_features)
-    expected = one.loss(params, instance, x)
-    np.testing.assert_allclose(snapshot.losses[i], expected, rtol=1e-5)
+    np.testing.assert_allclose(loss, one.loss(params, instance, x), rtol=1e-5)

@@ -1,8 +1,9 @@
 """Runs an experiment in a folder: training, checkpoints, results, figures."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import evaluation, placement, problem, streams, train
+from toy_superposition import evaluation, interrupts, placement, problem, streams, train
 from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses.analysis import Claim
 from toy_superposition.config import Experiment
 from toy_superposition.errors import UserError
 from toy_superposition.figures import FIGURES, style
-from toy_superposition.interrupts import Interrupted
 from toy_superposition.measures import measure
 from toy_superposition.progress import Progress
 from toy_superposition.records import files, metrics, results
@@ -31,22 +31,17 @@ log = logging.getLogger(__name__)
 LOGS_PER_RUN = 20  # segments of a run when the config names no length
 
 
-def run(
-  experiment: Experiment,
-  workdir: Workdir,
-  mesh: Mesh,
-  stop: Callable[[], int | None] = lambda: None,
-) -> dict[str, "xr.Dataset"]:
+def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.Dataset"]:
   """Trains what is not yet trained and writes results.nc; returns its datasets.
 
   Args:
     experiment: what to run.
     workdir: opened for this experiment; a run found there is continued.
     mesh: the devices to spread the instances over.
-    stop: asked at segment borders; a signal's number ends the run after a checkpoint.
 
   Raises:
-    Interrupted: `stop` returned a signal; the same call later continues.
+    Interrupted: Ctrl-C or SIGTERM came while training; the state was saved at the next border,
+      and the same call later continues.
     UserError: the disk is full or cannot be written.
   """
   values = experiment.values
@@ -56,7 +51,7 @@ def run(
   writer = metrics.Metrics(workdir.metrics, with_tensorboard)
   try:
     for i in range(len(experiment.groups)):
-      state = _train(experiment, i, workdir, mesh, budget, writer, stop)
+      state = _train(experiment, i, workdir, mesh, budget, writer)
       outcomes.append(_judge(experiment, experiment.groups[i], state, mesh, budget))
   finally:
     writer.close()
@@ -83,7 +78,6 @@ def _train(
   mesh: Mesh,
   budget: int,
   writer: metrics.Metrics,
-  stop: Callable[[], int | None],
 ) -> TrainState:
   """Returns the trained state of one group, from its last checkpoint on."""
   values, group = experiment.values, experiment.groups[number]
@@ -93,6 +87,9 @@ def _train(
   checkpoints = Checkpoints(workdir.checkpoints(number))
   start = checkpoints.latest(like)
   step = start[0] if start else 0
+  if start and step == group.spec.steps:
+    checkpoints.close()
+    return start[1]
   label = experiment.name
   if len(experiment.groups) > 1:
     label += f" [{number + 1}/{len(experiment.groups)}]"
@@ -102,7 +99,7 @@ def _train(
   progress = Progress(label, step, group.spec.steps, len(group.instances.index))
   state = start[1] if start else None
   saved = time.monotonic()
-  try:
+  with contextlib.closing(checkpoints), contextlib.closing(progress), interrupts.deferred() as stop:
     for snapshot in train.run(
       one,
       group,
@@ -120,12 +117,7 @@ def _train(
         checkpoints.save(snapshot.step, state)
         saved = time.monotonic()
       if signal:
-        raise Interrupted(signal)
-  finally:
-    progress.close()
-    checkpoints.close()
-  if (signal := stop()) is not None:
-    raise Interrupted(signal)
+        raise interrupts.Interrupted(signal)
   assert state is not None  # a group has at least one step
   return state
 
@@ -175,8 +167,8 @@ def draw(
     UserError: the disk is full or cannot be written.
   """
   with files.disk_errors(workdir.figures):
-    workdir.figures.mkdir(exist_ok=True)
     for name in names:
+      workdir.figures.mkdir(exist_ok=True)
       for group, dataset in datasets.items():
         stem = "_".join(filter(None, (name, group.strip("/"))))
         yield from style.save(FIGURES[name].draw(dataset), workdir.figures / stem)

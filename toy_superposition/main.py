@@ -103,11 +103,11 @@ def main(argv: Sequence[str]) -> int:
     print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
   else:
     try:
-      with interrupts.deferred() as stop:
-        datasets = experiment.run(what, workdir, mesh, stop)
+      with interrupts.raised():
+        datasets = experiment.run(what, workdir, mesh)
     except interrupts.Interrupted as signal:
       workdirs.close_session(workdir, time.perf_counter() - started)
-      message = f"{signal}: saved in {path}; the same command continues"
+      message = f"{signal}: stopped; the same command continues from what is saved in {path}"
       terminal.fail(message, signal.exit_code)
   figures = list(experiment.draw(what.figures, datasets, workdir))
   workdirs.close_session(workdir, time.perf_counter() - started)

@@ -5,13 +5,15 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
 
-from toy_superposition.analyses.analysis import Claim
 from toy_superposition.errors import UserError
+
+if TYPE_CHECKING:
+  from toy_superposition.analyses.analysis import Claim
 
 STATEMENT_WIDTH = 52
 # What the parsers of flags say of a value of the wrong type → what is allowed.
@@ -83,18 +85,17 @@ def run(main: Callable[[list[str]], Any], parser: Callable[[Sequence[str]], list
   app.run(guarded, flags_parser=parser)
 
 
-def table(rows: Sequence[Claim]) -> str:
+def table(claims: Sequence["Claim"]) -> str:
   """Returns the claims as aligned text."""
-  header = Claim("statement", "measured", "expected", "verdict")
-  wrapped = [
-    (textwrap.wrap(row.statement, STATEMENT_WIDTH) or [""], row) for row in (header, *rows)
-  ]
-  widths = [max(len(row[column]) for row in (header, *rows)) for column in (1, 2)]
-  lines = []
-  for text, row in wrapped:
-    first = f"{text[0]:<{STATEMENT_WIDTH}}  {row.measured:<{widths[0]}}  "
-    lines.append((first + f"{row.expected:<{widths[1]}}  {row.verdict}").rstrip())
-    lines += ["  " + more for more in text[1:]]
-    if row is header:
-      lines.append("-" * len(lines[0]))
+  rows = [("statement", "measured", "expected", "verdict"), *claims]
+  widths = [max(len(row[column]) for row in rows) for column in (1, 2)]
+  lines: list[str] = []
+  for statement, measured, expected, verdict in rows:
+    first, *more = textwrap.wrap(statement, STATEMENT_WIDTH)
+    line = (
+      f"{first:<{STATEMENT_WIDTH}}  {measured:<{widths[0]}}  {expected:<{widths[1]}}  {verdict}"
+    )
+    lines += [line.rstrip(), *("  " + rest for rest in more)]
+    if len(lines) == 1:
+      lines.append("-" * len(line))
   return "\n".join(lines)
