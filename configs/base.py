@@ -75,7 +75,8 @@ def get_config() -> ConfigDict:
   config.run = ConfigDict()  # how it runs, not what: may differ when a run is continued
   config.run.log_every = 0  # steps between metrics and possible stops; 0: a twentieth of the steps
   config.run.checkpoint_seconds = 30.0  # least time between checkpoints; 0: one at every border
-  config.run.memory_gib = 0.0  # for one slice of instances; 0: half of what is free
+  config.run.memory_gib = 0.0  # for one slice of instances; 0: a quarter of the
+  # machine's memory, or half of the accelerators'
   config.run.tensorboard = False  # write event files too (extra `tensorboard`)
   config.lock()
   return config

@@ -12,8 +12,9 @@ from toy_superposition.errors import UserError
 from toy_superposition.types import Spec
 
 GIB = 2**30
-# Share of a device's memory that training may plan for when the config names no budget.
-MEMORY_SHARE = 0.5
+# Share of the memory that training may plan for when the config names no budget: of an
+# accelerator's own, and of the machine's, which other programs use too.
+DEVICE_SHARE, MACHINE_SHARE = 0.5, 0.25
 # Arrays of the size of one batch that a step keeps at once, per feature and per hidden unit;
 # against XLA's own count in tests/placement_test.py.
 FEATURE_ARRAYS = 6
@@ -78,15 +79,16 @@ def instance_bytes(spec: Spec, batch_size: int | None = None) -> int:
 def memory_budget(devices: Sequence[jax.Device], gibibytes: float) -> int:
   """Returns the bytes that one slice may take on all devices together; 0 GiB means automatic.
 
-  Automatic is half of the memory of the devices, or half of the free memory of the machine when
-  its devices are CPUs, which share it.
+  Automatic is half of the memory of accelerators, and a quarter of the machine's where the
+  devices are CPUs, which share it. What happens to be free does not enter: a run that is continued
+  is sliced as it was, and so repeats its bits.
   """
   if gibibytes > 0:
     return int(gibibytes * GIB)
   if devices[0].platform == "cpu":
-    return int(MEMORY_SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return int(MACHINE_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
   limits = [(device.memory_stats() or {}).get("bytes_limit", 8 * GIB) for device in devices]
-  return int(MEMORY_SHARE * min(limits) * len(devices))
+  return int(DEVICE_SHARE * min(limits) * len(devices))
 
 
 def slices(n_instances: int, n_devices: int, bytes_each: int, budget: int) -> list[np.ndarray]:

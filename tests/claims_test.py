@@ -1,0 +1,25 @@
+"""At the default size, what the paper says is confirmed: python -m pytest -m slow"""
+
+import importlib
+
+import pytest
+
+from toy_superposition import config, experiment, placement
+from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED
+from toy_superposition.records import workdir as workdirs
+
+# Claims that this size is fine enough to decide, by config.
+DECIDED = {"phase_change": 5, "phase_change_three": 3}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(DECIDED))
+def test_claims_are_confirmed_at_the_default_size(name, tmp_path):
+  resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config())
+  workdir = workdirs.open_workdir(
+    tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
+  )
+  datasets = experiment.run(resolved, workdir, placement.make_mesh(placement.devices(2)))
+  rows = experiment.claims(resolved.values["analysis"], datasets)
+  assert not [row for row in rows if row.verdict == CONTRADICTED]
+  assert len([row for row in rows if row.verdict == CONFIRMED]) >= DECIDED[name]
