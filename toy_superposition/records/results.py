@@ -7,7 +7,7 @@ the parameters, each of its points is a netCDF group of its own, named like n_fe
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -115,11 +115,12 @@ def save(workdir: Workdir, datasets: Mapping[str, "xr.Dataset"]) -> None:
   Raises:
     UserError: the disk is full or cannot be written.
   """
+  import xarray as xr
+
+  # Made in memory: HDF5 can bring the process down when a file meets a full disk.
+  content = xr.DataTree.from_dict(dict(datasets)).to_netcdf(engine="h5netcdf")
   with files.replacing(workdir.results) as temporary:
-    temporary.unlink(missing_ok=True)
-    for path, dataset in datasets.items():
-      mode: Literal["a", "w"] = "a" if temporary.exists() else "w"
-      dataset.to_netcdf(temporary, mode=mode, group=path, engine="h5netcdf")
+    temporary.write_bytes(content)
 
 
 def read(workdir: Workdir) -> dict[str, "xr.Dataset"]:
