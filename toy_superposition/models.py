@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +21,8 @@ Hidden = Float[Array, "hidden"]
 class TiedParams:
   """h = g(W x), x′ = f(Wᵀ h + b): the decoder is the transpose of the encoder."""
 
-  W: Float[Leaf, "*instance hidden feature"]
-  b: Float[Leaf, "*instance feature"]
+  W: Float[Leaf, "*instance hidden feature"] | Any
+  b: Float[Leaf, "*instance feature"] | Any
 
   @property
   def directions(self) -> Float[Leaf, "*instance hidden feature"]:
@@ -34,9 +34,9 @@ class TiedParams:
 class UntiedParams:
   """h = g(W₁ x), y′ = f(W₂ h + b)."""
 
-  W1: Float[Leaf, "*instance hidden feature"]
-  W2: Float[Leaf, "*instance feature hidden"]
-  b: Float[Leaf, "*instance feature"]
+  W1: Float[Leaf, "*instance hidden feature"] | Any
+  W2: Float[Leaf, "*instance feature hidden"] | Any
+  b: Float[Leaf, "*instance feature"] | Any
 
   @property
   def directions(self) -> Float[Leaf, "*instance hidden feature"]:

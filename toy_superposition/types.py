@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 Key = jax.Array  # a typed PRNG key
 Params = Any  # a model's parameters: TiedParams or UntiedParams
-# A leaf of a struct: an array on the device or on the host, or an abstract one such as
-# jax.ShapeDtypeStruct, for which shape and dtype are checked just the same.
+# A leaf of a struct: an array on the device, on the host, or abstract. Structs say `| Any` beside
+# its shape because jax also builds them of placeholders, which a run-time check must let pass.
 Leaf = Any
 
 
@@ -22,10 +22,10 @@ class Instance:
   Everything here is data to the compiled program: changing it never recompiles.
   """
 
-  index: Int[Leaf, "*instance"]  # unique in the experiment; names the random stream
-  density: Float[Leaf, "*instance feature"]  # 1 − S, probability of being active, in [0, 1]
-  importance: Float[Leaf, "*instance feature"]  # I_i ≥ 0, weight of each squared error
-  learning_rate: Float[Leaf, "*instance"]  # peak, per optimizer step; the schedule scales it
+  index: Int[Leaf, "*instance"] | Any  # unique in the experiment; names the random stream
+  density: Float[Leaf, "*instance feature"] | Any  # 1 − S, probability of being active, in [0, 1]
+  importance: Float[Leaf, "*instance feature"] | Any  # I_i ≥ 0, weight of each squared error
+  learning_rate: Float[Leaf, "*instance"] | Any  # peak, per optimizer step; the schedule scales it
 
 
 @dataclasses.dataclass(frozen=True)
