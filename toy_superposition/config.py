@@ -18,7 +18,7 @@ from toy_superposition.models import INITIALIZERS, MODELS, PARAM_DIMS
 from toy_superposition.objective import REDUCTIONS, TARGETS
 from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES
 from toy_superposition.profiles import PROFILES
-from toy_superposition.sweep import Axis, Scalar
+from toy_superposition.sweep import Axis
 from toy_superposition.theory import expected_loss
 from toy_superposition.types import Group
 
@@ -99,7 +99,7 @@ def resolve(config: ConfigDict) -> Experiment:
     UserError: names the field, the value found, what is allowed, and the nearest valid name.
   """
   values = dict(_flatten(config.to_dict()))
-  _check_name(values["name"])
+  _check_name("name", values["name"])
   for field, value in values.items():
     if not field.startswith("axis."):
       _check_value(field, value)
@@ -144,13 +144,14 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
       yield prefix + key, value
 
 
-def _check_name(name: str) -> None:
-  if not name or not all(c.isalnum() or c in "-_." for c in name) or name.startswith("."):
-    raise _error("name", name, "letters, digits, '-', '_' and '.', not empty")
+def _check_name(field: str, name: object) -> None:
+  text = name if isinstance(name, str) else ""
+  if not text or not all(c.isalnum() or c in "-_." for c in text) or text.startswith("."):
+    raise _error(field, name, "letters, digits, '-', '_' and '.', not empty")
 
 
 def _check_choice(field: str, name: object, allowed: Collection[str]) -> None:
-  if name not in allowed:
+  if not isinstance(name, str) or name not in allowed:
     raise _error(field, name, ", ".join(allowed) + nearest(name, allowed))
 
 
@@ -169,6 +170,8 @@ def _check_value(field: str, value: Any) -> None:
     if not inside or not (value <= high if closed_high else value < high):
       interval = f"{'[' if closed_low else '('}{low}, {high}{']' if closed_high else ')'}"
       raise _error(field, value, f"a number in {interval}")
+  elif field == "run.tensorboard" and not isinstance(value, bool):
+    raise _error(field, value, "True or False")
   elif field in ("axes", "measures", "figures"):
     if not isinstance(value, tuple | list) or not all(isinstance(name, str) for name in value):
       raise _error(field, value, "a tuple of names")
@@ -186,30 +189,33 @@ def _axis(name: str, values: Mapping[str, Any]) -> Axis:
   if not entry:
     defined = {key.split(".")[1] for key in values if key.startswith("axis.")}
     _check_choice("axes", name, sorted(defined))
+  _check_name("axes", name)
   if name in RESERVED:
     raise _error("axes", name, f"any name but {', '.join(sorted(RESERVED))}")
   where = f"axis.{name}"
   _check_choice(f"{where}.scale", entry.get("scale"), SCALES)
   if entry["scale"] == "restarts":
+    if entry.get("field", "") != "":
+      raise _error(f"{where}.field", entry["field"], "'', since restarts set no field")
     return Axis(name, "", tuple(range(_count(f"{where}.num", entry.get("num")))))
-  field = entry.get("field")
   fields = (*sweep.INSTANCE_FIELDS, *sweep.SPEC_FIELDS.values())
-  _check_choice(f"{where}.field", field, fields)
+  _check_choice(f"{where}.field", entry.get("field"), fields)
+  field = entry["field"]
   points = _points(where, entry)
   if field in INTEGERS and entry["scale"] != "points":
     points = [round(float(point)) for point in points]
   for point in points:
     try:
-      _check_value(str(field), point)
+      _check_value(field, point)
     except UserError as error:
       raise UserError(f"config.{where} sets {str(error).removeprefix('config.')}") from None
   if len(set(points)) < len(points):
     raise _error(where, points, "each point once")
-  return Axis(name, str(field), tuple(points))
+  return Axis(name, field, tuple(points))
 
 
-def _points(where: str, entry: Mapping[str, Any]) -> list[Scalar]:
-  """Returns the points of an axis as its scale says."""
+def _points(where: str, entry: Mapping[str, Any]) -> list[Any]:
+  """Returns the points of an axis as its scale says; each is yet to be checked."""
   if entry["scale"] == "points":
     points = entry.get("points")
     if not isinstance(points, tuple | list) or not points:
@@ -243,6 +249,9 @@ def _check_axes(axes: tuple[Axis, ...]) -> None:
 
 def _check_group(group: Group) -> None:
   """Checks what the profiles made of the numbers: every feature of every instance."""
+  rates = group.instances.learning_rate
+  if not np.isfinite(rates).all():
+    raise _error("train.learning_rate", float(rates.max()), "numbers that float32 can hold")
   rules = (("density", 1.0, "0 to 1"), ("importance", math.inf, "finite numbers ≥ 0"))
   for field, high, allowed in rules:
     values = getattr(group.instances, field)

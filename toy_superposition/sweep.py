@@ -90,12 +90,13 @@ def make_instances(
     profile = PROFILES[str(values[f"{name}.profile"])]
     return profile(column(f"{name}.base"), column(f"{name}.ratio"), n).astype(np.float32)
 
-  return Instance(
-    index=index.astype(np.int32),
-    density=per_feature("density"),
-    importance=per_feature("importance"),
-    learning_rate=column("train.learning_rate").astype(np.float32),
-  )
+  with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused
+    return Instance(
+      index=index.astype(np.int32),
+      density=per_feature("density"),
+      importance=per_feature("importance"),
+      learning_rate=column("train.learning_rate").astype(np.float32),
+    )
 
 
 def make_groups(values: Mapping[str, Scalar], axes: Sequence[Axis]) -> list[Group]:

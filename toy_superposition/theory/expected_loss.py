@@ -1,15 +1,16 @@
 """The expected loss of the tied models on sparse uniform features, without sampling.
 
 The paper writes the loss as a sum over the sets of active features (section "Mathematical
-Understanding"). Each term is an integral over the unit cube of the active values. Here one
-coordinate of each integral is done exactly and the others by Gauss–Legendre quadrature: along
-one coordinate the integrand is a quadratic on either side of the ReLU's kink, and choosing the
-coordinate with the largest coefficient leaves a smooth function of the others, so that few nodes
-reach float32 round-off.
+Understanding"). Each term is an integral over the unit cube of the active values. Here two
+coordinates of each integral are done exactly and the others by Gauss–Legendre quadrature. Along
+one coordinate the integrand is a quadratic on either side of the ReLU's kink; along a second one
+that integral is a cubic between the places where the kink enters and leaves the cube. Choosing the
+two coordinates with the largest coefficients leaves a smooth function of the others.
 """
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -21,10 +22,10 @@ from toy_superposition.models import TiedParams
 
 PerFeature = Float[Array, "feature"]
 MODELS = ("linear", "relu_output")
-MAX_FEATURES = 6  # 2⁶ subsets, at most NODES⁵ points each
-NODES = 6  # per coordinate; 4 and 16 agree to 1e-6 (tests/theory_test.py)
-# Two Gauss–Legendre nodes are exact for the quadratic on either side of the kink.
-PIECE_NODES, PIECE_WEIGHTS = (0.5 - 0.5 / 3**0.5, 0.5 + 0.5 / 3**0.5), (0.5, 0.5)
+MAX_FEATURES = 6  # 2⁶ subsets, at most 6 · 4 · NODES⁴ points each
+NODES = 6  # per coordinate beyond two
+# Two Gauss–Legendre nodes are exact up to cubics: on every piece of the two inner coordinates.
+PIECE_NODES = (0.5 - 0.5 / 3**0.5, 0.5 + 0.5 / 3**0.5)
 
 
 def _outer_grid(n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,6 +37,33 @@ def _outer_grid(n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
   return np.array(points, np.float32).reshape(shape), np.array(products, np.float32)
 
 
+def _pull(size: Array, *vectors: Array) -> list[tuple[Array, Array]]:
+  """Returns each vector's component where `size` is largest, and the vector without it."""
+  largest = jax.nn.one_hot(jnp.argmax(size, axis=-1), size.shape[-1], dtype=bool)
+  pulled = []
+  for v in vectors:  # the first component takes the place of the one pulled
+    rest = jnp.where(largest[..., 1:], v[..., :1], v[..., 1:])
+    pulled.append((jnp.sum(jnp.where(largest, v, 0), axis=-1), rest))
+  return pulled
+
+
+def _crossing(slope: Array, offset: Array) -> Array:
+  """Returns where slope · x + offset is 0, moved into [0, 1].
+
+  The integrand is continuous there, so the derivative of the place does not enter the gradient.
+  """
+  place = -offset / jnp.where(slope == 0, 1, slope)
+  return lax.stop_gradient(jnp.clip(place, 0, 1))
+
+
+def _pieces(*breaks: Array) -> Iterator[tuple[Array, Array]]:
+  """Yields nodes on [0, 1] between the breaks, with their weights."""
+  edges = [jnp.zeros_like(breaks[0]), *breaks, jnp.ones_like(breaks[0])]
+  for low, high in itertools.pairwise(edges):
+    for node in PIECE_NODES:
+      yield low + (high - low) * node, (high - low) / len(PIECE_NODES)
+
+
 def _cube_mean(gain: Array, target: Array, bias: Array, relu: bool) -> Array:
   """Returns the mean over x in the unit cube of (target · x − f(gain · x + bias))².
 
@@ -43,26 +71,25 @@ def _cube_mean(gain: Array, target: Array, bias: Array, relu: bool) -> Array:
   """
   f = jax.nn.relu if relu else lambda z: z
   size = lax.stop_gradient(jnp.abs(gain))
-  n_coordinates = gain.shape[-1]
-  steepest = jax.nn.one_hot(jnp.argmax(size, axis=-1), n_coordinates, dtype=bool)
+  (_, size), (gain_x, gain), (target_x, target) = _pull(size, size, gain, target)
+  gain_y = target_y = jnp.zeros_like(gain_x)
+  two = gain.shape[-1] > 0  # whether there is a second coordinate
+  if two:
+    (gain_y, gain), (target_y, target) = _pull(size, gain, target)
 
-  def split(v):  # → the steepest coordinate, and the others with the first in its place
-    chosen = jnp.sum(jnp.where(steepest, v, 0), axis=-1)
-    return chosen[..., None], jnp.where(steepest[..., 1:], v[..., :1], v[..., 1:])
-
-  points, weights = _outer_grid(n_coordinates - 1)
-  (inner_gain, outer_gain), (inner_target, outer_target) = split(gain), split(target)
-  offset = jnp.einsum("...c,pc->...p", outer_gain, points) + bias[..., None]
-  wanted = jnp.einsum("...c,pc->...p", outer_target, points)
-  # The integrand is continuous at the kink, so its derivative there does not enter the gradient.
-  slope = jnp.where(inner_gain == 0, 1, inner_gain)
-  kink = lax.stop_gradient(jnp.clip(-offset / slope, 0, 1))
+  points, weights = _outer_grid(gain.shape[-1])
+  offset = jnp.einsum("...c,pc->...p", gain, points) + bias[..., None]
+  wanted = jnp.einsum("...c,pc->...p", target, points)
+  gain_x, gain_y = gain_x[..., None], gain_y[..., None]
+  target_x, target_y = target_x[..., None], target_y[..., None]
+  enters, leaves = _crossing(gain_y, offset), _crossing(gain_y, offset + gain_x)
+  breaks = jnp.minimum(enters, leaves), jnp.maximum(enters, leaves)
   total = jnp.zeros_like(offset)
-  for low, high in ((jnp.zeros_like(kink), kink), (kink, jnp.ones_like(kink))):
-    for node, weight in zip(PIECE_NODES, PIECE_WEIGHTS, strict=True):
-      x = low + (high - low) * node
-      error = inner_target * x + wanted - f(inner_gain * x + offset)
-      total = total + weight * (high - low) * error**2
+  for y, weight_y in _pieces(*breaks) if two else [(0.0, 1.0)]:
+    offset_y, wanted_y = offset + gain_y * y, wanted + target_y * y
+    for x, weight_x in _pieces(_crossing(gain_x, offset_y)):
+      error = target_x * x + wanted_y - f(gain_x * x + offset_y)
+      total = total + weight_y * weight_x * error**2
   return total @ weights
 
 
@@ -95,7 +122,8 @@ def expected_feature_loss(
 ) -> PerFeature:
   """Returns E[I_i (x_i − x′_i)²] of each feature i for sparse uniform features.
 
-  `relu` chooses x′ = ReLU(WᵀW x + b) over x′ = WᵀW x + b. Error below 1e-6 of the loss.
+  `relu` chooses x′ = ReLU(WᵀW x + b) over x′ = WᵀW x + b. Exact for up to two features; with three
+  the error is below 1e-5 of the loss (tests/theory_test.py).
 
   Raises:
     ValueError: more than MAX_FEATURES features, for which the cost grows beyond use.

@@ -88,6 +88,6 @@ def classify(norm: Values, superposition: Values) -> Int[np.ndarray, "..."]:
 
   A norm that is not finite counts as not represented.
   """
-  represented = np.nan_to_num(np.asarray(norm)) >= NORM_THRESHOLD
-  shared = np.nan_to_num(np.asarray(superposition)) >= SUPERPOSITION_THRESHOLD
+  represented = np.isfinite(norm) & (np.asarray(norm) >= NORM_THRESHOLD)
+  shared = np.asarray(superposition) >= SUPERPOSITION_THRESHOLD
   return np.where(represented, np.where(shared, 2, 1), 0)

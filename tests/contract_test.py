@@ -1,0 +1,222 @@
+"""Every row of every table obeys its table's interface; a new row is tested without a new test."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tests import small
+from toy_superposition import problem, streams
+from toy_superposition.analyses import ANALYSES
+from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition.evaluation import EVALUATIONS, evaluate
+from toy_superposition.figures import FIGURES
+from toy_superposition.measures import MEASURES
+from toy_superposition.models import INITIALIZERS, MODELS, PARAM_DIMS, PARAMS
+from toy_superposition.objective import REDUCTIONS, TARGETS
+from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES
+from toy_superposition.profiles import PROFILES
+from toy_superposition.streams import Stream
+from toy_superposition.theory import expected_loss
+from toy_superposition.types import Instance
+
+ROUND_OFF = 1e-5  # float32, a few operations on numbers of order one
+N_ERRORS = 4.5  # standard errors, with fixed draws
+SIZES = {"feature": 5, "hidden": 3}
+N, M = SIZES["feature"], SIZES["hidden"]
+
+
+def key(instance=0, stream=Stream.TRAIN):
+  return streams.key(streams.root(0), stream, instance, 0)
+
+
+def assert_float32_and_finite(tree):
+  for leaf in jax.tree.leaves(tree):
+    assert leaf.dtype == jnp.float32
+    assert np.all(np.isfinite(leaf))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_maps_one_input_to_one_output_of_its_size(name):
+  model = MODELS[name]
+  params = model.init(key(), M, N, 0.5)
+  assert_float32_and_finite(params)
+  for field in dataclasses.fields(params):
+    shape = tuple(SIZES[dim] for dim in PARAM_DIMS[field.name])
+    assert getattr(params, field.name).shape == shape
+  assert params.directions.shape == (M, N)
+  assert isinstance(params, PARAMS[model.params])
+
+  x = jnp.float32(np.random.default_rng(0).uniform(size=(4, N)))
+  outputs = jax.jit(jax.vmap(model.apply, (None, 0)))(params, x)
+  assert_float32_and_finite(outputs)
+  for one, together in zip(x, outputs, strict=True):
+    h = model.encode(params, one)
+    assert (h.shape, h.dtype) == ((M,), jnp.float32)
+    assert model.apply(params, one).shape == (N,)
+    np.testing.assert_array_equal(model.apply(params, one), model.decode(params, h))
+    np.testing.assert_allclose(together, model.apply(params, one), atol=ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_distribution_is_a_function_of_its_key_and_silent_where_the_density_is_zero(name):
+  def sample(key, density):
+    return DISTRIBUTIONS[name](key, density, 64)
+
+  density = jnp.array([0, 0.5, 0, 1, 1e-3])
+  x = sample(key(), density)
+  assert x.shape == (64, 5)
+  assert_float32_and_finite(x)
+  np.testing.assert_array_equal(x[:, np.array([0, 2])], 0)
+  assert np.any(x[:, 3] != 0)
+  np.testing.assert_array_equal(sample(key(), density), x)
+  assert np.any(np.asarray(sample(key(1), density)) != x)
+  np.testing.assert_array_equal(sample(key(), jnp.zeros(5)), 0)
+  together = jax.jit(jax.vmap(lambda instance: sample(key(instance), density)))(jnp.arange(2))
+  np.testing.assert_allclose(together[0], x, rtol=ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_treats_every_instance_by_itself(name):
+  base, ratio = np.array([0.1, 0.5, 1, 0]), np.array([0.5, 1, 2, 3])
+  values = PROFILES[name](base, ratio, N)
+  assert values.shape == (4, N)
+  assert np.all(np.isfinite(values))
+  for i in range(4):
+    np.testing.assert_array_equal(PROFILES[name](base[[i]], ratio[[i]], N)[0], values[i])
+  # At ratio 1 every profile is uniform.
+  np.testing.assert_array_equal(PROFILES[name](base, np.ones(4), N), np.repeat(base[:, None], N, 1))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_keeps_float32_moves_the_parameters_and_stands_still_at_rate_zero(
+  name, schedule
+):
+  spec = small.spec(model="absolute_value", optimizer=name, schedule=schedule)
+  one = problem.make(spec)
+  params = one.init(key(stream=Stream.INIT))
+  gradients = jax.tree.map(lambda leaf: leaf + 1, params)
+
+  @jax.jit
+  def after_two_steps(rate):
+    instance = Instance(
+      index=jnp.int32(0), density=jnp.ones(5), importance=jnp.ones(5), learning_rate=rate
+    )
+    optimizer, trained = one.optimizer(instance), params
+    state = optimizer.init(trained)
+    for _ in range(2):
+      updates, state = optimizer.update(gradients, state, trained)
+      trained = optax.apply_updates(trained, updates)
+    return trained
+
+  moved, still = after_two_steps(jnp.float32(0.1)), after_two_steps(jnp.float32(0))
+  assert_float32_and_finite(moved)
+  for before, after, same in zip(*map(jax.tree.leaves, (params, moved, still)), strict=True):
+    assert np.all(np.asarray(after) != before)
+    np.testing.assert_array_equal(same, before)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_starts_at_the_full_rate_and_stays_within_it(name):
+  factors = jax.vmap(lambda step: jnp.float32(SCHEDULES[name](small.SPEC, step)))(
+    jnp.arange(small.SPEC.steps)
+  )
+  assert factors[0] == 1
+  assert np.all((factors >= -ROUND_OFF) & (factors <= 1))
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_has_the_declared_axes_and_does_not_depend_on_the_hidden_basis(name):
+  measure = MEASURES[name]
+  rng = np.random.default_rng(0)
+  W, rotation = rng.normal(size=(M, N)), np.linalg.qr(rng.normal(size=(M, M)))[0]
+  values = measure.function(jnp.float32(W))
+  assert values.shape == tuple(SIZES[dim] for dim in measure.dims)
+  assert_float32_and_finite(values)
+  np.testing.assert_allclose(
+    measure.function(jnp.float32(rotation @ W)), values, rtol=ROUND_OFF, atol=ROUND_OFF
+  )
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_a_measure_is_finite_without_any_weights_unless_documented(name):
+  values = np.asarray(MEASURES[name].function(jnp.zeros((M, N))))
+  assert np.all(np.isfinite(values)) or "infinite" in (MEASURES[name].function.__doc__ or "")
+  assert not np.any(np.isnan(values))
+
+
+@pytest.mark.parametrize("model", expected_loss.MODELS)
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_an_evaluation_is_the_expected_loss_within_its_error(name, model):
+  n_samples, n_instances = 64 * 1024, 2
+  one = problem.make(small.spec(model=model, n_features=4))
+  params = jax.vmap(one.init)(jax.vmap(lambda i: key(i, Stream.INIT))(jnp.arange(n_instances)))
+  rng = np.random.default_rng(0)
+  instances = Instance(
+    index=jnp.arange(n_instances),
+    density=jnp.float32(rng.uniform(0.1, 1, size=(n_instances, 4))),
+    importance=jnp.float32(rng.uniform(0.1, 1, size=(n_instances, 4))),
+    learning_rate=jnp.ones(n_instances),
+  )
+  losses = jax.jit(lambda p, i: evaluate(one, p, i, name, n_samples))(params, instances)
+  assert losses.shape == (n_instances, 4)
+  assert_float32_and_finite(losses)
+  for i in range(n_instances):
+    active = rng.uniform(size=(n_samples, 4)) < np.asarray(instances.density[i])
+    x = active * rng.uniform(size=(n_samples, 4))
+    outputs = jax.vmap(one.model.apply, (None, 0))(
+      jax.tree.map(lambda leaf, i=i: leaf[i], params), jnp.float32(x)
+    )
+    error = np.asarray(instances.importance[i]) * (x - np.asarray(outputs)) ** 2
+    spread = error.std(axis=0) * np.sqrt(2 / n_samples)  # of the difference of two sample means
+    assert np.all(np.abs(error.mean(axis=0) - losses[i]) < N_ERRORS * spread)
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_an_initializer_gives_a_positive_standard_deviation(name):
+  for n, m, n_instances in ((1, 1, 1), (400, 30, 10)):
+    std = INITIALIZERS[name](small.spec(n_features=n, n_hidden=m, init_n_instances=n_instances))
+    assert isinstance(std, float)
+    assert 0 < std <= 1
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_keeps_shape_and_type_and_treats_every_value_by_itself(name):
+  x = jnp.float32(np.random.default_rng(0).uniform(-1, 1, size=(4, N)))
+  target = TARGETS[name](x)
+  assert (target.shape, target.dtype) == (x.shape, x.dtype)
+  np.testing.assert_array_equal(TARGETS[name](x[::-1, ::-1]), target[::-1, ::-1])
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_a_reduction_is_linear_and_treats_all_features_alike(name):
+  loss, reduce = jnp.array([0.1, 2, 0, 0.7]), REDUCTIONS[name]
+  assert (reduce(loss).shape, reduce(loss).dtype) == ((), jnp.float32)
+  assert float(reduce(loss)) > 0
+  np.testing.assert_allclose(reduce(3 * loss), 3 * reduce(loss), rtol=ROUND_OFF)
+  np.testing.assert_allclose(reduce(loss[::-1]), reduce(loss), rtol=ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_an_analysis_names_its_measures_and_its_three_functions(name):
+  analysis = ANALYSES[name]
+  assert set(analysis.measures) <= set(MEASURES)
+  assert all(callable(f) for f in (analysis.check, analysis.run, analysis.claims))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_can_be_drawn_and_names_the_analysis_that_it_needs(name):
+  assert callable(FIGURES[name].draw)
+  assert FIGURES[name].analysis in ("", *ANALYSES)
+
+
+def test_parameters_are_labelled_by_axes_that_exist():
+  for params in PARAMS.values():
+    names = {field.name for field in dataclasses.fields(params)}
+    assert names <= set(PARAM_DIMS)
+    for name in names:
+      assert set(PARAM_DIMS[name]) <= set(SIZES)

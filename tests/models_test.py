@@ -1,0 +1,105 @@
+"""Models worked by hand, their symmetries, and the spread of their first weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import small
+from toy_superposition import problem, streams
+from toy_superposition.models import INITIALIZERS, MODELS, TiedParams, UntiedParams
+from toy_superposition.streams import Stream
+
+W = jnp.array([[1.0, -2, 0], [0, 1, 3]])
+W2 = jnp.array([[1.0, 2], [0, -1], [2, 1]])
+b = jnp.array([0.25, -5, 0.5])
+x = jnp.array([0.5, 1, 0.25])  # W x = (−1.5, 1.75)
+BY_HAND = {  # parameters, h, x′
+  "linear": (TiedParams(W=W, b=b), [-1.5, 1.75], [-1.25, -0.25, 5.75]),
+  "relu_output": (TiedParams(W=W, b=b), [-1.5, 1.75], [0, 0, 5.75]),
+  "relu_hidden": (TiedParams(W=W, b=b), [0, 1.75], [0.25, 0, 5.75]),
+  "absolute_value": (UntiedParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, 0, 2.25]),
+}
+ROUND_OFF = 1e-6  # float32, sums of a few terms of order one
+VISIBLE = 0.05  # a change that is no round-off
+N, M = 500, 200  # 10⁵ weights: their standard deviation is known to σ/√(2·10⁵) = 0.22 %
+SPREAD_ERROR = 0.01  # 4.5 of these standard errors
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_hidden_values_and_outputs_by_hand(name):
+  params, h, output = BY_HAND[name]
+  np.testing.assert_array_equal(MODELS[name].encode(params, x), h)
+  np.testing.assert_array_equal(MODELS[name].decode(params, jnp.float32(h)), output)
+  np.testing.assert_array_equal(MODELS[name].apply(params, x), output)
+
+
+def turned(name):
+  """Returns random inputs and a model's outputs for them before and after a rotation of the
+  hidden space: W → O W, and for untied weights W₂ → W₂ Oᵀ."""
+  rng = np.random.default_rng(0)
+  rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+  enter, leave = rng.normal(size=(3, 4)), rng.normal(size=(4, 3))
+  inputs = jnp.float32(rng.uniform(size=(16, 4)))
+
+  def outputs(W1, W2):
+    bias = jnp.full(4, 0.1)
+    tied = MODELS[name].params == "tied"
+    W1, W2 = jnp.float32(W1), jnp.float32(W2)
+    params = TiedParams(W=W1, b=bias) if tied else UntiedParams(W1=W1, W2=W2, b=bias)
+    return np.asarray(jax.vmap(MODELS[name].apply, (None, 0))(params, inputs))
+
+  return outputs(enter, leave), outputs(rotation @ enter, leave @ rotation.T)
+
+
+@pytest.mark.parametrize("name", ["linear", "relu_output"])
+def test_without_a_hidden_relu_rotating_the_hidden_space_changes_nothing(name):
+  before, after = turned(name)
+  np.testing.assert_allclose(before, after, atol=10 * ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", ["relu_hidden", "absolute_value"])
+def test_a_hidden_relu_makes_the_basis_privileged(name):
+  before, after = turned(name)
+  assert np.abs(before - after).mean() > VISIBLE
+
+
+@pytest.mark.parametrize(
+  ("n", "m", "instances", "notebook", "xavier"),
+  [(200, 20, 20, 0.0213, 0.0953), (5, 2, 10, 0.2582, 0.5345)],
+)
+def test_initial_standard_deviations_of_the_notebook_and_of_xavier(
+  n, m, instances, notebook, xavier
+):
+  spec = small.spec(n_features=n, n_hidden=m, init_n_instances=instances)
+  last_digit = 0.5e-4
+  assert INITIALIZERS["notebook"](spec) == pytest.approx(notebook, abs=last_digit)
+  assert INITIALIZERS["xavier"](spec) == pytest.approx(xavier, abs=last_digit)
+
+
+def initial(**changes):
+  spec = small.spec(n_features=N, n_hidden=M, **changes)
+  return problem.make(spec).init(streams.key(streams.root(0), Stream.INIT, 0, 0))
+
+
+@pytest.mark.parametrize("name", ["relu_output", "absolute_value"])
+@pytest.mark.parametrize("scheme", INITIALIZERS)
+def test_first_weights_are_normal_with_the_scheme_s_deviation_and_biases_zero(name, scheme):
+  params = initial(model=name, init_scheme=scheme)
+  std = INITIALIZERS[scheme](small.spec(n_features=N, n_hidden=M))
+  weights = [np.asarray(w, np.float64) for w in jax.tree.leaves(params) if w.ndim == 2]
+  for values in weights:
+    assert values.std() == pytest.approx(std, rel=SPREAD_ERROR)
+    assert abs(values.mean()) < SPREAD_ERROR * 2 * std  # its error is √2 that of the deviation
+    assert np.mean((values / std) ** 4) == pytest.approx(3, rel=5 * SPREAD_ERROR)  # normal
+  if len(weights) == 2:
+    correlation = np.corrcoef(weights[0].ravel(), weights[1].T.ravel())[0, 1]
+    assert abs(correlation) < 2 * SPREAD_ERROR
+  np.testing.assert_array_equal(params.b, 0)
+
+
+@pytest.mark.parametrize("name", ["relu_output", "absolute_value"])
+def test_the_init_scale_multiplies_the_first_weights(name):
+  once, scaled = initial(model=name), initial(model=name, init_scale=0.1)
+  for a, c in zip(jax.tree.leaves(once), jax.tree.leaves(scaled), strict=True):
+    np.testing.assert_allclose(c, 0.1 * np.asarray(a), rtol=ROUND_OFF)

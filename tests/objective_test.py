@@ -1,0 +1,120 @@
+"""Targets and losses by hand, and the loss's gradient against finite differences."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import small
+from toy_superposition import objective, problem
+from toy_superposition.models import MODELS, PARAMS
+from toy_superposition.types import Instance
+
+STEP = 1e-5  # of central differences in float64: their error is of order 1e-10
+GRADIENT_ERROR = 1e-5  # float32 against float64, relative to the largest component
+ROUND_OFF = 1e-6
+
+
+def relu(z):
+  return np.maximum(z, 0)
+
+
+# Each model in float64, for a batch: parameters by name, x of shape (batch, feature).
+REFERENCE: dict[str, Callable[..., np.ndarray]] = {
+  "linear": lambda x, W, b: x @ W.T @ W + b,
+  "relu_output": lambda x, W, b: relu(x @ W.T @ W + b),
+  "relu_hidden": lambda x, W, b: relu(relu(x @ W.T) @ W + b),
+  "absolute_value": lambda x, W1, W2, b: relu(relu(x @ W1.T) @ W2.T + b),
+}
+N, M = 4, 3
+SHAPES = {"W": (M, N), "W1": (M, N), "W2": (N, M), "b": (N,)}
+IMPORTANCE = np.array([1, 0, 0.5, 2])
+
+
+def test_feature_loss_by_hand():
+  target, output = jnp.array([[1.0, 0], [0, 2]]), jnp.array([[0.0, 0], [1, 1]])
+  loss = objective.feature_loss(target, output, jnp.array([2.0, 0.5]))
+  np.testing.assert_array_equal(loss, [2, 0.25])  # 2 · (1 + 1) / 2 and 0.5 · (0 + 1) / 2
+  assert objective.REDUCTIONS["sum"](loss) == 2.25
+  assert objective.REDUCTIONS["mean"](loss) == 1.125
+
+
+def test_targets_by_hand():
+  x = jnp.array([[-1.0, 0.5, 0]])
+  np.testing.assert_array_equal(objective.TARGETS["identity"](x), [[-1, 0.5, 0]])
+  np.testing.assert_array_equal(objective.TARGETS["absolute"](x), [[1, 0.5, 0]])
+
+
+def case(name):
+  """Returns the parameters by name, a batch with some zeros, and what is asked for."""
+  rng = np.random.default_rng(838)  # of few, one for which all outputs are alive
+  fields = ("W1", "W2", "b") if MODELS[name].params == "untied" else ("W", "b")
+  values = {field: rng.normal(size=SHAPES[field]) for field in fields}
+  x, target = rng.uniform(size=(32, N)) * (rng.uniform(size=(32, N)) < 0.7), "identity"
+  if name == "absolute_value":
+    x, target = x * rng.choice([-1, 1], size=x.shape), "absolute"
+  alive = np.mean(REFERENCE[name](x, **values) > 0, axis=0)
+  assert np.all((alive > 0.1) & (alive < 0.95))
+  return values, x, target
+
+
+def jax_loss(name, target, reduction="sum"):
+  """Returns the package's loss as a function of parameters by name and a batch."""
+  spec = small.spec(model=name, n_features=N, n_hidden=M, target=target, reduction=reduction)
+  instance = Instance(
+    index=jnp.int32(0),
+    density=jnp.full(N, 0.5),
+    importance=jnp.float32(IMPORTANCE),
+    learning_rate=jnp.float32(1),
+  )
+  make = PARAMS[MODELS[name].params]
+
+  def loss(values, x):
+    params = make(**{field: jnp.asarray(v, jnp.float32) for field, v in values.items()})
+    return problem.make(spec).loss(params, instance, jnp.asarray(x, jnp.float32))
+
+  return loss
+
+
+def reference_loss(name, values, x):
+  target = np.abs(x) if name == "absolute_value" else x
+  return np.sum(IMPORTANCE * np.mean((target - REFERENCE[name](x, **values)) ** 2, axis=0))
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_the_loss_is_the_reference_s_and_its_sum_is_n_times_its_mean(name):
+  values, x, target = case(name)
+  total = float(jax_loss(name, target)(values, x))
+  assert total == pytest.approx(reference_loss(name, values, x), rel=ROUND_OFF)
+  assert N * float(jax_loss(name, target, "mean")(values, x)) == pytest.approx(total, rel=ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_the_loss_gradient_is_that_of_central_differences(name):
+  values, x, target = case(name)
+  gradients = jax.grad(jax_loss(name, target))(
+    {field: jnp.float32(v) for field, v in values.items()}, x
+  )
+  for field, value in values.items():
+    expected = np.empty_like(value)
+    for place in np.ndindex(*value.shape):
+      shift = np.zeros_like(value)
+      shift[place] = STEP
+      up, down = (
+        reference_loss(name, values | {field: value + sign * shift}, x) for sign in (1, -1)
+      )
+      expected[place] = (up - down) / (2 * STEP)
+    size = np.abs(expected).max()
+    np.testing.assert_allclose(gradients[field], expected, rtol=0, atol=GRADIENT_ERROR * size)
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_a_feature_without_importance_does_not_move_its_bias(name):
+  values, x, target = case(name)
+  gradient = np.asarray(
+    jax.grad(jax_loss(name, target))({f: jnp.float32(v) for f, v in values.items()}, x)["b"]
+  )
+  assert gradient[1] == 0
+  assert np.any(gradient != 0)

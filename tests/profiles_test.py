@@ -1,0 +1,32 @@
+"""Profiles worked by hand."""
+
+import numpy as np
+import pytest
+
+from toy_superposition.profiles import PROFILES
+
+BASE, RATIO = np.array([1.0, 2.0, 4.0]), np.array([0.5, 3.0, 0.0])
+BY_HAND = {
+  "uniform": [[1, 1, 1], [2, 2, 2], [4, 4, 4]],
+  "geometric": [[1, 0.5, 0.25], [2, 6, 18], [4, 0, 0]],
+  "first_apart": [[0.5, 1, 1], [6, 2, 2], [0, 4, 4]],
+  "last_apart": [[1, 1, 0.5], [2, 2, 6], [4, 4, 0]],
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_values_by_hand(name):
+  np.testing.assert_array_equal(PROFILES[name](BASE, RATIO, 3), BY_HAND[name])
+
+
+@pytest.mark.parametrize("name", ["first_apart", "last_apart"])
+def test_a_single_feature_is_the_one_that_stands_apart(name):
+  np.testing.assert_array_equal(PROFILES[name](BASE, RATIO, 1), (BASE * RATIO)[:, None])
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_base_and_ratio_are_not_modified_even_through_the_result(name):
+  base, ratio = BASE.copy(), RATIO.copy()
+  PROFILES[name](base, ratio, 3)[:] = -1
+  np.testing.assert_array_equal(base, BASE)
+  np.testing.assert_array_equal(ratio, RATIO)
