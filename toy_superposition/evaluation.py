@@ -23,9 +23,9 @@ def sampled(
 
   All instances are judged on the same uniform draws, which come from a stream of their own: the
   difference of two instances is known better than either loss. Samples come in batches of
-  BATCH_SIZE, at least one.
+  BATCH_SIZE, the last one whole.
   """
-  n_batches = max(1, n_samples // BATCH_SIZE)
+  n_batches = -(-n_samples // BATCH_SIZE)
 
   def body(batch, total):
     x = problem.sample(

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from toy_superposition import streams
 from toy_superposition.models import TiedParams
@@ -46,11 +46,10 @@ class _Descent(NamedTuple):
   gradient: Point
   inverse_hessian: Float[Array, "coordinate coordinate"]
   length: Float[Array, ""]  # of the next trial step, as a multiple of the quasi-Newton step
+  unscaled: Bool[Array, ""]  # whether no step has told the size of the Hessian yet
 
 
-def _descend(
-  function: Callable[[Point], tuple[Array, Point]], state: _Descent, first: Array
-) -> _Descent:
+def _descend(function: Callable[[Point], tuple[Array, Point]], state: _Descent) -> _Descent:
   """Returns the state after one trial step; `function` returns value and gradient."""
   eye = jnp.eye(state.x.shape[0])
   direction = -state.inverse_hessian @ state.gradient
@@ -65,13 +64,15 @@ def _descend(
   s, y = x - state.x, gradient - state.gradient
   curved = s @ y > MIN_CURVATURE
   curvature = jnp.where(curved, s @ y, 1)
-  # The first step sets the scale: there is no other knowledge of the Hessian's size yet.
-  hessian = jnp.where(first & curved, eye * curvature / jnp.where(curved, y @ y, 1), hessian)
+  # The first update sets the scale: there is no other knowledge of the Hessian's size yet.
+  hessian = jnp.where(
+    state.unscaled & curved, eye * curvature / jnp.where(curved, y @ y, 1), hessian
+  )
   shear = eye - jnp.outer(s, y) / curvature
   updated = shear @ hessian @ shear.T + jnp.outer(s, s) / curvature
-  step = _Descent(
-    x, value, gradient, jnp.where(curved, updated, hessian), jnp.minimum(1, LENGTHEN * state.length)
-  )
+  hessian = jnp.where(curved, updated, hessian)
+  longer = jnp.minimum(1, LENGTHEN * state.length)
+  step = _Descent(x, value, gradient, hessian, longer, state.unscaled & ~curved)
   stay = state._replace(length=SHORTEN * state.length)
   return jax.tree.map(lambda a, b: jnp.where(accepted, a, b), step, stay)
 
@@ -86,8 +87,8 @@ def minimize(
   both = jax.value_and_grad(function)
   value, gradient = both(start)
   length = 0.5 / jnp.maximum(jnp.linalg.norm(gradient), MIN_CURVATURE)
-  state = _Descent(start, value, gradient, jnp.eye(start.shape[0]), length)
-  state = lax.fori_loop(0, n_iterations, lambda i, s: _descend(both, s, i == 0), state)
+  state = _Descent(start, value, gradient, jnp.eye(start.shape[0]), length, jnp.array(True))
+  state = lax.fori_loop(0, n_iterations, lambda i, s: _descend(both, s), state)
   return state.x, state.value
 
 

@@ -12,11 +12,13 @@ import enum
 import numpy as np
 from jaxtyping import Float, Int
 
-Values = Float[np.ndarray, "..."] | float
+Values = Float[np.ndarray, "..."] | float | int
 
 TRIPLE_POINT = 4 / 7  # density at r = 1 at which all the phases' losses are equal
 # Density at which the true optimum's extra feature enters superposition, by relative importance
-# (and by its inverse, for n = 2): from `optimum.global_minimum`, as tests/theory_test.py repeats.
+# (and by its inverse, for n = 2, where it is the other feature that appears; the extra one's own
+# superposition passes its threshold up to 4.5 % further in): from `optimum.global_minimum`, as
+# tests/theory_test.py repeats.
 TRUE_BOUNDARY = {0.1: 0.181, 0.2: 0.296, 0.5: 0.485}
 NORM_THRESHOLD = 0.5  # a feature is represented from this ‖W_i‖ on
 SUPERPOSITION_THRESHOLD = 0.5  # and in superposition from this Σ_{j≠i} (Ŵ_i · W_j)² on
@@ -54,7 +56,12 @@ def losses(
   A dropped feature costs its variance p/3 − p²/4 times its importance; an antipodal pair costs
   p²/6 times the sum of the two importances: both are active with probability p², and then each
   is wrong by the smaller value at most.
+
+  Raises:
+    ValueError: n_features is neither 2 nor 3.
   """
+  if n_features not in SOLUTIONS:
+    raise ValueError(f"phase change: {n_features} features; closed forms exist for 2 and 3")
   r, p = np.broadcast_arrays(relative_importance, density)
   variance = p / 3 - p**2 / 4
   rows = [r * variance, variance, (1 + r) * p**2 / 6]
