@@ -65,9 +65,8 @@ def _descend(function: Callable[[Point], tuple[Array, Point]], state: _Descent) 
   curved = s @ y > MIN_CURVATURE
   curvature = jnp.where(curved, s @ y, 1)
   # The first update sets the scale: there is no other knowledge of the Hessian's size yet.
-  hessian = jnp.where(
-    state.unscaled & curved, eye * curvature / jnp.where(curved, y @ y, 1), hessian
-  )
+  scale = curvature / jnp.where(curved, y @ y, 1)
+  hessian = jnp.where(state.unscaled & curved, scale * eye, hessian)
   shear = eye - jnp.outer(s, y) / curvature
   updated = shear @ hessian @ shear.T + jnp.outer(s, s) / curvature
   hessian = jnp.where(curved, updated, hessian)
