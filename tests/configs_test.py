@@ -38,7 +38,7 @@ def test_resolves_and_survives_json(name, variant):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_says_how_to_run_it_what_it_costs_and_where_it_comes_from(name):
-  docstring = importlib.import_module(f"configs.{name}").__doc__
+  docstring = importlib.import_module(f"configs.{name}").__doc__ or ""
   assert f"--config=configs/{name}.py" in docstring
   assert "Paper:" in docstring
   assert "Measured" in docstring

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from toy_superposition.figures import phase_diagram, style
@@ -48,7 +49,8 @@ def test_the_map_puts_each_cell_where_its_coordinates_say():
   rgb = np.zeros((4, 3, 3))
   rgb[3, 0] = 1  # r = 10, p = 1
   axes = phase_diagram.draw_map(Figure().subplots(), dataset, rgb, "title")
-  mesh = axes.collections[0]
+  (mesh,) = axes.collections
+  assert isinstance(mesh, QuadMesh)
   x, y = mesh.get_coordinates()[..., 0], mesh.get_coordinates()[..., 1]
   colours = np.asarray(mesh.get_array())
   row, column = np.argwhere(colours[..., 0] == 1)[0]

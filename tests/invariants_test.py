@@ -1,6 +1,8 @@
 """Laws of training: what must not change the numbers of an instance, and by how much it may."""
 
+import dataclasses
 from operator import itemgetter
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from toy_superposition.types import Group
 
 # Another number of devices or instances is another program: sums may be ordered differently, and
 # 30 steps of Adam carry the last bits on.
-OTHER_PROGRAM = {"rtol": 1e-5, "atol": 1e-5}
+OTHER_PROGRAM: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def assert_equal(a, b):
@@ -92,7 +94,9 @@ def test_permuting_instances_permutes_results():
 
 def test_instances_with_other_indices_draw_other_numbers():
   equal = jax.tree.map(lambda leaf: np.repeat(leaf[:1], 4, axis=0), small.group(1).instances)
-  group = small.group(4)._replace(instances=equal.replace(index=np.arange(4, dtype=np.int32)))
+  group = small.group(4)._replace(
+    instances=dataclasses.replace(equal, index=np.arange(4, dtype=np.int32))
+  )
   W = params_of(group).W.reshape(4, -1)
   assert len(np.unique(W, axis=0)) == 4
   same = group._replace(instances=equal)
@@ -107,9 +111,12 @@ def test_another_seed_gives_other_results():
 def test_a_group_compiles_once(monkeypatch):
   programs = []
   original = train.compile_segment
-  monkeypatch.setattr(
-    train, "compile_segment", lambda *a: programs.append(original(*a)) or programs[-1]
-  )
+
+  def counted(*operands):
+    programs.append(original(*operands))
+    return programs[-1]
+
+  monkeypatch.setattr(train, "compile_segment", counted)
   each = placement.instance_bytes(small.SPEC)
   snapshots = small.run(small.group(13), [1, 10, 25, 30], n_devices=4, budget=4 * each)
   assert len(snapshots) == 4
@@ -131,7 +138,7 @@ def test_an_instance_that_is_not_finite_disturbs_no_other():
   group = small.group(6)
   rate = group.instances.learning_rate.copy()
   rate[2] = np.inf
-  broken = group._replace(instances=group.instances.replace(learning_rate=rate))
+  broken = group._replace(instances=dataclasses.replace(group.instances, learning_rate=rate))
   healthy, disturbed = small.run(group)[-1], small.run(broken)[-1]
   assert disturbed.finite.tolist() == [True, True, False, True, True, True]
   others = np.array([0, 1, 3, 4, 5])

@@ -50,6 +50,7 @@ INTEGERS = {
   "run.log_every": 0,
 }
 MAX_INTEGER = 2**31 - 1  # steps and indices are int32 on the device
+MAX_POINTS = 10_000_000  # of one axis
 # Number field → (low, high, whether low and high are allowed themselves).
 NUMBERS = {
   "init.scale": (0, math.inf, False, False),
@@ -233,8 +234,8 @@ def _points(where: str, entry: Mapping[str, Any]) -> list[Any]:
 
 
 def _count(where: str, num: Any) -> int:
-  if not isinstance(num, int) or isinstance(num, bool) or num < 1:
-    raise _error(where, num, "an integer ≥ 1: an axis has at least one point")
+  if not isinstance(num, int) or isinstance(num, bool) or not 1 <= num <= MAX_POINTS:
+    raise _error(where, num, f"an integer ≥ 1 (at least one point), at most {MAX_POINTS}")
   return num
 
 

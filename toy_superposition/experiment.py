@@ -140,7 +140,6 @@ def _judge(
   feature_loss, measured = placement.map_slices(
     judge, (state.params, group.instances), mesh=mesh, bytes_each=each, budget=budget
   )
-  loss_sum = feature_loss.sum(axis=1)
   leaves = [feature_loss, *jax.tree.leaves(state.params)]
   finite = np.all([np.isfinite(x).reshape(len(x), -1).all(axis=1) for x in leaves], axis=0)
   if not finite.all():
@@ -148,8 +147,8 @@ def _judge(
   return {
     **vars(state.params),
     "feature_loss": feature_loss,
-    "loss_sum": loss_sum,
-    "loss_mean": loss_sum / group.spec.n_features,
+    "loss_sum": feature_loss.sum(axis=1),
+    "loss_mean": feature_loss.mean(axis=1),
     "finite": finite.astype(np.int8),
     "feature_density": group.instances.density,
     "feature_importance": group.instances.importance,

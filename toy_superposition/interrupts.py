@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(Exception):
-  """A signal ended the run; what was saved is whole and the run can be continued."""
+class Interrupted(BaseException):
+  """A signal ended the run; what was saved is whole and the run can be continued.
+
+  No Exception, as KeyboardInterrupt is none: whoever handles errors is not to swallow it.
+  """
 
   def __init__(self, number: int):
     """`number` is the signal's."""

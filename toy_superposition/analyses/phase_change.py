@@ -73,7 +73,12 @@ def check(values: Mapping[str, Any], axes: Sequence[str], groups: Sequence[Group
         f"config.axis.{name}.field: {values[f'axis.{name}.field']!r} is not allowed with analysis "
         f"'phase_change'; allowed: {field!r}"
       )
-  del groups
+  for group in groups:
+    if (group.instances.density[:, -1] <= 0).any() or (group.instances.importance <= 0).any():
+      raise UserError(
+        f"config.axis.{PLANE[0]}, {PLANE[1]}: 0 is not allowed with analysis 'phase_change', whose "
+        "axes are logarithmic; allowed: numbers > 0"
+      )
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
@@ -288,7 +293,9 @@ def _jump_claim(dataset: "xr.Dataset") -> Claim:
 def _symmetry_claim(dataset: "xr.Dataset") -> Claim:
   """Exchanging the features turns r into 1/r: feature 0 at 1/r does what feature 1 does at r."""
   first = dataset[["feature_norm", "superposition"]].isel(feature=0)
-  first = first.isel(restart=dataset["best_restart"]).transpose(*PLANE)
+  if "restart" in dataset.dims:
+    first = first.isel(restart=dataset["best_restart"])
+  first = first.transpose(*PLANE)
   phase = theory.classify(first["feature_norm"].values, first["superposition"].values)
   r = dataset[PLANE[0]].values
   mirrored = bool(np.allclose(r * r[::-1], 1))

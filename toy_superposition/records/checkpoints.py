@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from toy_superposition.errors import UserError
+from toy_superposition.records import files
 from toy_superposition.types import TrainState
 
 KEPT = 2
@@ -33,21 +36,58 @@ def _digest(leaves: dict[str, Any]) -> str:
   return sha.hexdigest()
 
 
+def _by_step(folder: Path) -> int:
+  return int(folder.name)
+
+
+def _is_described(folder: Path) -> bool:
+  """Whether Orbax's description of a checkpoint is JSON."""
+  try:
+    json.loads((folder / "_CHECKPOINT_METADATA").read_text())
+  except (OSError, ValueError):
+    return False
+  return True
+
+
 class Checkpoints:
   """The checkpoints of one group: a step and a state in the form of Snapshot.state."""
 
   def __init__(self, folder: Path):
-    """Opens the folder, making it if need be, and removes what a crash left half-written."""
+    """Opens the folder, making it if need be, and removes what a crash left half-written.
+
+    Raises:
+      UserError: the folder cannot be made or read.
+    """
     self._folder = folder.absolute()
-    try:
+    with files.disk_errors(self._folder):
       self._folder.mkdir(parents=True, exist_ok=True)
-      self._orbax = ocp.training.Checkpointer(
-        self._folder,
-        preservation_policy=ocp.training.preservation_policies.LatestN(KEPT),
-        cleanup_tmp_directories=True,
-      )
-    except OSError as error:
-      raise UserError(f"{self._folder}: {error.strerror or error}") from error
+      self._orbax = self._open()
+
+  def _open(self) -> ocp.training.Checkpointer:
+    """Returns Orbax's view of the folder; a checkpoint whose description it cannot read, and that
+    would close the whole folder to it, is reported and deleted."""
+    while True:
+      try:
+        return ocp.training.Checkpointer(
+          self._folder,
+          preservation_policy=ocp.training.preservation_policies.LatestN(KEPT),
+          cleanup_tmp_directories=True,
+        )
+      except OSError:
+        raise
+      except Exception as error:
+        steps = sorted((p for p in self._folder.iterdir() if p.name.isdigit()), key=_by_step)
+        if not steps:
+          raise UserError(f"{self._folder}: {files.one_line(error)}") from error
+        damaged = next((path for path in steps if not _is_described(path)), steps[-1])
+        self._report(int(damaged.name), error)
+        shutil.rmtree(damaged)
+
+  def _report(self, step: int, error: BaseException) -> None:
+    log.warning(
+      "%s: checkpoint of step %d is damaged and skipped (%s)",
+      *(self._folder, step, files.one_line(error)[:200]),
+    )
 
   def save(self, step: int, state: TrainState) -> None:
     """Writes a state, whole or not at all; a state of the same step is replaced.
@@ -61,7 +101,7 @@ class Checkpoints:
         step, leaves, force=True, overwrite=True, custom_metadata={"sha256": _digest(leaves)}
       )
     except Exception as error:
-      reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+      reason = files.one_line(error)
       raise UserError(f"{self._folder}: checkpoint not written: {reason}") from error
 
   def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
@@ -76,16 +116,16 @@ class Checkpoints:
       try:
         return checkpoint.step, self._load(checkpoint.step, like)
       except Exception as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        log.warning(
-          "%s: checkpoint of step %d is unreadable and skipped (%s)",
-          *(self._folder, checkpoint.step, reason[:200]),
-        )
+        self._report(checkpoint.step, error)
     return None
 
   def _load(self, step: int, like: TrainState) -> TrainState:
     wanted = {k: np.empty(leaf.shape, leaf.dtype) for k, leaf in _named(like).items()}
     leaves = self._orbax.load(step, wanted)
+    for name, leaf in wanted.items():
+      found = leaves[name]
+      if (found.shape, found.dtype) != (leaf.shape, leaf.dtype):
+        raise ValueError(f"{name} is {found.dtype}{found.shape}, not {leaf.dtype}{leaf.shape}")
     metadata = self._orbax.metadata(step).custom_metadata or {}
     if metadata.get("sha256") != _digest(leaves):
       raise ValueError("its content does not match its checksum")

@@ -10,6 +10,11 @@ from typing import Any
 from toy_superposition.errors import UserError
 
 
+def one_line(error: BaseException) -> str:
+  """Returns the first line of what an exception says, its type where it says nothing."""
+  return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
   """Turns an OSError (full disk, no permission, not a directory…) into one line.
@@ -20,7 +25,7 @@ def disk_errors(path: Path) -> Iterator[None]:
   try:
     yield
   except OSError as error:
-    reason = error.strerror or str(error).splitlines()[0]
+    reason = error.strerror or one_line(error)
     raise UserError(f"{error.filename or path}: {reason}") from error
 
 

@@ -50,7 +50,7 @@ class Metrics:
     if not self._path.exists():
       return
     with files.disk_errors(self._path):
-      lines = self._path.read_text().splitlines()
+      lines = self._path.read_text(errors="replace").splitlines()
     kept = []
     for line in lines:
       try:
@@ -69,15 +69,16 @@ class Metrics:
     if self._tensorboard is None:
       return
     group, step = record["group"], record["step"]
-    if group not in self._writers:
-      from tensorboardX import SummaryWriter
+    with files.disk_errors(self._tensorboard):
+      if group not in self._writers:
+        from tensorboardX import SummaryWriter
 
-      folder = self._tensorboard / f"group_{group:04d}"
-      self._writers[group] = SummaryWriter(str(folder), purge_step=step)
-    for name, value in record.items():
-      if name not in ("group", "step") and value is not None:
-        self._writers[group].add_scalar(name, value, step)
-    self._writers[group].flush()
+        folder = self._tensorboard / f"group_{group:04d}"
+        self._writers[group] = SummaryWriter(str(folder), purge_step=step)
+      for name, value in record.items():
+        if name not in ("group", "step") and value is not None:
+          self._writers[group].add_scalar(name, value, step)
+      self._writers[group].flush()
 
   def close(self) -> None:
     """Closes the event files."""

@@ -4,6 +4,7 @@ Dimensions are the sweep's axes, then `hidden` and `feature`. Where an axis chan
 the parameters, each of its points is a netCDF group of its own, named like n_features=5.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   "feature_importance": (("feature",), "weight I_i of the squared error"),
   "peak_learning_rate": ((), "learning rate at the schedule's peak, per step"),
   "feature_loss": (("feature",), "mean of I_i (x_i − x′_i)² over inputs"),
+  "loss": ((), "training objective on fresh inputs or in expectation"),
   "loss_sum": ((), "loss, summed over features"),
   "loss_mean": ((), "loss, averaged over features"),
   "finite": ((), "1 where loss and parameters are finite, else 0"),
@@ -66,7 +68,10 @@ def assemble(
     chosen = [f"{a.name}={a.points[group.cells[0, k]]}" for k, a in enumerate(axes) if a.reshapes]
     members.setdefault(ROOT + ",".join(chosen), []).append(i)
   for path, indices in members.items():
-    parts = [(groups[i], outcomes[i]) for i in indices]
+    parts = []
+    for i in indices:
+      objective = outcomes[i][f"loss_{groups[i].spec.reduction}"]
+      parts.append((groups[i], {**outcomes[i], "loss": objective}))
     datasets[path] = _dataset(values, axes, parts)
   return datasets
 
@@ -82,17 +87,18 @@ def _dataset(
   kept = [k for k, axis in enumerate(axes) if not axis.reshapes]
   dims = tuple(axes[k].name for k in kept)
   shape = tuple(len(axes[k].points) for k in kept)
-  reduction = parts[0][0].spec.reduction
   variables = {}
   for name, sample in parts[0][1].items():
     trailing, long_name = VARIABLES[name]
     filled = np.empty((*shape, *sample.shape[1:]), sample.dtype)
     for group, outcome in parts:
-      filled[tuple(group.cells[:, k] for k in kept)] = outcome[name]
+      if kept:
+        filled[tuple(group.cells[:, k] for k in kept)] = outcome[name]
+      else:
+        filled[...] = outcome[name][0]  # one instance, no dimension
     variables[name] = ((*dims, *trailing), filled, {"long_name": long_name})
-  same = variables[f"loss_{reduction}"]
-  how = f"{VARIABLES[f'loss_{reduction}'][1]} (the training objective)"
-  variables["loss"] = (same[0], same[1], {"long_name": how, "reduction": reduction})
+  reductions = sorted({group.spec.reduction for group, _ in parts})
+  variables["loss"][2]["reduction"] = " or ".join(reductions)
   coords = {
     axes[k].name: (axes[k].name, np.asarray(axes[k].points), {"config_field": axes[k].field})
     for k in kept
@@ -139,10 +145,8 @@ def read(workdir: Workdir) -> dict[str, "xr.Dataset"]:
     for dataset in tree.values():
       dataset.close()
   except (OSError, ValueError, KeyError, RuntimeError) as error:
-    reason = str(error).splitlines()[0]
-    raise UserError(
-      f"{workdir.results}: damaged ({reason}); delete it and run the same command again"
-    ) from error
+    reason = f"damaged ({files.one_line(error)}); delete it and run the same command again"
+    raise UserError(f"{workdir.results}: {reason}") from error
   return found
 
 
@@ -162,7 +166,13 @@ def load(workdir: Path | str, group: str = ROOT) -> Results:
   if group not in found:
     raise UserError(f"{workdir}: no group {group!r}; there are: {', '.join(sorted(found))}")
   dataset = found[group]
-  model = MODELS[dataset.attrs["model"]]
-  kind = PARAMS[model.params]
-  arrays = {name: jnp.asarray(dataset[name].values) for name in kind.__dataclass_fields__}  # type: ignore[attr-defined]
-  return Results(dataset, model, kind(**arrays), json.loads(dataset.attrs["config"]))
+  try:
+    model = MODELS[dataset.attrs["model"]]
+    kind = PARAMS[model.params]
+    names = [field.name for field in dataclasses.fields(kind)]
+    arrays = {name: jnp.asarray(dataset[name].values) for name in names}
+    values = json.loads(dataset.attrs["config"])
+  except (KeyError, ValueError) as error:
+    path, reason = Workdir(Path(workdir)).results, files.one_line(error)
+    raise UserError(f"{path}: not written by this package, or damaged ({reason})") from error
+  return Results(dataset, model, kind(**arrays), values)

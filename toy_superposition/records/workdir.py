@@ -4,16 +4,19 @@ import datetime
 import importlib.metadata
 import json
 import platform
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from toy_superposition.errors import UserError
+from toy_superposition.figures import FIGURES, style
 from toy_superposition.records import files
 
 PACKAGES = ("toy_superposition", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+FOLDERS = ("checkpoints/group_*", "checkpoints", "figures", "tensorboard/*", "tensorboard")
 FORMAT = 1  # of the folder; a higher one is from a newer version of this package
 
 
@@ -115,12 +118,17 @@ def open_workdir(
   if overwrite:
     _delete_ours(workdir)
   if workdir.manifest.exists():
-    manifest = files.read_json(workdir.manifest)
-    _refuse_other(workdir, manifest, _plain(identity))
+    manifest = _read_manifest(workdir)
+    different = differences(manifest["identity"], _plain(identity))
+    if different:
+      raise UserError(
+        f"{path}: holds a run of another config ({'; '.join(different)}); "
+        "use another --workdir, or --overwrite to replace it"
+      )
     sessions = manifest["sessions"]
-  elif workdir.results.exists() or workdir.checkpoints(0).parent.exists():
+  elif workdir.results.exists() or workdir.metrics.exists() or any(_steps(workdir)):
     raise UserError(
-      f"{path}: holds results or checkpoints but no manifest.json to say of what; "
+      f"{path}: holds results, metrics or checkpoints but no manifest.json to say of what; "
       "use another --workdir, or --overwrite to delete them"
     )
   session: dict[str, Any] = {"started": now(), "command": list(command), "devices": list(devices)}
@@ -146,7 +154,7 @@ def close_session(workdir: Workdir, seconds: float) -> None:
 
 def read_values(workdir: Workdir) -> dict[str, Any]:
   """Returns every field of the config that a run was made from."""
-  return files.read_json(workdir.manifest)["config"]
+  return _read_manifest(workdir)["config"]
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,17 +162,27 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
   return json.loads(json.dumps(dict(values)))
 
 
-def _refuse_other(workdir: Workdir, manifest: Any, identity: Mapping[str, Any]) -> None:
-  if not isinstance(manifest, dict) or not {"identity", "sessions", "config"} <= manifest.keys():
-    raise UserError(f"{workdir.manifest}: not a manifest of this package; --overwrite replaces it")
-  if manifest.get("format", 0) > FORMAT:
+def _read_manifest(workdir: Workdir) -> dict[str, Any]:
+  """Returns the manifest.
+
+  Raises:
+    UserError: it is missing, from a newer version, or not a manifest.
+  """
+  manifest = files.read_json(workdir.manifest)
+  version = manifest.get("format") if isinstance(manifest, dict) else None
+  if isinstance(version, int) and version > FORMAT:
     raise UserError(f"{workdir.manifest}: written by a newer version of this package")
-  different = differences(manifest["identity"], identity)
-  if different:
-    raise UserError(
-      f"{workdir.path}: holds a run of another config ({'; '.join(different)}); "
-      "use another --workdir, or --overwrite to replace it"
-    )
+  kinds = {"config": dict, "identity": dict, "sessions": list}
+  if version != FORMAT or not all(isinstance(manifest.get(k), kinds[k]) for k in kinds):
+    raise UserError(f"{workdir.manifest}: not a manifest of this package; --overwrite replaces it")
+  return manifest
+
+
+def _steps(workdir: Workdir) -> Iterator[Path]:
+  """Yields the folders of checkpoints, whole or half-written."""
+  for folder in workdir.path.glob("checkpoints/group_[0-9][0-9][0-9][0-9]/*"):
+    if folder.is_dir() and re.fullmatch(r"\d+(\.orbax-checkpoint-tmp.*)?", folder.name):
+      yield folder
 
 
 def _delete_ours(workdir: Workdir) -> None:
@@ -173,22 +191,19 @@ def _delete_ours(workdir: Workdir) -> None:
   with files.disk_errors(workdir.path):
     for path in (workdir.manifest, workdir.metrics, workdir.results):
       path.unlink(missing_ok=True)
-    for group in workdir.path.glob("checkpoints/group_[0-9][0-9][0-9][0-9]"):
-      for step in group.iterdir():
-        if step.name.split(".")[0].isdigit():
-          shutil.rmtree(step)
+    for step in list(_steps(workdir)):
+      shutil.rmtree(step)
     for path in workdir.path.glob("figures/*"):
-      if path.suffix in (".png", ".pdf") and _is_ours(path):
+      if path.suffix.lstrip(".") in style.FORMATS and _is_ours(path.stem):
         path.unlink()
-    for path in workdir.path.glob("tensorboard/**/events.out.tfevents.*"):
+    for path in workdir.path.glob("tensorboard/group_*/events.out.tfevents.*"):
       path.unlink()
-    for folder in ("checkpoints/group_*", "checkpoints", "figures", "tensorboard/*", "tensorboard"):
+    for folder in FOLDERS:
       for path in workdir.path.glob(folder):
         if path.is_dir() and not any(path.iterdir()):
           path.rmdir()
 
 
-def _is_ours(figure: Path) -> bool:
-  from toy_superposition.figures import FIGURES
-
-  return figure.stem in FIGURES
+def _is_ours(stem: str) -> bool:
+  """Whether a figure has a name that `experiment.draw` gives, such as phase_diagram_n=5."""
+  return any(stem == name or (stem.startswith(f"{name}_") and "=" in stem) for name in FIGURES)

@@ -1,0 +1,401 @@
+"""What a config may hold: everything else is refused before any device is touched, in one line
+that names the field, the value and what is allowed."""
+
+import importlib
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs import base, phase_change
+from toy_superposition import config
+from toy_superposition.errors import UserError
+
+NAN, INF = math.nan, math.inf
+CONFIGS = Path(base.__file__).parent
+
+
+def change(settings, changes: dict[str, Any]):
+  """Sets fields by dotted name without the type checks of ml_collections, as a file could."""
+  with settings.unlocked(), settings.ignore_type():
+    for field, value in changes.items():
+      *path, last = field.split(".")
+      entry = settings
+      for key in path:
+        entry = entry[key]
+      entry[last] = value
+  return settings
+
+
+def quick(changes=()):
+  """Returns the phase change with changes."""
+  return change(phase_change.get_config("quick"), dict(changes))
+
+
+def plain(changes=()):
+  """Returns a config with an axis of each scale and no analysis, with changes."""
+  settings = base.get_config()
+  settings.name = "test"
+  base.set_axes(
+    settings,
+    even=base.linear("importance.base", 0, 1, 2),
+    scaled=base.log("train.batch_size", 1, 64, 3),
+    listed=base.points("density.base", (0.1, 0.5)),
+    named=base.points("train.optimizer", ("adam", "sgd")),
+    repeated=base.restarts(2),
+  )
+  return change(settings, dict(changes))
+
+
+def refusal(settings) -> str:
+  """Returns the one line with which a config is refused."""
+  with pytest.raises(UserError) as caught:
+    config.resolve(settings)
+  assert len(str(caught.value).splitlines()) == 1
+  return str(caught.value)
+
+
+def variants() -> list[tuple[str, str]]:
+  """Returns every experiment in configs/: name of the file and variant."""
+  found = []
+  for path in sorted(CONFIGS.glob("*.py")):
+    if path.stem not in ("base", "__init__"):
+      sizes = importlib.import_module(f"configs.{path.stem}").SIZES
+      found += [(path.stem, variant) for variant in sizes]
+  return found
+
+
+def load(name: str, variant: str):
+  return importlib.import_module(f"configs.{name}").get_config(variant or None)
+
+
+# Overrides of the phase change (quick) → fragments of the message, beyond field and value.
+TABLE: list[tuple[dict[str, Any], list[str]]] = [
+  ({"name": ""}, ["config.name", "''", "not empty"]),
+  ({"name": "a/b"}, ["config.name", "'a/b'", "letters, digits"]),
+  ({"name": "../up"}, ["config.name", "'../up'"]),
+  ({"name": ".."}, ["config.name", "'..'"]),
+  ({"seed": -1}, ["config.seed", "-1", "≥ 0"]),
+  ({"seed": 2**31}, ["config.seed", "2147483648", "below 2³¹"]),
+  ({"model.name": "relu_ouput"}, ["config.model.name", "'relu_ouput'", "linear, relu_output"]),
+  ({"model.n_features": 0}, ["config.model.n_features", "0", "an integer ≥ 1"]),
+  ({"model.n_features": 2.0}, ["config.model.n_features", "2.0", "an integer ≥ 1"]),
+  ({"model.n_hidden": 0}, ["config.model.n_hidden", "0", "an integer ≥ 1"]),
+  ({"model.n_hidden": -3}, ["config.model.n_hidden", "-3", "an integer ≥ 1"]),
+  ({"init.scheme": "xavir"}, ["config.init.scheme", "did you mean 'xavier'?"]),
+  ({"init.scale": 0}, ["config.init.scale", "a number in (0, inf)"]),
+  ({"init.n_instances": 0}, ["config.init.n_instances", "an integer ≥ 1"]),
+  ({"data.distribution": "uniform"}, ["config.data.distribution", "sparse_signed_uniform"]),
+  ({"data.target": "identiy"}, ["config.data.target", "did you mean 'identity'?"]),
+  ({"density.profile": "flat"}, ["config.density.profile", "'flat'", "uniform, geometric"]),
+  ({"density.base": 1.5}, ["config.density.base", "1.5", "a number in [0, 1]"]),
+  ({"density.base": -0.1}, ["config.density.base", "-0.1", "a number in [0, 1]"]),
+  ({"density.base": NAN}, ["config.density.base", "nan", "a number in [0, 1]"]),
+  ({"density.ratio": -1.0}, ["config.density.ratio", "-1.0", "a number in [0, inf)"]),
+  ({"importance.base": -1.0}, ["config.importance.base", "-1.0", "a number in [0, inf)"]),
+  ({"importance.base": NAN}, ["config.importance.base", "nan", "a number in [0, inf)"]),
+  ({"importance.base": INF}, ["config.importance.base", "inf", "a number in [0, inf)"]),
+  ({"importance.ratio": NAN}, ["config.importance.ratio", "nan", "a number in [0, inf)"]),
+  ({"loss.reduction": "max"}, ["config.loss.reduction", "'max'", "sum, mean"]),
+  ({"train.steps": 0}, ["config.train.steps", "0", "an integer ≥ 1"]),
+  ({"train.steps": "40"}, ["config.train.steps", "'40'", "an integer ≥ 1"]),
+  ({"train.batch_size": 0}, ["config.train.batch_size", "0", "an integer ≥ 1"]),
+  ({"train.batch_size": True}, ["config.train.batch_size", "True", "an integer ≥ 1"]),
+  ({"train.optimizer": "adamm"}, ["config.train.optimizer", "did you mean 'adam", "sgd"]),
+  ({"train.learning_rate": 0.0}, ["config.train.learning_rate", "0.0", "a number in (0, inf)"]),
+  ({"train.learning_rate": "fast"}, ["config.train.learning_rate", "'fast'", "a number"]),
+  ({"train.schedule": "cosin"}, ["config.train.schedule", "did you mean 'cosine'?"]),
+  ({"train.warmup_steps": -1}, ["config.train.warmup_steps", "-1", "an integer ≥ 0"]),
+  ({"train.b1": 1.0}, ["config.train.b1", "1.0", "a number in [0, 1)"]),
+  ({"train.b2": -0.1}, ["config.train.b2", "-0.1", "a number in [0, 1)"]),
+  ({"train.epsilon": -1e-8}, ["config.train.epsilon", "-1e-08", "a number in [0, inf)"]),
+  ({"train.weight_decay": -1.0}, ["config.train.weight_decay", "a number in [0, inf)"]),
+  ({"train.momentum": 1.0}, ["config.train.momentum", "1.0", "a number in [0, 1)"]),
+  ({"axes": ("densty", "restart")}, ["config.axes", "'densty'", "did you mean 'density'?"]),
+  ({"axes": ("density", "density")}, ["config.axes", "('density', 'density')", "once"]),
+  ({"axes": "density"}, ["config.axes", "'density'", "a tuple of names"]),
+  ({"axis.density.scale": "lin"}, ["config.axis.density.scale", "did you mean 'linear'?"]),
+  ({"axis.density.field": "density.bas"}, ["config.axis.density.field", "mean 'density.base'?"]),
+  ({"axis.density.field": "evaluation.n_samples"}, ["config.axis.density.field", "density.base"]),
+  (
+    {"axis.density.field": "importance.ratio"},
+    ["config.axes", "one axis only", "importance.ratio"],
+  ),
+  ({"axis.density.num": 0}, ["config.axis.density.num", "0", "at least one point"]),
+  ({"axis.density.num": 2.5}, ["config.axis.density.num", "2.5", "an integer ≥ 1"]),
+  ({"axis.restart.num": 0}, ["config.axis.restart.num", "0", "at least one point"]),
+  ({"axis.density.start": NAN}, ["config.axis.density.start", "nan", "a finite number"]),
+  ({"axis.density.stop": "end"}, ["config.axis.density.stop", "'end'", "a finite number"]),
+  ({"axis.density.stop": 0.0}, ["config.axis.density.stop", "0.0", "logarithmic"]),
+  ({"axis.density.start": 2.0}, ["config.axis.density", "density.base", "2.0", "[0, 1]"]),
+  ({"axis.density.start": 0.01}, ["config.axis.density", "each point once"]),
+  ({"evaluation.method": "exakt"}, ["config.evaluation.method", "did you mean 'exact'?"]),
+  ({"evaluation.n_samples": 0}, ["config.evaluation.n_samples", "0", "an integer ≥ 1"]),
+  ({"measures": ("feature_nrm",)}, ["config.measures", "did you mean 'feature_norm'?"]),
+  ({"measures": ("feature_norm", "feature_norm")}, ["config.measures", "each name once"]),
+  ({"measures": ()}, ["config.measures", "feature_norm, superposition too, for the analysis"]),
+  ({"analysis": "phase"}, ["config.analysis", "'phase'", "none, phase_change"]),
+  ({"analysis": "phase_chang"}, ["config.analysis", "did you mean 'phase_change'?"]),
+  ({"analysis": "none"}, ["config.figures", "phase_diagram", "config.analysis='phase_change'"]),
+  ({"figures": ("phase_diagramm",)}, ["config.figures", "did you mean 'phase_diagram'?"]),
+  ({"figures": "phase_diagram"}, ["config.figures", "a tuple of names"]),
+  ({"run.log_every": -1}, ["config.run.log_every", "-1", "an integer ≥ 0"]),
+  ({"run.checkpoint_seconds": -1.0}, ["config.run.checkpoint_seconds", "a number in [0, inf)"]),
+  ({"run.checkpoint_seconds": NAN}, ["config.run.checkpoint_seconds", "nan"]),
+  ({"run.memory_gib": -0.5}, ["config.run.memory_gib", "-0.5", "a number in [0, inf)"]),
+  ({"run.tensorboard": "perhaps"}, ["config.run.tensorboard", "'perhaps'"]),
+  # What the profiles make of the numbers.
+  (
+    {"analysis": "none", "figures": (), "density.profile": "geometric", "density.ratio": 3.0},
+    ["config.density", "feature 1", "0 to 1"],
+  ),
+  # What holds together only.
+  ({"analysis": "none", "figures": (), "model.name": "relu_hidden"}, ["config.evaluation.method"]),
+  ({"analysis": "none", "figures": (), "data.target": "absolute"}, ["config.evaluation.method"]),
+  ({"analysis": "none", "figures": (), "model.n_features": 7}, ["'exact'", "at most 6 features"]),
+  # What the theory holds for.
+  ({"model.name": "linear"}, ["config.model.name", "'linear'", "'relu_output'", "'none'"]),
+  ({"data.distribution": "sparse_signed_uniform", "evaluation.method": "sampled"}, ["config.data"]),
+  ({"loss.reduction": "mean"}, ["config.loss.reduction", "'mean'", "'sum'"]),
+  ({"density.profile": "geometric"}, ["config.density.profile", "'uniform'"]),
+  ({"importance.profile": "uniform"}, ["config.importance.profile", "'last_apart'"]),
+  ({"importance.base": 2.0}, ["config.importance.base", "2.0", "1.0"]),
+  ({"model.n_features": 4}, ["n_features", "(4, 1)", "(2, 1) and (3, 2)"]),
+  ({"model.n_hidden": 2}, ["n_hidden", "(2, 2)", "(2, 1) and (3, 2)"]),
+  ({"axes": ("density", "restart")}, ["config.axes", "relative_importance"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "fragments"), TABLE, ids=str)
+def test_what_is_not_allowed_is_refused_with_field_value_and_what_is(changes, fragments):
+  message = refusal(quick(changes))
+  for fragment in fragments:
+    assert fragment in message
+
+
+@pytest.mark.parametrize("field", config.NAMES)
+def test_every_name_is_checked_and_the_nearest_valid_one_suggested(field):
+  for name in config.NAMES[field]:
+    wrong = f"{name}x"
+    message = refusal(plain({field: wrong}))
+    assert f"config.{field}: {wrong!r} is not allowed" in message
+    assert f"did you mean {name!r}?" in message
+    assert ", ".join(config.NAMES[field]) in message
+
+
+@pytest.mark.parametrize("field", config.NAMES)
+def test_every_allowed_name_passes_by_itself(field):
+  for name in config.NAMES[field]:
+    if (field, name) not in (("evaluation.method", "exact"), ("analysis", "phase_change")):
+      assert config.resolve(plain({field: name})).values[field] == name
+
+
+# Values that no field of the kind can mean, by the type of the field's default. "x y" is no
+# name of anything.
+ABSURD: dict[type, list[Any]] = {
+  str: ["x y", "", 3, 2.5, None, True, ("adam",), ["adam"]],
+  bool: ["x y", 3, 0.5, None, (), "True"],
+  int: [-1, 2.5, NAN, INF, 2**31, 10**30, "3", "x y", None, True, (1,), [1]],
+  # ml_collections itself makes 1.0 of True, and of other integers.
+  float: [-1.0, NAN, INF, -INF, "0.1", "x y", None, (0.1,), [0.1], 1j],
+  tuple: ["x y", 3, None, True, ("x y",), (3,), (None,), [("feature_norm",)]],
+}
+# The entry of an axis that repeats with fresh random numbers names no field. Numbers of points
+# beyond memory are tried in main_test.py, with memory limited.
+NUMBERED = ("even", "scaled", "repeated")
+LEFT_OUT: list[tuple[str, Any]] = [("axis.repeated.field", "")]
+LEFT_OUT += [(f"axis.{name}.num", wrong) for name in NUMBERED for wrong in (2**31, 10**30)]
+
+
+def flat(settings) -> dict[str, Any]:
+  """Returns every field by its dotted name."""
+
+  def walk(tree, prefix):
+    for key, value in tree.items():
+      if isinstance(value, dict):
+        yield from walk(value, f"{prefix}{key}.")
+      else:
+        yield prefix + key, value
+
+  return dict(walk(settings.to_dict(), ""))
+
+
+EVERY_FIELD = [
+  (field, wrong)
+  for field, value in flat(plain()).items()
+  for wrong in ABSURD[type(value)]
+  if (field, wrong) not in LEFT_OUT
+]
+
+
+def test_every_field_has_a_value_of_a_known_type():
+  assert {type(value) for value in flat(plain()).values()} <= ABSURD.keys()
+  assert len({field for field, _ in EVERY_FIELD}) == len(flat(plain()))
+
+
+@pytest.mark.parametrize(("field", "wrong"), EVERY_FIELD, ids=str)
+def test_no_field_accepts_nonsense(field, wrong):
+  message = refusal(plain({field: wrong}))
+  named = ".".join(field.split(".")[:2]) if field.startswith("axis.") else field
+  assert f"config.{named}" in message
+
+
+@pytest.mark.parametrize(
+  "points",
+  [
+    (),
+    0.1,
+    "0.1",
+    None,
+    (0.1, NAN),
+    (0.1, INF),
+    (0.1, "x"),
+    (0.1, 2.0),
+    (0.1, None),
+    (0.1, (0.2,)),
+  ],
+  ids=str,
+)
+def test_every_point_of_an_axis_is_checked_like_the_field_itself(points):
+  message = refusal(plain({"axis.listed.points": points}))
+  assert "config.axis.listed" in message
+  if isinstance(points, tuple) and points:
+    assert "sets density.base: " in message
+    assert repr(points[1]) in message
+
+
+@pytest.mark.parametrize(
+  "points", [("adam", "rmsprop"), ("adam", 3), ("adam", ("sgd",)), (["sgd"],)]
+)
+def test_every_name_on_an_axis_is_checked_like_the_field_itself(points):
+  message = refusal(plain({"axis.named.points": points}))
+  assert "config.axis.named sets train.optimizer: " in message
+  assert repr(points[-1]) in message
+
+
+@pytest.mark.parametrize("name", sorted(config.RESERVED))
+def test_an_axis_cannot_take_the_name_of_another_dimension_or_variable(name):
+  settings = base.get_config()
+  settings.name = "test"
+  base.set_axes(settings, **{name: base.restarts(2)})
+  assert f"config.axes: {name!r}" in refusal(settings)
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "/"])
+def test_an_axis_has_a_name_that_a_dimension_can_have(name):
+  settings = base.get_config()
+  settings.name = "test"
+  base.set_axes(settings, **{name: base.restarts(2)})
+  assert "config.ax" in refusal(settings)
+
+
+@pytest.mark.parametrize("field", ["density.base", "train.steps", "model.n_features"])
+def test_two_axes_cannot_set_one_field(field):
+  settings = base.get_config()
+  settings.name = "test"
+  value = 1 if field != "density.base" else 0.5
+  base.set_axes(settings, x=base.points(field, (value,)), y=base.points(field, (value,)))
+  message = refusal(settings)
+  assert "config.axes" in message and field in message
+
+
+def test_more_instances_than_an_index_can_name_are_refused_without_making_them():
+  settings = base.get_config()
+  settings.name = "test"
+  base.set_axes(settings, **{name: base.restarts(2000) for name in ("x", "y", "z")})
+  assert "fewer than 2³¹ instances" in refusal(settings)
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"train.learning_rate": 1e39},
+    {"importance.profile": "geometric", "importance.base": 1.0, "importance.ratio": 1e30},
+    {"importance.profile": "geometric", "importance.ratio": 1e300},
+    {"density.profile": "geometric", "density.ratio": 1e300},
+    {"axis.even.stop": 1e39},
+  ],
+  ids=str,
+)
+def test_numbers_beyond_float32_are_refused_quietly(changes):
+  assert "config." in refusal(plain(changes))
+
+
+def test_profiles_are_checked_at_every_point_of_the_sweep():
+  settings = plain({"density.profile": "geometric", "density.ratio": 1.2})
+  message = refusal(settings)  # 0.5 · 1.2⁴ > 1, though 0.1 · 1.2⁴ is not
+  assert "config.density" in message and "feature 4" in message
+  assert "0 to 1" in message
+
+
+@pytest.mark.parametrize(("name", "variant"), variants())
+def test_every_experiment_resolves_and_survives_json(name, variant):
+  what = config.resolve(load(name, variant))
+  text = json.dumps(dict(what.values), allow_nan=False)
+  again = json.loads(text)
+  lists = {k: list(v) if isinstance(v, tuple) else v for k, v in what.values.items()}
+  assert again == lists
+  assert what.name == "_".join(filter(None, (name, variant)))
+  n = sum(len(group.instances.index) for group in what.groups)
+  assert n == math.prod(len(axis.points) for axis in what.axes)
+  for value in what.values.values():
+    assert not (isinstance(value, float) and math.isnan(value))
+
+
+def test_experiments_go_to_different_folders():
+  names = [config.resolve(load(*variant)).name for variant in variants()]
+  assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in variants()}))
+def test_an_unknown_variant_is_refused_naming_those_that_exist(name):
+  module = importlib.import_module(f"configs.{name}")
+  with pytest.raises(ValueError, match="unknown variant 'quik'") as caught:
+    module.get_config("quik")
+  assert all(variant in str(caught.value) for variant in module.SIZES if variant)
+
+
+def test_the_base_alone_is_no_experiment_for_want_of_a_name():
+  assert "config.name" in refusal(base.get_config())
+
+
+def test_a_mistyped_field_is_refused_by_the_base():
+  settings = base.get_config()
+  with pytest.raises(AttributeError, match="batch_sise"):
+    settings.train.batch_sise = 3
+
+
+def test_every_field_of_the_base_is_a_value_of_the_experiment():
+  assert config.resolve(quick()).values.keys() == flat(quick()).keys()
+  assert flat(base.get_config()).keys() <= flat(quick()).keys()
+
+
+def test_identity_is_every_field_but_how_the_run_is_done_and_drawn():
+  what = config.resolve(quick())
+  left_out = what.values.keys() - what.identity.keys()
+  assert left_out == {field for field in what.values if field.startswith("run.")} | {"figures"}
+  assert all(what.identity[field] == what.values[field] for field in what.identity)
+
+
+@pytest.mark.parametrize(
+  "order", list(itertools.permutations(("even", "scaled", "repeated"))), ids=str
+)
+def test_axes_come_in_the_order_of_the_config(order):
+  what = config.resolve(plain({"axes": order}))
+  assert tuple(axis.name for axis in what.axes) == order
+
+
+def test_resolving_leaves_the_config_as_it_was():
+  settings = quick()
+  before = settings.to_json()
+  config.resolve(settings)
+  assert settings.to_json() == before
+
+
+def test_values_at_the_ends_of_their_intervals_are_allowed():
+  ends = {"density.base": 0, "importance.base": 0, "train.b1": 0, "train.momentum": 0.0}
+  config.resolve(plain(ends | {"axes": ("scaled", "repeated"), "train.warmup_steps": 0, "seed": 0}))
+  config.resolve(plain({"density.base": 1, "axes": ("scaled",), "seed": 2**31 - 1}))

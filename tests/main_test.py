@@ -1,0 +1,459 @@
+"""The program from end to end, as a person uses it: in a process of its own."""
+
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toy_superposition.records import results
+from toy_superposition.records.workdir import Workdir
+
+ROOT = Path(__file__).parent.parent
+CONFIG = f"--config={ROOT / 'configs' / 'phase_change.py'}:quick"
+GRID = [f"--config.axis.{name}.num=2" for name in ("density", "relative_importance", "restart")]
+TINY = [CONFIG, *GRID, "--config.train.batch_size=16", "--config.train.steps=40"]
+NO_THEORY = ["--config.analysis=none", "--config.figures=()"]
+# Long enough to be stopped in the middle: 40 borders, a checkpoint at each.
+LONG = [CONFIG, *GRID, *NO_THEORY, "--config.train.batch_size=16", "--config.train.steps=20000"]
+LONG += ["--config.run.log_every=500", "--config.run.checkpoint_seconds=0", "--cpu_devices=1"]
+LOG_LINE = re.compile(r"\d\d:\d\d:\d\d ")
+PATIENCE = 120  # seconds; a run here takes some seconds on an idle machine
+
+
+def start(*arguments, cwd=ROOT, module="main", limits=()) -> subprocess.Popen:
+  """Starts the program; `limits` are (resource, number) to be set before it does anything."""
+  process = subprocess.Popen(
+    [sys.executable, "-m", f"toy_superposition.{module}", *map(str, arguments)],
+    cwd=cwd,
+    env=os.environ | {"PYTHONPATH": str(ROOT)},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  for name, number in limits:
+    import resource
+
+    resource.prlimit(process.pid, getattr(resource, name), (number, number))
+  return process
+
+
+def end(process: subprocess.Popen) -> subprocess.CompletedProcess:
+  """Waits for the program and returns its outcome."""
+  try:
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+  except subprocess.TimeoutExpired:
+    process.kill()
+    raise
+  return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def run(*arguments, **keywords) -> subprocess.CompletedProcess:
+  return end(start(*arguments, **keywords))
+
+
+def succeed(*arguments, **keywords) -> subprocess.CompletedProcess:
+  done = run(*arguments, **keywords)
+  assert done.returncode == 0, done.stderr
+  return done
+
+
+def last_line(done: subprocess.CompletedProcess, code: int = 1) -> str:
+  """Returns the one line that ends the program; asserts that all others are of the log."""
+  *before, last = done.stderr.splitlines()
+  assert [line for line in before if not LOG_LINE.match(line)] == []
+  assert done.returncode == code, done.stderr
+  return last
+
+
+def only_line(done: subprocess.CompletedProcess) -> str:
+  """Returns the one line of a refusal; asserts that nothing else was printed."""
+  assert len(done.stderr.splitlines()) == 1, done.stderr
+  assert done.stdout == ""
+  return last_line(done)
+
+
+def until_checkpoint(process: subprocess.Popen, workdir: Path) -> None:
+  """Waits until the program has saved its first checkpoint, somewhere in its middle."""
+  group = workdir / "checkpoints" / "group_0000"
+  deadline = time.monotonic() + PATIENCE
+  while not (group.is_dir() and any(name.isdigit() for name in os.listdir(group))):
+    assert process.poll() is None, process.communicate()
+    assert time.monotonic() < deadline
+    time.sleep(0.005)
+
+
+def tree(path: Path) -> dict[str, bytes | None]:
+  """Returns every file below a folder with its content, and every folder with None."""
+  return {
+    str(p.relative_to(path)): p.read_bytes() if p.is_file() else None for p in path.rglob("*")
+  }
+
+
+def variables(workdir: Path) -> dict[str, np.ndarray]:
+  """Returns every variable and coordinate of a finished run."""
+  datasets = results.read(Workdir(workdir))
+  return {f"{g} {n}": v.values for g, ds in datasets.items() for n, v in ds.variables.items()}
+
+
+def assert_same_bits(found: Path, expected: Path) -> None:
+  a, b = variables(found), variables(expected)
+  assert a.keys() == b.keys()
+  for name in a:
+    assert (a[name].dtype, a[name].shape) == (b[name].dtype, b[name].shape), name
+    assert a[name].tobytes() == b[name].tobytes(), name
+
+
+def metrics(workdir: Path) -> list[dict]:
+  """Returns the records of a run without what depends on the machine."""
+  records = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+  for record in records:
+    del record["instance_steps_per_second"]
+  return records
+
+
+def sessions(workdir: Path) -> list[dict]:
+  return json.loads((workdir / "manifest.json").read_text())["sessions"]
+
+
+def copy(workdir: Path, to: Path) -> Path:
+  return Path(shutil.copytree(workdir, to / "run"))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> Path:
+  """The folder of a long run that nothing disturbed."""
+  workdir = tmp_path_factory.mktemp("uninterrupted") / "run"
+  succeed(*LONG, f"--workdir={workdir}")
+  return workdir
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory) -> dict[signal.Signals, tuple[Path, subprocess.CompletedProcess]]:
+  """The folders of runs ended by signals in the middle, and what the program said."""
+  folder = tmp_path_factory.mktemp("interrupted")
+  started = {}
+  for number in (signal.SIGINT, signal.SIGTERM):
+    workdir = folder / number.name
+    started[number] = workdir, start(*LONG, f"--workdir={workdir}")
+  for number, (workdir, process) in started.items():
+    until_checkpoint(process, workdir)
+    process.send_signal(number)
+  return {number: (workdir, end(process)) for number, (workdir, process) in started.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+  """The folder in which the phase change was run, theory, figures and all, without --workdir."""
+  folder = tmp_path_factory.mktemp("finished")
+  return folder, succeed(*TINY, cwd=folder)
+
+
+def test_results_go_to_a_folder_of_the_configs_name_by_default(finished):
+  folder, done = finished
+  assert os.listdir(folder) == ["runs"]
+  assert os.listdir(folder / "runs") == ["phase_change_quick"]
+  assert {"manifest.json", "metrics.jsonl", "results.nc", "figures", "checkpoints"} == set(
+    os.listdir(folder / "runs" / "phase_change_quick")
+  )
+  assert "writing to runs/phase_change_quick" in done.stdout.splitlines()
+
+
+def test_a_run_prints_what_it_found_and_every_file_it_wrote(finished):
+  folder, done = finished
+  assert "8 models, 0 not finite" in done.stdout
+  assert "statement" in done.stdout and "verdict" in done.stdout
+  written = [line for line in done.stdout.splitlines() if line.startswith("runs/")]
+  assert len(written) == 3
+  assert all((folder / path).stat().st_size > 1000 for path in written)
+  assert all(LOG_LINE.match(line) for line in done.stderr.splitlines())
+
+
+def test_a_finished_run_is_not_repeated_and_its_figures_are_drawn_again(finished, tmp_path):
+  workdir = copy(finished[0] / "runs" / "phase_change_quick", tmp_path)
+  before = tree(workdir)
+  shutil.rmtree(workdir / "figures")
+  done = succeed(*TINY, f"--workdir={workdir}")
+  assert "this run is finished" in done.stdout
+  after = tree(workdir)
+  assert len(sessions(workdir)) == 2
+  for tells_of_sessions in (before, after):
+    del tells_of_sessions["manifest.json"]
+  assert after == before
+  assert "statement" in done.stdout
+
+
+def test_report_draws_and_prints_a_finished_run_again(finished, tmp_path):
+  workdir = copy(finished[0] / "runs" / "phase_change_quick", tmp_path)
+  before = tree(workdir)
+  shutil.rmtree(workdir / "figures")
+  done = succeed(f"--workdir={workdir}", module="report")
+  assert tree(workdir) == before
+
+  def found(stdout):
+    return [line for line in stdout.splitlines() if line and "runs/" not in line]
+
+  assert [line for line in found(finished[1].stdout) if "writing to" not in line] == [
+    line for line in found(done.stdout) if str(workdir) not in line
+  ]
+
+
+def test_a_killed_run_continues_to_the_same_bits(uninterrupted, tmp_path):
+  workdir = tmp_path / "run"
+  process = start(*LONG, f"--workdir={workdir}")
+  until_checkpoint(process, workdir)
+  process.kill()
+  assert end(process).returncode == -signal.SIGKILL
+  assert not (workdir / "results.nc").exists()
+  assert metrics(workdir)[-1]["step"] < 20_000
+  done = succeed(*LONG, f"--workdir={workdir}")
+  assert "continuing after step" in done.stderr
+  assert_same_bits(workdir, uninterrupted)
+  assert metrics(workdir) == metrics(uninterrupted)
+  assert len(sessions(workdir)) == 2
+
+
+def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(interrupted):
+  for number, (workdir, done) in interrupted.items():
+    line = last_line(done, 128 + number)
+    assert number.name in line and "the same command continues" in line and str(workdir) in line
+    assert not (workdir / "results.nc").exists()
+    assert 0 < metrics(workdir)[-1]["step"] < 20_000
+    (session,) = sessions(workdir)
+    assert session["seconds"] > 0
+
+
+def test_a_signal_before_the_first_step_ends_the_run_in_one_line_too(tmp_path):
+  process = start(*LONG, f"--workdir={tmp_path / 'run'}")
+  assert process.stdout is not None
+  assert "writing to" in process.stdout.readline()
+  process.send_signal(signal.SIGTERM)
+  assert "SIGTERM" in last_line(end(process), 128 + signal.SIGTERM)
+
+
+def test_a_run_ended_by_a_signal_is_saved_where_it_was_stopped(interrupted):
+  for workdir, _ in interrupted.values():
+    steps = {int(name) for name in os.listdir(workdir / "checkpoints" / "group_0000")}
+    assert max(steps) == metrics(workdir)[-1]["step"]
+
+
+def test_the_same_command_continues_after_a_signal_to_the_same_bits(
+  interrupted, uninterrupted, tmp_path
+):
+  copies = {
+    number: copy(workdir, tmp_path / number.name) for number, (workdir, _) in interrupted.items()
+  }
+  started = [start(*LONG, f"--workdir={workdir}") for workdir in copies.values()]
+  for process, workdir in zip(started, copies.values(), strict=True):
+    done = end(process)
+    assert done.returncode == 0, done.stderr
+    assert_same_bits(workdir, uninterrupted)
+    assert metrics(workdir) == metrics(uninterrupted)
+
+
+def test_a_run_continues_on_another_number_of_devices(interrupted, uninterrupted, tmp_path):
+  workdir = copy(interrupted[signal.SIGTERM][0], tmp_path)
+  succeed(*LONG, "--cpu_devices=4", f"--workdir={workdir}")
+  assert [len(session["devices"]) for session in sessions(workdir)] == [1, 4]
+  found, expected = variables(workdir), variables(uninterrupted)
+  assert found.keys() == expected.keys()
+  for name in found:
+    np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_truncated_results_are_reported_in_one_line_and_made_anew(uninterrupted, tmp_path):
+  workdir = copy(uninterrupted, tmp_path)
+  content = (workdir / "results.nc").read_bytes()
+  (workdir / "results.nc").write_bytes(content[: len(content) // 2])
+  report = start(f"--workdir={workdir}", module="report")
+  line = only_line(end(report))
+  assert str(workdir / "results.nc") in line and "damaged" in line
+  done = succeed(*LONG, f"--workdir={workdir}")
+  assert [str(workdir / "results.nc") in line for line in done.stderr.splitlines()].count(True) == 1
+  assert all(LOG_LINE.match(line) for line in done.stderr.splitlines())
+  assert_same_bits(workdir, uninterrupted)
+  assert metrics(workdir) == metrics(uninterrupted)
+
+
+def test_a_damaged_checkpoint_costs_a_line_and_some_training(uninterrupted, tmp_path):
+  workdir = copy(uninterrupted, tmp_path)
+  (workdir / "results.nc").unlink()
+  for path in (workdir / "checkpoints" / "group_0000" / "20000").rglob("d/*"):
+    path.write_bytes(b"")
+  done = succeed(*LONG, f"--workdir={workdir}")
+  assert_same_bits(workdir, uninterrupted)
+  assert metrics(workdir) == metrics(uninterrupted)
+  assert "step 20000" in done.stderr and "continuing after step 19500" in done.stderr
+  assert [line for line in done.stderr.splitlines() if not LOG_LINE.match(line)] == []
+
+
+def test_another_config_in_the_same_folder_is_refused_naming_the_field(uninterrupted, tmp_path):
+  workdir = copy(uninterrupted, tmp_path)
+  before = tree(workdir)
+  line = only_line(run(*LONG, "--config.train.b1=0.5", f"--workdir={workdir}"))
+  assert "train.b1 0.9 → 0.5" in line and str(workdir) in line and "--overwrite" in line
+  assert tree(workdir) == before
+
+
+def test_overwrite_replaces_a_run_but_not_what_others_put_there(finished, tmp_path):
+  workdir = copy(finished[0] / "runs" / "phase_change_quick", tmp_path)
+  theirs = ["notes.txt", "figures/mine.png", "checkpoints/group_0000/notes.txt"]
+  for name in theirs:
+    (workdir / name).write_text("mine")
+  succeed(*TINY, *NO_THEORY, "--config.train.steps=20", "--overwrite", f"--workdir={workdir}")
+  assert all((workdir / name).read_text() == "mine" for name in theirs)
+  done = succeed(*TINY, *NO_THEORY, "--config.train.steps=20", f"--workdir={workdir}")
+  assert "this run is finished" in done.stdout  # by the run before
+  assert metrics(workdir)[-1]["step"] == 20
+  assert os.listdir(workdir / "figures") == ["mine.png"]
+  assert "optimum_loss" not in results.read(Workdir(workdir))["/"]
+
+
+def test_nothing_is_deleted_for_a_config_that_is_refused(uninterrupted, tmp_path):
+  workdir = copy(uninterrupted, tmp_path)
+  before = tree(workdir)
+  line = only_line(run(*LONG, "--config.train.steps=0", "--overwrite", f"--workdir={workdir}"))
+  assert "config.train.steps" in line
+  assert tree(workdir) == before
+
+
+def test_print_config_prints_every_field_and_writes_nothing(tmp_path):
+  done = succeed(*TINY, "--print_config", cwd=tmp_path)
+  assert "steps: 40" in done.stdout and "name: phase_change_quick" in done.stdout
+  for field in ("checkpoint_seconds", "relative_importance", "warmup_steps", "measures"):
+    assert f"{field}:" in done.stdout
+  assert done.stderr == ""
+  assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lets a write fail by limiting files' sizes")
+@pytest.mark.parametrize(
+  ("n_restarts", "limit", "what"),
+  [
+    (2, 2000, "manifest.json"),
+    (2, 4800, "metrics.jsonl"),
+    (300, 7000, "checkpoint"),
+    (2, 12_000, "results.nc"),
+  ],
+)
+def test_a_full_disk_is_one_line_and_the_same_command_continues(tmp_path, n_restarts, limit, what):
+  workdir = tmp_path / "run"
+  arguments = [*TINY, *NO_THEORY, f"--config.axis.restart.num={n_restarts}"]
+  arguments += [f"--workdir={workdir}"]
+  every = "--config.run.log_every=1" if what == "metrics.jsonl" else "--config.run.log_every=40"
+  done = run(*arguments, every, limits=[("RLIMIT_FSIZE", limit)])
+  line = last_line(done)
+  assert what in line
+  assert not (workdir / "results.nc").exists()
+  if what == "results.nc":
+    succeed(*arguments)
+    assert variables(workdir)["/ loss"].shape == (2, 2, 2)
+
+
+CONFIGS = {
+  "syntax.py": "def get_config(:\n",
+  "empty.py": "",
+  "wrong.py": "def get_config():\n  return 3\n",
+  "imports.py": "import no_such_module\n",
+}
+GIB = 2**30
+# Name → (arguments after the config's own, or all of them if they hold a config; fragments).
+BAD: dict[str, tuple[list[str], list[str]]] = {
+  "mistyped_config": ([CONFIG.replace("change", "chnage")], ["phase_chnage", "phase_change.py'?"]),
+  "no_config": (["--workdir=x"], ["--config is missing"]),
+  "folder_as_config": ([f"--config={ROOT}"], ["--config", "cannot read"]),
+  "unknown_variant": ([CONFIG.replace("quick", "quik")], ["'quik'", "quick, full"]),
+  "syntax_error": (["--config=FILES/syntax.py"], ["--config", "syntax.py, line 1"]),
+  "empty_config": (["--config=FILES/empty.py"], ["--config", "get_config"]),
+  "config_of_another_kind": (["--config=FILES/wrong.py"], ["--config"]),
+  "missing_import": (["--config=FILES/imports.py"], ["--config", "no_such_module"]),
+  "mistyped_field": (["--config.train.stesp=40"], ["--config.train.stesp=40", '"steps"']),
+  "wrong_type": (["--config.train.steps=many"], ["--config.train.steps=many", "an integer"]),
+  "unknown_model": (["--config.model.name=relu"], ["config.model.name", "'relu'", "relu_output"]),
+  "unknown_distribution": (
+    ["--config.data.distribution=sparse"],
+    ["config.data.distribution", "'sparse'", "sparse_uniform"],
+  ),
+  "unknown_measure": (
+    ["--config.measures=('norm',)"],
+    ["config.measures", "'norm'", "feature_norm"],
+  ),
+  "unknown_figure": (
+    ["--config.figures=('phase',)"],
+    ["config.figures", "'phase'", "phase_diagram"],
+  ),
+  "unknown_optimizer": (["--config.train.optimizer=adan"], ["'adan'", "did you mean 'adam'?"]),
+  "density_above_1": (["--config.axis.density.start=1.5"], ["density.base", "1.5", "[0, 1]"]),
+  "negative_importance": (["--config.importance.base=-1"], ["config.importance.base", "-1.0"]),
+  "nan_importance": (["--config.importance.base=nan"], ["config.importance.base", "nan"]),
+  "no_features": (["--config.model.n_features=0"], ["config.model.n_features", "0", "≥ 1"]),
+  "no_hidden": (["--config.model.n_hidden=0"], ["config.model.n_hidden", "0", "≥ 1"]),
+  "empty_axis": (["--config.axis.density.num=0"], ["config.axis.density.num", "0", "one point"]),
+  "endless_axis": (["--config.axis.restart.num=2147483648"], ["config.ax", "2147483648"]),
+  "no_steps": (["--config.train.steps=0"], ["config.train.steps", "0", "≥ 1"]),
+  "no_batch": (["--config.train.batch_size=0"], ["config.train.batch_size", "0", "≥ 1"]),
+  "overflow": (
+    ["--config.importance.base=1e39", *NO_THEORY],
+    ["config.importance", "finite"],
+  ),
+  "workdir_is_a_file": (["--workdir=a_file"], ["a_file"]),
+  "workdir_under_a_file": (["--workdir=a_file/run"], ["a_file"]),
+  "too_many_devices": (["--devices=99", "--cpu_devices=2"], ["--devices=99", "1 to 2"]),
+  "unknown_flag": (["--no_such_flag=1"], ["no_such_flag"]),
+  "stray_argument": (["stray"], ["'stray'", "--name=value"]),
+}
+BAD_REPORTS: dict[str, tuple[list[str], list[str]]] = {
+  "report_without_workdir": ([], ["--workdir is missing"]),
+  "report_of_no_folder": (["--workdir=missing"], ["missing/manifest.json", "No such file"]),
+  "report_of_no_run": (["--workdir=."], ["manifest.json", "No such file"]),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory):
+  """Runs all bad inputs, two at a time: name → outcome and what is in its folder afterwards."""
+  files = tmp_path_factory.mktemp("files")
+  for name, content in CONFIGS.items():
+    (files / name).write_text(content)
+  folders = {name: tmp_path_factory.mktemp(name) for name in (*BAD, *BAD_REPORTS)}
+
+  def attempt(name: str):
+    module = "report" if name in BAD_REPORTS else "main"
+    arguments = [a.replace("FILES", str(files)) for a in (BAD | BAD_REPORTS)[name][0]]
+    if module == "main" and name != "no_config" and not arguments[0].startswith("--config="):
+      arguments = [*TINY, *arguments]
+    (folders[name] / "a_file").write_text("mine")
+    limits = [("RLIMIT_AS", 8 * GIB)] if sys.platform == "linux" else []
+    done = run(*arguments, cwd=folders[name], module=module, limits=limits)
+    return done, tree(folders[name])
+
+  with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    futures = {name: pool.submit(attempt, name) for name in folders}
+    yield futures
+    for future in futures.values():
+      future.cancel()
+
+
+@pytest.mark.parametrize("name", [*BAD, *BAD_REPORTS])
+def test_bad_input_is_one_line_and_nothing_is_written(refused, name):
+  done, left = refused[name].result()
+  line = only_line(done)
+  for fragment in (BAD | BAD_REPORTS)[name][1]:
+    assert fragment in line
+  assert left == {"a_file": b"mine"}
+
+
+def test_report_of_an_unfinished_run_is_one_line(interrupted):
+  workdir = interrupted[signal.SIGINT][0]
+  before = tree(workdir)
+  line = only_line(run(f"--workdir={workdir}", module="report"))
+  assert str(workdir / "results.nc") in line and "finished" in line
+  assert tree(workdir) == before

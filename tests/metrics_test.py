@@ -1,0 +1,235 @@
+"""metrics.jsonl: what a line says, and that it is right after a crash too."""
+
+import json
+import struct
+import sys
+
+import numpy as np
+import pytest
+
+from toy_superposition.errors import UserError
+from toy_superposition.records import metrics
+from toy_superposition.types import Snapshot
+
+
+def snapshot(losses, finite=None, step=7) -> Snapshot:
+  losses = np.asarray(losses, np.float32)
+  finite = np.isfinite(losses) if finite is None else np.asarray(finite)
+  return Snapshot(step, None, losses, finite)  # type: ignore[arg-type]
+
+
+def record(group: int, step: int) -> dict:
+  return {"group": group, "step": step, "loss_median": step / 8, "loss_max": None}
+
+
+def read(path) -> list[dict]:
+  def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+  return [json.loads(line, parse_constant=refuse) for line in path.read_text().splitlines()]
+
+
+def write_all(path, records) -> None:
+  writer = metrics.Metrics(path, None)
+  for one in records:
+    writer.write(one)
+  writer.close()
+
+
+def test_quantiles_are_those_of_the_losses():
+  losses = np.random.default_rng(0).uniform(size=101).astype(np.float32)
+  found = metrics.summary(3, snapshot(losses), 1234.6)
+  expected = np.quantile(losses, [0, 0.1, 0.5, 0.9, 1])
+  names = ("loss_min", "loss_q10", "loss_median", "loss_q90", "loss_max")
+  np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-6)
+  assert (found["group"], found["step"], found["n_instances"]) == (3, 7, 101)
+  assert (found["n_nonfinite"], found["instance_steps_per_second"]) == (0, 1235)
+
+
+def test_quantiles_are_over_finite_instances_only():
+  losses = [1.0, np.nan, 2.0, np.inf, 3.0, -np.inf, 1e30]
+  finite = [True, False, True, False, True, False, False]  # the last by its parameters alone
+  found = metrics.summary(0, snapshot(losses, finite), None)
+  assert (found["loss_min"], found["loss_median"], found["loss_max"]) == (1, 2, 3)
+  assert (found["n_instances"], found["n_nonfinite"]) == (7, 4)
+
+
+@pytest.mark.parametrize("losses", [[np.nan], [np.nan, np.inf, -np.inf]])
+def test_without_a_finite_instance_quantiles_are_null(tmp_path, losses):
+  found = metrics.summary(0, snapshot(losses), None)
+  write_all(tmp_path / "metrics.jsonl", [found])
+  (line,) = read(tmp_path / "metrics.jsonl")
+  assert {line[name] for name in metrics.QUANTILES} == {None}
+  assert line["n_nonfinite"] == line["n_instances"] == len(losses)
+  assert line["instance_steps_per_second"] is None
+
+
+def test_nan_cannot_get_into_the_file(tmp_path):
+  with pytest.raises(ValueError, match="not JSON compliant"):
+    write_all(tmp_path / "metrics.jsonl", [record(0, 1) | {"loss_median": float("nan")}])
+
+
+def test_a_record_is_on_disk_when_write_returns(tmp_path):
+  path = tmp_path / "metrics.jsonl"
+  writer = metrics.Metrics(path, None)
+  for step in (1, 2, 3):
+    writer.write(record(0, step))
+    assert read(path)[-1] == record(0, step)
+  writer.close()
+  assert len(read(path)) == 3
+
+
+def test_writing_goes_on_after_what_is_there(tmp_path):
+  path = tmp_path / "metrics.jsonl"
+  write_all(path, [record(0, 1)])
+  write_all(path, [record(0, 2)])
+  assert read(path) == [record(0, 1), record(0, 2)]
+
+
+def test_keep_until_drops_later_records_of_that_group_only(tmp_path):
+  path = tmp_path / "metrics.jsonl"
+  records = [record(group, step) for group in (0, 1) for step in (10, 20, 30)]
+  write_all(path, records)
+  metrics.Metrics(path, None).keep_until(1, 20)
+  assert read(path) == [r for r in records if r["group"] == 0 or r["step"] <= 20]
+  metrics.Metrics(path, None).keep_until(0, 0)
+  assert read(path) == [record(1, 10), record(1, 20)]
+
+
+def test_keep_until_the_last_step_changes_nothing(tmp_path):
+  path = tmp_path / "metrics.jsonl"
+  write_all(path, [record(0, 10), record(0, 20)])
+  before = path.read_bytes()
+  metrics.Metrics(path, None).keep_until(0, 20)
+  assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+  "torn",
+  [
+    b'{"group": 0, "st',
+    b'{"group": 0, "step": 1',
+    b'{"group": 0}',
+    b"3",
+    b"null",
+    b"\x00\x00\x00\x00",
+    b'{"group": 0, "step": 1, "lo\xff\xfe',
+  ],
+)
+def test_keep_until_drops_a_torn_last_line(tmp_path, torn):
+  path = tmp_path / "metrics.jsonl"
+  write_all(path, [record(0, 1), record(1, 1)])
+  with path.open("ab") as file:
+    file.write(torn)
+  metrics.Metrics(path, None).keep_until(0, 5)
+  write_all(path, [record(0, 2)])
+  assert read(path) == [record(0, 1), record(1, 1), record(0, 2)]
+
+
+def test_keep_until_ends_a_whole_last_line(tmp_path):
+  path = tmp_path / "metrics.jsonl"
+  path.write_text(json.dumps(record(0, 1)))  # the crash took only the line's end
+  metrics.Metrics(path, None).keep_until(0, 5)
+  write_all(path, [record(0, 2)])
+  assert read(path) == [record(0, 1), record(0, 2)]
+
+
+def test_keep_until_of_no_file_makes_none(tmp_path):
+  metrics.Metrics(tmp_path / "metrics.jsonl", None).keep_until(0, 0)
+  assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("obstacle", ["folder", "full"])
+def test_a_file_that_cannot_be_written_is_one_line_naming_it(tmp_path, obstacle):
+  path = tmp_path / "metrics.jsonl"
+  if obstacle == "folder":
+    path.mkdir()
+  elif sys.platform == "linux":
+    path.symlink_to("/dev/full")
+  else:
+    pytest.skip("needs a device that is always full")
+  with pytest.raises(UserError, match=r"metrics\.jsonl: ") as caught:
+    write_all(path, [record(0, 1)])
+  assert len(str(caught.value).splitlines()) == 1
+
+
+def events(folder) -> list:
+  """Returns the events in the event files of a folder."""
+  event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+  found = []
+  for path in sorted(folder.glob("events.out.tfevents.*")):
+    content = path.read_bytes()
+    while content:  # a record: its length, 4 bytes of checksum, itself, 4 bytes of checksum
+      (length,) = struct.unpack("<Q", content[:8])
+      found.append(event_pb2.Event.FromString(content[12 : 12 + length]))
+      content = content[16 + length :]
+  return found
+
+
+def scalars(folder) -> dict[tuple[str, int], float]:
+  """Returns (tag, step) → value of the event files of a folder."""
+  return {(v.tag, e.step): v.simple_value for e in events(folder) for v in e.summary.value}
+
+
+def test_event_files_hold_every_number_of_each_group(tmp_path):
+  pytest.importorskip("tensorboardX")
+  writer = metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+  records = [
+    metrics.summary(group, snapshot([0.5, 1.5, np.nan], step=step), 10.0 * step)
+    for group, step in ((0, 10), (0, 20), (1, 10))
+  ]
+  for one in records:
+    writer.write(one)
+  writer.close()
+  for group in (0, 1):
+    expected = {
+      (name, one["step"]): value
+      for one in records
+      if one["group"] == group
+      for name, value in one.items()
+      if name not in ("group", "step")
+    }
+    assert scalars(tmp_path / "tensorboard" / f"group_{group:04d}") == pytest.approx(expected)
+
+
+def test_event_files_of_a_continued_run_hide_the_steps_that_are_repeated(tmp_path):
+  pytest.importorskip("tensorboardX")
+  for step in (30, 20):  # stopped after 30, continued from a checkpoint before 20
+    writer = metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+    writer.write(record(0, step))
+    writer.close()
+    for path in (tmp_path / "tensorboard" / "group_0000").iterdir():
+      path.rename(f"{path}.{step}")  # their names tell seconds apart, this test is faster
+  found = events(tmp_path / "tensorboard" / "group_0000")
+  started = 1  # SessionLog.START: what was written of this step and later ones is void
+  assert {e.step for e in found if e.session_log.status == started} == {20, 30}
+
+
+def test_event_files_leave_out_what_is_null(tmp_path):
+  pytest.importorskip("tensorboardX")
+  writer = metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+  writer.write(metrics.summary(0, snapshot([np.nan]), None))
+  writer.close()
+  tags = {tag for tag, _ in scalars(tmp_path / "tensorboard" / "group_0000")}
+  assert tags == {"n_instances", "n_nonfinite"}
+
+
+def test_event_files_are_made_only_if_asked_for(tmp_path):
+  write_all(tmp_path / "metrics.jsonl", [record(0, 1)])
+  assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_event_files_that_cannot_be_written_are_one_line(tmp_path):
+  pytest.importorskip("tensorboardX")
+  (tmp_path / "tensorboard").write_text("not a folder")
+  writer = metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+  with pytest.raises(UserError, match="tensorboard"):
+    writer.write(record(0, 1))
+
+
+def test_event_files_without_tensorboardx_are_refused_in_one_line(tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "tensorboardX", None)
+  with pytest.raises(UserError, match=r"config\.run\.tensorboard.*pip install") as caught:
+    metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+  assert len(str(caught.value).splitlines()) == 1
+  assert list(tmp_path.iterdir()) == []
