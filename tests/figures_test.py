@@ -51,7 +51,7 @@ def test_the_map_puts_each_cell_where_its_coordinates_say():
   axes = phase_diagram.draw_map(Figure().subplots(), dataset, rgb, "title")
   (mesh,) = axes.collections
   assert isinstance(mesh, QuadMesh)
-  x, y = mesh.get_coordinates()[..., 0], mesh.get_coordinates()[..., 1]
+  x, y = np.moveaxis(np.asarray(mesh.get_coordinates()), -1, 0)
   colours = np.asarray(mesh.get_array())
   row, column = np.argwhere(colours[..., 0] == 1)[0]
   assert x[row, column] < 10 < x[row, column + 1]
