@@ -9,8 +9,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
+
+if TYPE_CHECKING:
+  from jax.sharding import Mesh
+
+  from toy_superposition.config import Experiment
 
 FLAGS = flags.FLAGS
 
@@ -76,10 +82,9 @@ def _wrong_field(error: BaseException, argv: Sequence[str]) -> str:
 
 def main(argv: Sequence[str]) -> int:
   """Runs the experiment that the flags name; returns the exit code."""
-  from toy_superposition import config, experiment, interrupts, placement, terminal
-  from toy_superposition.records import workdir as workdirs
+  from toy_superposition import config, interrupts, placement, terminal
 
-  started = time.perf_counter()
+  del argv
   what = config.resolve(FLAGS.config)
   if FLAGS.print_config:
     print(FLAGS.config)
@@ -89,6 +94,21 @@ def main(argv: Sequence[str]) -> int:
   placement.configure(FLAGS.cpu_devices or cores or 1)
   mesh = placement.make_mesh(placement.devices(FLAGS.devices))
   path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
+  try:
+    with interrupts.raised():
+      run_in(path, what, mesh)
+  except interrupts.Interrupted as signal:
+    message = f"{signal}: stopped; the same command continues from what is saved in {path}"
+    terminal.fail(message, signal.exit_code)
+  return 0
+
+
+def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
+  """Runs an experiment in a folder, or finds it finished; draws and reports it."""
+  from toy_superposition import experiment
+  from toy_superposition.records import workdir as workdirs
+
+  started = time.perf_counter()
   workdir = workdirs.open_workdir(
     path,
     what.values,
@@ -98,21 +118,16 @@ def main(argv: Sequence[str]) -> int:
     devices=[str(device) for device in mesh.devices.flat],
   )
   print(f"writing to {path}", flush=True)
-  datasets = experiment.stored(workdir)
-  if datasets is not None:
-    print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
-  else:
-    try:
-      with interrupts.raised():
-        datasets = experiment.run(what, workdir, mesh)
-    except interrupts.Interrupted as signal:
-      workdirs.close_session(workdir, time.perf_counter() - started)
-      message = f"{signal}: stopped; the same command continues from what is saved in {path}"
-      terminal.fail(message, signal.exit_code)
-  figures = list(experiment.draw(what.figures, datasets, workdir))
-  workdirs.close_session(workdir, time.perf_counter() - started)
+  try:
+    datasets = experiment.stored(workdir)
+    if datasets is None:
+      datasets = experiment.run(what, workdir, mesh)
+    else:
+      print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
+    figures = list(experiment.draw(what.figures, datasets, workdir))
+  finally:
+    workdirs.close_session(workdir, time.perf_counter() - started)
   report(datasets, what.values["analysis"], [workdir.results, *figures])
-  return 0
 
 
 def report(datasets, analysis: str, written: Sequence[Path]) -> None:
