@@ -31,6 +31,7 @@ def get_config(variant: str | None = None):
   config.model.n_hidden = 1
   config.importance.profile = "last_apart"  # (1, r)
   config.train.optimizer = "adam"
+  config.train.weight_decay = 0.0  # for optimizers that have one: the theory is without
   config.train.learning_rate = 1e-2
   config.train.schedule = "cosine"
   config.train.steps = steps

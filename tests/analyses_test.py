@@ -10,6 +10,7 @@ from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses import phase_change as analysis
 from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED, UNDECIDED, VERDICTS
 from toy_superposition.errors import UserError
+from toy_superposition.figures import phase_diagram
 from toy_superposition.theory import phase_change as theory
 
 R = np.geomspace(0.1, 10, 6)
@@ -90,6 +91,18 @@ def test_a_restart_that_is_not_finite_is_never_the_best_and_is_discarded_first(o
   assert np.isfinite(result["mean_norm"]).all()  # restarts 1 and 2; 0 counted as worst
 
 
+def test_cells_without_a_finite_restart_show_no_phase_and_agree_with_nothing(optimal):
+  broken = optimal.copy(deep=True)
+  broken["loss"][:2], broken["feature_norm"][:2], broken["finite"][:2] = np.nan, np.nan, 0
+  result = analysed(broken)
+  assert np.all(result["best_phase"][:2] == analysis.NO_PHASE)
+  assert float(result["agreement_best_optimum"]) == pytest.approx(2 / 3)
+  rows = ANALYSES["phase_change"].claims(result)
+  (row,) = [row for row in rows if "no restart is finite" in row.statement]
+  assert row.measured == str(2 * len(P))
+  assert phase_diagram.draw(result).axes
+
+
 def test_cells_with_a_wrong_phase_lower_the_agreement_and_contradict_the_claim(optimal):
   wrong = optimal.copy(deep=True)
   wrong["feature_norm"][:3] = 0.0
@@ -102,6 +115,8 @@ def test_cells_with_a_wrong_phase_lower_the_agreement_and_contradict_the_claim(o
 def test_one_restart_without_an_axis_is_enough(optimal):
   result = analysed(optimal.isel(restart=0, drop=True))
   assert float(result["agreement_best_optimum"]) == 1
+  assert ANALYSES["phase_change"].claims(result)
+  assert phase_diagram.draw(result).axes
 
 
 def phases(r, p, boundary):

@@ -123,6 +123,25 @@ def test_a_group_compiles_once(monkeypatch):
   assert len(programs) == 1
 
 
+def test_more_segments_and_slices_compile_nothing_more():
+  group = small.group(13, of=small.spec(seed=17))
+  each = placement.instance_bytes(group.spec)
+  compiled: list[str] = []
+
+  def listen(event: str, duration_secs: float, **_) -> None:
+    if "backend_compile" in event:
+      compiled.append(event)
+
+  jax.monitoring.register_event_duration_secs_listener(listen)
+  counts = []
+  for borders, budget in (([30], small.PLENTY), ([30], 4 * each), ([1, 2, 25, 30], 4 * each)):
+    before = len(compiled)
+    small.run(group, borders, budget=budget)
+    counts.append(len(compiled) - before)
+  assert counts[0] >= 1  # the listener hears
+  assert counts[2] <= counts[1] <= counts[0]
+
+
 @pytest.mark.parametrize("model", ["linear", "relu_output", "relu_hidden", "absolute_value"])
 def test_no_collectives_in_the_program(model):
   group = small.group(16, of=small.spec(model=model))

@@ -221,6 +221,25 @@ def test_a_killed_run_continues_to_the_same_bits(uninterrupted, tmp_path):
   assert len(sessions(workdir)) == 2
 
 
+def test_a_whole_experiment_killed_in_training_and_in_its_theory_ends_with_the_same_bits(tmp_path):
+  expected, workdir = tmp_path / "expected", tmp_path / "run"
+  arguments = [CONFIG, "--config.run.checkpoint_seconds=0"]
+  succeed(*arguments, f"--workdir={expected}")
+  for sign in ("compiled in", "theory:"):  # in the log, just before what is to be killed
+    process = start(*arguments, f"--workdir={workdir}")
+    assert process.stderr is not None
+    assert any(sign in line for line in process.stderr)
+    if sign == "compiled in":
+      until_checkpoint(process, workdir)
+    process.kill()
+    assert end(process).returncode == -signal.SIGKILL
+    assert not (workdir / "results.nc").exists()
+  succeed(*arguments, f"--workdir={workdir}")
+  assert "/ optimum_loss" in variables(workdir)
+  assert_same_bits(workdir, expected)
+  assert metrics(workdir) == metrics(expected)
+
+
 def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(interrupted):
   for number, (workdir, done) in interrupted.items():
     line = last_line(done, 128 + number)
@@ -363,6 +382,9 @@ CONFIGS = {
   "empty.py": "",
   "wrong.py": "def get_config():\n  return 3\n",
   "imports.py": "import no_such_module\n",
+  "raises.py": "def get_config():\n  return 1 / 0\n",
+  "foreign.py": "import ml_collections\n\n\n"
+  "def get_config():\n  return ml_collections.ConfigDict({'name': 'x'})\n",
 }
 GIB = 2**30
 # Name → (arguments after the config's own, or all of them if they hold a config; fragments).
@@ -392,6 +414,14 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
   ),
   "unknown_optimizer": (["--config.train.optimizer=adan"], ["'adan'", "did you mean 'adam'?"]),
   "density_above_1": (["--config.axis.density.start=1.5"], ["density.base", "1.5", "[0, 1]"]),
+  "negative_density": (["--config.density.base=-0.5"], ["config.density.base", "-0.5", "[0, 1]"]),
+  "mistyped_config_after_a_space": (
+    ["--overwrite", "--config", CONFIG.replace("--config=", "").replace("change", "chnage")],
+    ["phase_chnage", "phase_change.py'?"],
+  ),
+  "config_without_the_base": (["--config=FILES/foreign.py"], ["missing", "configs/base.py"]),
+  "config_that_raises": (["--config=FILES/raises.py"], ["--config", "ZeroDivisionError"]),
+  "endless_workdir": (["--workdir=" + 300 * "x"], ["File name too long"]),
   "negative_importance": (["--config.importance.base=-1"], ["config.importance.base", "-1.0"]),
   "nan_importance": (["--config.importance.base=nan"], ["config.importance.base", "nan"]),
   "no_features": (["--config.model.n_features=0"], ["config.model.n_features", "0", "≥ 1"]),

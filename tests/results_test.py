@@ -177,6 +177,16 @@ def test_each_shape_is_a_group_named_by_its_axis():
   assert set(several) == {f"/m={m},n={n}" for m in (1, 2) for n in (3, 5)}
 
 
+def test_a_file_of_groups_names_them_to_whoever_opens_it_without_one(tmp_path):
+  datasets = assemble(resolved(**SWEEPS["shape_axis"]))
+  results.save(Workdir(tmp_path), datasets)
+  with xr.open_dataset(tmp_path / "results.nc") as root:
+    assert json.loads(root.attrs["groups"]) == list(datasets)
+    assert root.attrs["title"] == "test"
+  loaded = results.load(tmp_path, "/n_features=2")
+  assert loaded.values["model.n_features"] == 2 == loaded.params.W.shape[-1]
+
+
 def test_the_model_of_each_group_is_its_own():
   datasets = assemble(resolved(**SWEEPS["models"]))
   assert {dataset.attrs["model"] for dataset in datasets.values()} == set(
@@ -208,7 +218,10 @@ def test_attributes_are_json_and_say_what_was_run():
   what = resolved({"seed": 5}, **SWEEPS["shape_axis"])
   for dataset in assemble(what).values():
     found = attributes(dataset)
-    assert found["config"] == json.loads(json.dumps(dict(what.values)))
+    n = dataset.sizes["feature"]
+    expected = {**what.values, "model.n_features": n}  # the group's own point of the axis
+    assert found["config"] == json.loads(json.dumps(expected))
+    assert dataset.coords["n_features"] == n
     assert found["versions"]["jax"] == jax.__version__
     assert found["versions"]["python"].startswith("3.")
     assert dataset.attrs["seed"] == 5

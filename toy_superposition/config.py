@@ -67,6 +67,10 @@ NUMBERS = {
   "run.checkpoint_seconds": (0, math.inf, True, False),
   "run.memory_gib": (0, math.inf, True, False),
 }
+FIELDS = {
+  *("name", "axes", "measures", "figures", "run.tensorboard"),
+  *(*NAMES, *INTEGERS, *NUMBERS),
+}
 # Names that an axis may not take: other dimensions and variables of the results.
 RESERVED = {
   *("feature", "hidden", "finite", "loss", "loss_sum", "loss_mean", "feature_loss"),
@@ -100,6 +104,7 @@ def resolve(config: ConfigDict) -> Experiment:
     UserError: names the field, the value found, what is allowed, and the nearest valid name.
   """
   values = dict(_flatten(config.to_dict()))
+  _check_fields(values)
   _check_name("name", values["name"])
   for field, value in values.items():
     if not field.startswith("axis."):
@@ -143,6 +148,16 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
       yield from _flatten(value, f"{prefix}{key}.")
     else:
       yield prefix + key, value
+
+
+def _check_fields(values: Mapping[str, Any]) -> None:
+  """Checks that the fields are those of configs/base.py, and entries of axes beside them."""
+  for field in values:
+    if field not in FIELDS and not field.startswith("axis."):
+      raise UserError(f"config.{field}: there is no such field{nearest(field, FIELDS)}")
+  missing = sorted(FIELDS - values.keys())
+  if missing:
+    raise UserError(f"config.{missing[0]}: missing; a config starts from configs/base.py")
 
 
 def _check_name(field: str, name: object) -> None:
@@ -189,7 +204,10 @@ def _axis(name: str, values: Mapping[str, Any]) -> Axis:
   }
   if not entry:
     defined = {key.split(".")[1] for key in values if key.startswith("axis.")}
-    _check_choice("axes", name, sorted(defined))
+    if name not in defined:
+      there = ", ".join(sorted(defined)) or "names of entries in config.axis"
+      raise _error("axes", name, there + nearest(name, defined))
+    raise _error(f"axis.{name}", {}, "an axis made by configs/base.py")
   _check_name("axes", name)
   if name in RESERVED:
     raise _error("axes", name, f"any name but {', '.join(sorted(RESERVED))}")

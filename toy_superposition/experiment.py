@@ -22,6 +22,7 @@ from toy_superposition.progress import Progress
 from toy_superposition.records import files, metrics, results
 from toy_superposition.records.checkpoints import Checkpoints
 from toy_superposition.records.workdir import Workdir
+from toy_superposition.theory import optimum
 from toy_superposition.types import Group, TrainState
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _train(
       if due or signal or snapshot.step == group.spec.steps:
         checkpoints.save(snapshot.step, state)
         saved = time.monotonic()
-      if signal:
+      if signal := stop():  # one that came while saving counts too
         raise interrupts.Interrupted(signal)
   assert state is not None  # a group has at least one step
   return state
@@ -137,6 +138,8 @@ def _judge(
 
   # Evaluation works on batches of its own size; plan for it as for training on them.
   each = placement.instance_bytes(group.spec, evaluation.BATCH_SIZE)
+  if values["evaluation.method"] == "exact":
+    each = max(each, optimum.problem_bytes(group.spec.n_features, n_starts=1))
   feature_loss, measured = placement.map_slices(
     judge, (state.params, group.instances), mesh=mesh, bytes_each=each, budget=budget
   )

@@ -3,7 +3,9 @@
 The config is Python code and is executed; run only configs that you trust.
 """
 
+import contextlib
 import difflib
+import itertools
 import os
 import sys
 import time
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from absl import flags
+
+from toy_superposition.errors import UserError
 
 if TYPE_CHECKING:
   from jax.sharding import Mesh
@@ -47,15 +51,24 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     if found is not None:
       found.to_dict()  # a file that could not be read raises only when it is used
   except OSError:
-    path = next((a.split("=", 1)[1] for a in argv if a.startswith("--config=")), "")
-    terminal.fail(f"--config: {_missing(path.split(':')[0])}")
+    terminal.fail(f"--config: {_missing(_config_path(argv))}")
   except SyntaxError as error:
     terminal.fail(f"--config: {error.filename}, line {error.lineno}: {error.msg}")
-  except (AttributeError, LookupError, TypeError, ValueError, ImportError) as error:
+  except Exception as error:  # a config is code, and may raise anything
     terminal.fail(_wrong_field(error, argv))
   if found is None:
     terminal.fail("--config is missing; for example --config=configs/phase_change.py")
   return rest
+
+
+def _config_path(argv: Sequence[str]) -> str:
+  """Returns the file that --config names, in either of the ways in which flags are written."""
+  path = ""
+  for word, following in itertools.zip_longest(argv, argv[1:], fillvalue=""):
+    name, _, value = word.lstrip("-").partition("=")
+    if word.startswith("-") and name == "config":
+      path = (value or following).split(":")[0]  # the last one counts
+  return path
 
 
 def _missing(path: str) -> str:
@@ -73,10 +86,10 @@ def _wrong_field(error: BaseException, argv: Sequence[str]) -> str:
   while isinstance(message, BaseException):
     message = message.args[0] if message.args else repr(message)
   lines = str(message).splitlines()
-  name = lines[0].strip("'\"")
+  name = lines[0].strip("'\"") if lines else type(error).__name__
   override = next((a for a in argv if a.startswith("--config.") and name in a), None)
   if override is None:
-    return f"--config: {message}"
+    return f"--config: {type(error).__name__}: {message}"
   return f"{override}: there is no field {name!r}. {' '.join(lines[1:])}"
 
 
@@ -98,17 +111,21 @@ def main(argv: Sequence[str]) -> int:
     with interrupts.raised():
       run_in(path, what, mesh)
   except interrupts.Interrupted as signal:
-    message = f"{signal}: stopped; the same command continues from what is saved in {path}"
+    without = ", without --overwrite," if FLAGS.overwrite else ""
+    message = f"{signal}: stopped; the same command{without} continues from what is saved in {path}"
     terminal.fail(message, signal.exit_code)
   return 0
 
 
 def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
-  from toy_superposition import experiment
+  from toy_superposition import experiment, terminal
+  from toy_superposition.records import metrics
   from toy_superposition.records import workdir as workdirs
 
   started = time.perf_counter()
+  if what.values["run.tensorboard"]:
+    metrics.check_tensorboard()  # before anything is written or overwritten
   workdir = workdirs.open_workdir(
     path,
     what.values,
@@ -125,28 +142,13 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
     else:
       print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
     figures = list(experiment.draw(what.figures, datasets, workdir))
-  finally:
-    workdirs.close_session(workdir, time.perf_counter() - started)
-  report(datasets, what.values["analysis"], [workdir.results, *figures])
-
-
-def report(datasets, analysis: str, written: Sequence[Path]) -> None:
-  """Prints what was found, in numbers, and where it is stored."""
-  from toy_superposition import experiment, terminal
-
-  for name, dataset in datasets.items():
-    finite = dataset["finite"].values
-    loss = dataset["loss"].values[finite == 1]
-    title = f"{dataset.attrs['title']} {name.strip('/')}".strip()
-    median = f"{sorted(loss.ravel())[loss.size // 2]:.4g}" if loss.size else "none finite"
-    print(f"\n{title}: {finite.size} models, {int((finite == 0).sum())} not finite, ", end="")
-    print(f"median loss {median} ({dataset['loss'].attrs['reduction']} over features)")
-  rows = experiment.claims(analysis, datasets)
-  if rows:
-    print("\n" + terminal.table(rows))
-  print()
-  for path in written:
-    print(path)
+  except BaseException:
+    with contextlib.suppress(UserError):  # what ended the run is the news
+      workdirs.close_session(workdir, time.perf_counter() - started)
+    raise
+  workdirs.close_session(workdir, time.perf_counter() - started)
+  claims = experiment.claims(what.values["analysis"], datasets)
+  terminal.report(datasets, claims, [workdir.results, *figures])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -38,9 +39,14 @@ def devices(n_devices: int | None = None) -> list[jax.Device]:
   """Returns the first `n_devices` local devices, all of them by default.
 
   Raises:
-    UserError: more devices are asked for than exist, or fewer than one.
+    UserError: more devices are asked for than exist, or fewer than one; or jax finds none of the
+      platform that JAX_PLATFORMS names.
   """
-  found = jax.local_devices()
+  try:
+    found = jax.local_devices()
+  except (RuntimeError, AssertionError) as error:
+    reason = next(iter(str(error).splitlines()), "no backend")
+    raise UserError(f"no device to run on: {reason}") from error
   if n_devices is None:
     return found
   if not 1 <= n_devices <= len(found):
@@ -86,9 +92,19 @@ def memory_budget(devices: Sequence[jax.Device], gibibytes: float) -> int:
   if gibibytes > 0:
     return int(gibibytes * GIB)
   if devices[0].platform == "cpu":
-    return int(MACHINE_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return int(MACHINE_SHARE * _machine_bytes())
   limits = [(device.memory_stats() or {}).get("bytes_limit", 8 * GIB) for device in devices]
   return int(DEVICE_SHARE * min(limits) * len(devices))
+
+
+def _machine_bytes() -> int:
+  """Returns the machine's memory, or the container's limit where there is one."""
+  total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+  try:
+    limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+  except OSError:
+    return total
+  return min(total, int(limit)) if limit.isdigit() else total
 
 
 def slices(n_instances: int, n_devices: int, bytes_each: int, budget: int) -> list[np.ndarray]:

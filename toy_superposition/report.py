@@ -15,7 +15,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Draws the figures of the run's config and prints its table; returns the exit code."""
-  from toy_superposition import experiment, main, terminal
+  from toy_superposition import experiment, terminal
   from toy_superposition.records import results
   from toy_superposition.records import workdir as workdirs
 
@@ -26,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
   values = workdirs.read_values(workdir)
   datasets = results.read(workdir)
   figures = list(experiment.draw(values["figures"], datasets, workdir))
-  main.report(datasets, values["analysis"], [workdir.results, *figures])
+  claims = experiment.claims(values["analysis"], datasets)
+  terminal.report(datasets, claims, [workdir.results, *figures])
   return 0
 
 

@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from absl import app, flags
@@ -13,6 +14,8 @@ from absl import logging as absl_logging
 from toy_superposition.errors import UserError
 
 if TYPE_CHECKING:
+  import xarray as xr
+
   from toy_superposition.analyses.analysis import Claim
 
 STATEMENT_WIDTH = 52
@@ -81,6 +84,8 @@ def run(main: Callable[[list[str]], Any], parser: Callable[[Sequence[str]], list
       fail(error)
     except KeyboardInterrupt:
       fail("interrupted", 130)
+    except MemoryError as error:
+      fail(f"out of memory: {error}; config.run.memory_gib limits a slice of instances")
     except BrokenPipeError:
       os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
       return 1
@@ -102,3 +107,21 @@ def table(claims: Sequence["Claim"]) -> str:
     if len(lines) == 1:
       lines.append("-" * len(line))
   return "\n".join(lines)
+
+
+def report(
+  datasets: Mapping[str, "xr.Dataset"], claims: Sequence["Claim"], written: Sequence[Path]
+) -> None:
+  """Prints what was found, in numbers, and where it is stored."""
+  for name, dataset in datasets.items():
+    finite = dataset["finite"].values
+    loss = dataset["loss"].values[finite == 1]
+    title = f"{dataset.attrs['title']} {name.strip('/')}".strip()
+    median = f"{sorted(loss.ravel())[loss.size // 2]:.4g}" if loss.size else "none finite"
+    print(f"\n{title}: {finite.size} models, {int((finite == 0).sum())} not finite, ", end="")
+    print(f"median loss {median} ({dataset['loss'].attrs['reduction']} over features)")
+  if claims:
+    print("\n" + table(claims))
+  print()
+  for path in written:
+    print(path)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # Measured on the paper's published figure (red, green, blue, of 255).
 ABSENT, DEDICATED, SUPERPOSED = (229, 229, 229), (0, 0, 255), (238, 51, 35)
 NORM_LABEL = r"norm $\|W_{\mathrm{extra}}\|$"
-SUPERPOSITION_LABEL = r"superposition $\Sigma_j\,(\hat{W}_{\mathrm{extra}} \cdot W_j)^2$"
+SUPERPOSITION_LABEL = (
+  r"superposition $\Sigma_{j \neq \mathrm{extra}}\,(\hat{W}_{\mathrm{extra}} \cdot W_j)^2$"
+)
 
 
 def colour(norm: np.ndarray, superposition: np.ndarray) -> Float[np.ndarray, "... 3"]:

@@ -34,7 +34,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
   """Writes a figure in every format, whole or not at all; the bytes depend on it alone."""
   written = []
   for suffix in FORMATS:
-    path = stem.with_suffix(f".{suffix}")
+    path = stem.with_name(f"{stem.name}.{suffix}")  # a stem may contain dots
     temporary = path.with_name(f".{path.name}.tmp")
     metadata = {"CreationDate": None} if suffix == "pdf" else {}
     try:

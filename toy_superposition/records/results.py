@@ -99,16 +99,21 @@ def _dataset(
     variables[name] = ((*dims, *trailing), filled, {"long_name": long_name})
   reductions = sorted({group.spec.reduction for group, _ in parts})
   variables["loss"][2]["reduction"] = " or ".join(reductions)
-  coords = {
+  coords: dict[str, Any] = {
     axes[k].name: (axes[k].name, np.asarray(axes[k].points), {"config_field": axes[k].field})
     for k in kept
   }
+  # What distinguishes this netCDF group: a coordinate without a dimension, and in its config.
+  first = parts[0][0].cells[0]
+  fixed = {axis: axis.points[first[k]] for k, axis in enumerate(axes) if axis.reshapes}
+  coords |= {axis.name: ((), point, {"config_field": axis.field}) for axis, point in fixed.items()}
+  values = {**values, **{axis.field: point for axis, point in fixed.items()}}
   attributes = {
     "title": str(values["name"]),
     "model": parts[0][0].spec.model,
     "seed": int(values["seed"]),
     "loss_evaluation": str(values["evaluation.method"]),
-    "config": json.dumps(dict(values), sort_keys=True),
+    "config": json.dumps(values, sort_keys=True),
     "versions": json.dumps(versions(), sort_keys=True),
     "source": "toy_superposition",
   }
@@ -123,8 +128,13 @@ def save(workdir: Workdir, datasets: Mapping[str, "xr.Dataset"]) -> None:
   """
   import xarray as xr
 
+  tree = dict(datasets)
+  if ROOT not in tree:  # whoever opens the file without naming a group learns what is in it
+    shared = next(iter(tree.values())).attrs
+    named = {name: shared[name] for name in ("title", "seed", "versions", "source")}
+    tree[ROOT] = xr.Dataset(attrs=named | {"groups": json.dumps(list(datasets))})
   # Made in memory: HDF5 can bring the process down when a file meets a full disk.
-  content = xr.DataTree.from_dict(dict(datasets)).to_netcdf(engine="h5netcdf")
+  content = xr.DataTree.from_dict(tree).to_netcdf(engine="h5netcdf")
   with files.replacing(workdir.results) as temporary:
     temporary.write_bytes(content)
 

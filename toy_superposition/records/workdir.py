@@ -114,6 +114,8 @@ def open_workdir(
       or cannot be written.
   """
   workdir = Workdir(path)
+  with files.disk_errors(path):
+    path.mkdir(parents=True, exist_ok=True)
   sessions: list[dict[str, Any]] = []
   if overwrite:
     _delete_ours(workdir)
@@ -139,8 +141,6 @@ def open_workdir(
     "identity": _plain(identity),
     "sessions": [*sessions, session],
   }
-  with files.disk_errors(path):
-    path.mkdir(parents=True, exist_ok=True)
   files.write_json(workdir.manifest, manifest)
   return workdir
 

@@ -26,7 +26,7 @@ START_SCALES = (0.7, 0.1)  # standard deviations of weights and biases at the st
 SAME_LOSS = 1e-3  # starts within this relative distance of the best are counted as finding it
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant
 SHORTEN, LENGTHEN = 0.3, 4.0  # factors on a refused and on an accepted step, at most to 1
-ARRAYS = 12  # that the quadrature keeps at once, for planning memory
+ARRAYS = 40  # that the quadrature keeps at once per point of its grid, for planning memory
 MIN_CURVATURE = 1e-12  # below this, sᵀy is round-off and says nothing about the curvature
 
 
@@ -94,7 +94,7 @@ def minimize(
 def problem_bytes(n_features: int, n_starts: int = N_STARTS) -> int:
   """Returns the bytes that one problem of `global_minimum` is planned to take."""
   points = sum(
-    math.comb(n_features, k) * expected_loss.NODES ** max(k - 1, 0) for k in range(n_features + 1)
+    math.comb(n_features, k) * expected_loss.NODES ** max(k - 2, 0) for k in range(n_features + 1)
   )
   return 4 * ARRAYS * n_starts * n_features * points
 
