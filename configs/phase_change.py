@@ -9,6 +9,11 @@ antipodal pair; which of the three changes abruptly along lines in the plane of 
   python -m toy_superposition.main --config=configs/phase_change.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change.py:full   100 × 100 × 10
 
+Measured on 2 CPU cores, start-up and compilation included: 77 seconds, of which training 50 and
+the true optimum 15; quick 12 seconds. Full has ten times the default's cells and was not run.
+To expect: the best restart shows the true optimum's phase in at least 99 % of the cells (99.9 %);
+superposition begins at densities .181, .296, .485 for r = .1, .2, .5 and for their inverses.
+
 The paper states neither steps, batch size, optimizer nor resolution of this experiment. Chosen
 here: Adam at 1e-2 decaying to 0 by a cosine over 2 000 steps of 256 examples, which finds the
 optimum more often, and in a tenth of the work, than the notebook's 10 000 steps of 1 024 at 1e-3.
