@@ -117,8 +117,10 @@ def _train(
       if due or signal or snapshot.step == group.spec.steps:
         checkpoints.save(snapshot.step, state)
         saved = time.monotonic()
-      if signal := stop():  # one that came while saving counts too
+      if signal:
         raise interrupts.Interrupted(signal)
+    if signal := stop():  # one that came while the last state was saved
+      raise interrupts.Interrupted(signal)
   assert state is not None  # a group has at least one step
   return state
 
