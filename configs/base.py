@@ -26,7 +26,10 @@ def get_config() -> ConfigDict:
   config.init.scale = 1.0  # multiplies the standard deviation; > 0
 
   config.data = ConfigDict()
-  config.data.distribution = "sparse_uniform"  # or sparse_signed_uniform, on [−1, 1)
+  config.data.distribution = "sparse_uniform"  # sparse_signed_uniform (on [−1, 1)),
+  # correlated_sets (all of a set active, or none) or anticorrelated_sets (one at most)
+  config.data.set_size = 1  # features per set, for the last two; divides n_features
+  config.data.generator = "threefry"  # of uniform numbers, or hash: several times cheaper
   config.data.target = "identity"  # what is asked for: identity (x) or absolute (|x|)
 
   config.density = ConfigDict()  # p = 1 − S, probability that a feature is active, in [0, 1]
@@ -46,7 +49,11 @@ def get_config() -> ConfigDict:
   config.train = ConfigDict()
   config.train.steps = 10_000  # optimizer steps (notebook: 10 000)
   config.train.batch_size = 1024  # fresh examples per step (notebook: 1024)
-  config.train.optimizer = "adamw"  # adam, adamw or sgd (notebook: AdamW)
+  config.train.estimator = "auto"  # of the gradient: the fastest of autodiff (the reference),
+  # fused (tiny models), blocked (matrix products), sparse (huge n, few active); or exact: of the
+  # expected loss, without sampling, for few features. The same draws give the same gradient
+  config.train.precision = "float32"  # of matrix products, or bfloat16 (blocked only)
+  config.train.optimizer = "adamw"  # adam, adamw, sgd (notebook: AdamW), or bfgs with exact
   config.train.learning_rate = 1e-3  # at the schedule's peak (notebook: 1e-3)
   config.train.schedule = "constant"  # constant, linear, cosine or quarter_cosine, to 0 at the end
   config.train.warmup_steps = 0  # linear warm-up, multiplied with the schedule

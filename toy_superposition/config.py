@@ -11,7 +11,10 @@ from ml_collections import ConfigDict
 
 from toy_superposition import analyses, figures, sweep
 from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition.draws import GENERATORS, MAX_WORDS
 from toy_superposition.errors import UserError
+from toy_superposition.estimators import ESTIMATORS
+from toy_superposition.estimators.blocked import PRECISIONS
 from toy_superposition.evaluation import EVALUATIONS
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import INITIALIZERS, MODELS, PARAM_DIMS
@@ -19,8 +22,7 @@ from toy_superposition.objective import REDUCTIONS, TARGETS
 from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES
 from toy_superposition.profiles import PROFILES
 from toy_superposition.sweep import Axis
-from toy_superposition.theory import expected_loss
-from toy_superposition.types import Group
+from toy_superposition.types import Group, Instance, Spec
 
 SCALES = ("linear", "log", "points", "restarts")
 # Field → the names that it may hold.
@@ -28,10 +30,13 @@ NAMES: dict[str, Collection[str]] = {
   "model.name": MODELS,
   "init.scheme": INITIALIZERS,
   "data.distribution": DISTRIBUTIONS,
+  "data.generator": GENERATORS,
   "data.target": TARGETS,
   "density.profile": PROFILES,
   "importance.profile": PROFILES,
   "loss.reduction": REDUCTIONS,
+  "train.estimator": ("auto", *ESTIMATORS),
+  "train.precision": PRECISIONS,
   "train.optimizer": OPTIMIZERS,
   "train.schedule": SCHEDULES,
   "evaluation.method": EVALUATIONS,
@@ -43,6 +48,7 @@ INTEGERS = {
   "model.n_features": 1,
   "model.n_hidden": 1,
   "init.n_instances": 1,
+  "data.set_size": 1,
   "train.steps": 1,
   "train.batch_size": 1,
   "train.warmup_steps": 0,
@@ -285,16 +291,40 @@ def _check_group(group: Group) -> None:
 
 def _check_combinations(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
   """Checks fields against each other, for every group."""
-  if values["evaluation.method"] != "exact":
-    return
-  for spec in (group.spec for group in groups):
-    wanted = "sampled: exact needs "
-    if spec.model not in expected_loss.MODELS:
-      allowed = wanted + f"model {' or '.join(expected_loss.MODELS)}, not {spec.model}"
-    elif spec.distribution != "sparse_uniform" or spec.target != "identity":
-      allowed = wanted + "data sparse_uniform with target identity"
-    elif spec.n_features > expected_loss.MAX_FEATURES:
-      allowed = wanted + f"at most {expected_loss.MAX_FEATURES} features, not {spec.n_features}"
-    else:
-      continue
-    raise _error("evaluation.method", "exact", allowed)
+  for spec, instances, _ in groups:
+    _check_draws(spec, instances)
+    if reason := _refusal(spec, instances):
+      raise _error("train.estimator", spec.estimator, reason)
+    if spec.precision != "float32" and spec.estimator != "blocked":
+      raise _error("train.precision", spec.precision, "with config.train.estimator='blocked' only")
+    if values["evaluation.method"] == "exact" and (
+      reason := ESTIMATORS["exact"].refuses(spec, instances)
+    ):
+      raise _error("evaluation.method", "exact", f"sampled: exact needs {reason}")
+
+
+def _refusal(spec: Spec, instances: Instance) -> str:
+  """Returns why the Spec's estimator does not do, or nothing."""
+  if spec.optimizer == "bfgs" and spec.estimator != "exact":
+    return "exact: config.train.optimizer='bfgs' needs a loss without noise"
+  if spec.estimator == "auto":
+    return ""
+  reason = ESTIMATORS[spec.estimator].refuses(spec, instances)
+  return f"others: {spec.estimator} needs {reason}" if reason else ""
+
+
+def _check_draws(spec: Spec, instances: Instance) -> None:
+  """Checks that the distribution exists at these sizes and densities."""
+  distribution = DISTRIBUTIONS[spec.distribution]
+  if distribution.in_sets and spec.n_features % spec.set_size:
+    raise _error("data.set_size", spec.set_size, f"a divisor of {spec.n_features} features")
+  n_words = distribution.n_draws(spec.n_features, spec.set_size) * spec.batch_size
+  if n_words > MAX_WORDS:
+    raise _error("train.batch_size", spec.batch_size, f"at most {MAX_WORDS} draws, not {n_words}")
+  if distribution.exclusive:
+    sums = instances.density.reshape(len(instances.density), -1, spec.set_size).sum(axis=2)
+    if sums.max() > 1 + 1e-6:
+      raise UserError(
+        f"config.density: {spec.distribution} has at most one active feature in a set, but the "
+        f"densities of a set add up to {sums.max():g}; allowed: sums up to 1"
+      )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from toy_superposition import streams
+from toy_superposition import draws, streams
 from toy_superposition.problem import Problem
 from toy_superposition.theory import expected_loss
 from toy_superposition.types import Instance, Key, Params
@@ -26,11 +26,10 @@ def sampled(
   BATCH_SIZE, the last one whole.
   """
   n_batches = -(-n_samples // BATCH_SIZE)
+  stream = streams.words(root, streams.Stream.EVALUATE, 0)
 
   def body(batch, total):
-    x = problem.sample(
-      streams.key(root, streams.Stream.EVALUATE, 0, batch), instance, min(n_samples, BATCH_SIZE)
-    )
+    x = problem.sample(draws.fold_in(stream, batch), instance, min(n_samples, BATCH_SIZE))
     return total + problem.feature_loss(params, instance, x)
 
   return lax.fori_loop(0, n_batches, body, jnp.zeros_like(instance.importance)) / n_batches
@@ -45,7 +44,7 @@ def exact(
   """
   del root, n_samples
   return expected_loss.expected_feature_loss(
-    params, instance.density, instance.importance, relu=problem.spec.model == "relu_output"
+    params, instance.density, instance.importance, relu=expected_loss.MODELS[problem.spec.model]
   )
 
 

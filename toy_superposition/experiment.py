@@ -22,7 +22,7 @@ from toy_superposition.progress import Progress
 from toy_superposition.records import files, metrics, results
 from toy_superposition.records.checkpoints import Checkpoints
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.theory import optimum
+from toy_superposition.theory import expected_loss
 from toy_superposition.types import Group, TrainState
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _train(
       mesh=mesh,
       memory_budget=budget,
       start=start,
-      on_compiled=lambda program, n: progress.compiled(program.compile_seconds, n, mesh.size),
+      on_compiled=lambda program, n: progress.compiled(program, n, mesh.size),
     ):
       progress.update(snapshot)
       writer.write(metrics.summary(number, snapshot, progress.rate))
@@ -138,10 +138,11 @@ def _judge(
     )
     return feature_loss, measure(params, experiment.measures)
 
-  # Evaluation works on batches of its own size; plan for it as for training on them.
-  each = placement.instance_bytes(group.spec, evaluation.BATCH_SIZE)
+  each = placement.parameter_bytes(group.spec)
   if values["evaluation.method"] == "exact":
-    each = max(each, optimum.problem_bytes(group.spec.n_features, n_starts=1))
+    each += expected_loss.working_bytes(group.spec.n_features)
+  else:
+    each += placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
   feature_loss, measured = placement.map_slices(
     judge, (state.params, group.instances), mesh=mesh, bytes_each=each, budget=budget
   )

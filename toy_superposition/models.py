@@ -55,12 +55,16 @@ PARAM_DIMS: dict[str, tuple[str, ...]] = {
 
 
 class Model(NamedTuple):
-  """Three pure functions, like an optimizer; `encode` and `decode` see ONE example."""
+  """Three pure functions, like an optimizer; `hidden` and `decode` see ONE example."""
 
   init: Callable[[Key, int, int, float], Params]  # key, n_hidden, n_features, standard deviation
-  encode: Callable[[Params, Feature], Hidden]
+  hidden: Callable[[Hidden], Hidden]  # g of h = g(W x), element by element
   decode: Callable[[Params, Hidden], Feature]
   params: str  # row of PARAMS
+
+  def encode(self, params: Params, x: Feature) -> Hidden:
+    """Returns h = g(W x), with W₁ in the place of W where the decoder has its own weights."""
+    return self.hidden(params.directions @ x)
 
   def apply(self, params: Params, x: Feature) -> Feature:
     """Returns the model's output x′ for one input x."""
@@ -83,19 +87,9 @@ def init_untied(key: Key, n_hidden: int, n_features: int, std: float) -> UntiedP
   )
 
 
-def encode_linear(params: TiedParams, x: Feature) -> Hidden:
-  """Returns h = W x."""
-  return params.W @ x
-
-
-def encode_relu(params: TiedParams, x: Feature) -> Hidden:
-  """Returns h = ReLU(W x): the hidden layer has a privileged basis and no bias."""
-  return jax.nn.relu(params.W @ x)
-
-
-def encode_untied_relu(params: UntiedParams, x: Feature) -> Hidden:
-  """Returns h = ReLU(W₁ x)."""
-  return jax.nn.relu(params.W1 @ x)
+def identity(z: Hidden) -> Hidden:
+  """Returns z: the hidden layer is linear, and none of its bases is special."""
+  return z
 
 
 def decode_linear(params: TiedParams, h: Hidden) -> Feature:
@@ -115,13 +109,13 @@ def decode_untied_relu(params: UntiedParams, h: Hidden) -> Feature:
 
 MODELS: dict[str, Model] = {
   # x′ = WᵀW x + b: the baseline that never shows superposition (paper, §2).
-  "linear": Model(init_tied, encode_linear, decode_linear, "tied"),
+  "linear": Model(init_tied, identity, decode_linear, "tied"),
   # x′ = ReLU(WᵀW x + b): the paper's main model (§2).
-  "relu_output": Model(init_tied, encode_linear, decode_relu, "tied"),
+  "relu_output": Model(init_tied, identity, decode_relu, "tied"),
   # x′ = ReLU(Wᵀ ReLU(W x) + b) (section "Superposition in a Privileged Basis").
-  "relu_hidden": Model(init_tied, encode_relu, decode_relu, "tied"),
+  "relu_hidden": Model(init_tied, jax.nn.relu, decode_relu, "tied"),
   # y′ = ReLU(W₂ ReLU(W₁ x) + b), asked for |x| (section "Computation in Superposition").
-  "absolute_value": Model(init_untied, encode_untied_relu, decode_untied_relu, "untied"),
+  "absolute_value": Model(init_untied, jax.nn.relu, decode_untied_relu, "untied"),
 }
 
 

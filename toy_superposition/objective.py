@@ -5,23 +5,23 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Batch = Float[Array, "batch feature"]
-PerFeature = Float[Array, "feature"]
+Feature = Float[Array, "feature"]
 
-TARGETS: dict[str, Callable[[Batch], Batch]] = {
+TARGETS: dict[str, Callable[[Feature], Feature]] = {
   "identity": lambda x: x,  # reconstruct the input
   "absolute": jnp.abs,  # compute |x| (paper, "Computation in Superposition")
 }
 
-REDUCTIONS: dict[str, Callable[[PerFeature], Float[Array, ""]]] = {
+REDUCTIONS: dict[str, Callable[[Feature], Float[Array, ""]]] = {
   "sum": lambda feature_loss: jnp.sum(feature_loss, axis=0),  # the paper's equation
   "mean": lambda feature_loss: jnp.mean(feature_loss, axis=0),  # the paper's notebook
 }
 
 
-def feature_loss(target: Batch, output: Batch, importance: PerFeature) -> PerFeature:
-  """Returns I_i (x_i − x′_i)² of each feature, averaged over the batch (paper, §2).
+def feature_loss(target: Feature, output: Feature, importance: Feature) -> Feature:
+  """Returns I_i (x_i − x′_i)² of each feature of one example (paper, §2).
 
-  Its sum over features is the paper's loss; its mean is n times smaller, as in the notebook.
+  Its mean over examples, summed over features, is the paper's loss; averaged over features it is
+  n times smaller, as in the notebook.
   """
-  return importance * jnp.mean((target - output) ** 2, axis=0)
+  return importance * (target - output) ** 2

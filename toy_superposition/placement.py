@@ -69,17 +69,15 @@ def sharding(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec("instance"))
 
 
-def instance_bytes(spec: Spec, batch_size: int | None = None) -> int:
-  """Returns the bytes that training one instance is planned to take.
+def batch_bytes(spec: Spec, batch_size: int) -> int:
+  """Returns the bytes of the arrays of (feature, example) and (hidden, example) float32 that one
+  instance keeps at once when a whole batch is computed together."""
+  return 4 * batch_size * (FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden)
 
-  The batch dominates: some arrays of (batch, feature) and (batch, hidden) float32 live at once.
-  `batch_size` stands in for the Spec's.
-  """
-  batch = (batch_size or spec.batch_size) * (
-    FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden
-  )
-  parameters = PARAMETER_COPIES * spec.n_features * (2 * spec.n_hidden + 1)
-  return 4 * (batch + parameters)
+
+def parameter_bytes(spec: Spec) -> int:
+  """Returns the bytes of one instance's parameters and of what an optimizer keeps beside them."""
+  return 4 * PARAMETER_COPIES * spec.n_features * (2 * spec.n_hidden + 1)
 
 
 def memory_budget(devices: Sequence[jax.Device], gibibytes: float) -> int:

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from toy_superposition import distributions, models, objective, optimizers
+from toy_superposition import distributions, draws, models, objective, optimizers
 from toy_superposition.types import Instance, Key, Params, Spec
 
-Batch = Float[Array, "batch feature"]
+Feature = Float[Array, "feature"]
+Batch = Float[Array, "feature example"]
+Scalar = Float[Array, ""]
 
 
 class Problem(NamedTuple):
@@ -18,11 +21,39 @@ class Problem(NamedTuple):
 
   spec: Spec
   model: models.Model
+  n_draws: int  # uniform numbers that one example needs
   init: Callable[[Key], Params]
-  sample: Callable[[Key, Instance, int], Batch]  # key, instance, batch size → inputs
-  feature_loss: Callable[[Params, Instance, Batch], Float[Array, "feature"]]
-  loss: Callable[[Params, Instance, Batch], Float[Array, ""]]
-  optimizer: Callable[[Instance], optax.GradientTransformation]
+  features: Callable[[Float[Array, "draw"], Instance], Feature]  # of one example
+  # Of one example: I_i (x_i − x′_i)² from the input and its hidden activations.
+  decoded_loss: Callable[[Params, Instance, Feature, Float[Array, "hidden"]], Feature]
+  reduction: Callable[[Feature], Scalar]
+  optimizer: Callable[[Instance], optax.GradientTransformationExtraArgs]
+
+  def sample(
+    self,
+    key: draws.KeyWords,
+    instance: Instance,
+    n_examples: int,
+    first: Array | int = 0,
+    n_columns: int | None = None,
+  ) -> Batch:
+    """Returns the inputs of a step, or `n_columns` of its `n_examples` from `first` on."""
+    generator = self.spec.generator
+    u = draws.uniform(generator, key, self.n_draws, n_examples, first, n_columns)
+    return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
+
+  def example_loss(self, params: Params, instance: Instance, x: Feature) -> Feature:
+    """Returns each feature's importance-weighted squared error for one input."""
+    return self.decoded_loss(params, instance, x, self.model.encode(params, x))
+
+  def feature_loss(self, params: Params, instance: Instance, x: Batch) -> Feature:
+    """Returns each feature's importance-weighted squared error, averaged over the batch."""
+    each = jax.vmap(self.example_loss, in_axes=(None, None, 1), out_axes=1)
+    return jnp.mean(each(params, instance, x), axis=1)
+
+  def loss(self, params: Params, instance: Instance, x: Batch) -> Scalar:
+    """Returns the training objective, averaged over the batch."""
+    return self.reduction(self.feature_loss(params, instance, x))
 
 
 def make(spec: Spec) -> Problem:
@@ -30,26 +61,30 @@ def make(spec: Spec) -> Problem:
   model = models.MODELS[spec.model]
   distribution = distributions.DISTRIBUTIONS[spec.distribution]
   target = objective.TARGETS[spec.target]
-  reduction = objective.REDUCTIONS[spec.reduction]
   std = spec.init_scale * models.INITIALIZERS[spec.init_scheme](spec)
 
   def init(key: Key) -> Params:
     return model.init(key, spec.n_hidden, spec.n_features, std)
 
-  def sample(key: Key, instance: Instance, batch_size: int) -> Batch:
-    return distribution(key, instance.density, batch_size)
+  def features(u: Float[Array, "draw"], instance: Instance) -> Feature:
+    return distribution.features(u, instance.density, spec.set_size)
 
-  def feature_loss(params: Params, instance: Instance, x: Batch) -> Float[Array, "feature"]:
-    output = jax.vmap(model.apply, in_axes=(None, 0))(params, x)
-    return objective.feature_loss(target(x), output, instance.importance)
+  def decoded_loss(params: Params, instance: Instance, x: Feature, h) -> Feature:
+    return objective.feature_loss(target(x), model.decode(params, h), instance.importance)
 
-  def loss(params: Params, instance: Instance, x: Batch) -> Float[Array, ""]:
-    return reduction(feature_loss(params, instance, x))
-
-  def optimizer(instance: Instance) -> optax.GradientTransformation:
+  def optimizer(instance: Instance) -> optax.GradientTransformationExtraArgs:
     def rate(step):
       return instance.learning_rate * optimizers.schedule(spec, step)
 
-    return optimizers.OPTIMIZERS[spec.optimizer](spec, rate)
+    return optax.with_extra_args_support(optimizers.OPTIMIZERS[spec.optimizer](spec, rate))
 
-  return Problem(spec, model, init, sample, feature_loss, loss, optimizer)
+  return Problem(
+    spec=spec,
+    model=model,
+    n_draws=distribution.n_draws(spec.n_features, spec.set_size),
+    init=init,
+    features=features,
+    decoded_loss=decoded_loss,
+    reduction=objective.REDUCTIONS[spec.reduction],
+    optimizer=optimizer,
+  )

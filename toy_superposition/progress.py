@@ -7,6 +7,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from toy_superposition.train import Program
 from toy_superposition.types import Snapshot
 
 log = logging.getLogger(__name__)
@@ -23,12 +24,13 @@ class Progress:
     self._step, self._timed_steps, self._seconds = first, 0, 0.0
     self._clock = self._line = time.perf_counter()
 
-  def compiled(self, seconds: float, n_slices: int, n_devices: int) -> None:
+  def compiled(self, program: Program, n_slices: int, n_devices: int) -> None:
     """Says what the compilation took; training time counts from here."""
     slices = f" in {n_slices} slices" if n_slices > 1 else ""
     log.info(
-      "%s: compiled in %.1f s; %d instances%s on %d device(s)",
-      *(self._label, seconds, self._n_instances, slices, n_devices),
+      "%s: compiled in %.1f s (%s); %d instances%s on %d device(s)",
+      *(self._label, program.compile_seconds, program.estimator),
+      *(self._n_instances, slices, n_devices),
     )
     if sys.stderr.isatty():
       self._bar = tqdm(

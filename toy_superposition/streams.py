@@ -1,13 +1,14 @@
 """Named random streams and the one formula that makes a key.
 
-A key is a function of (seed, stream, instance index, step). Nothing else enters: not the number
-of instances, not their order, not the device they live on. So resuming needs no random state,
-and an instance draws the same numbers whatever runs beside it.
+A key is a function of (seed, stream, instance index), and of the step where there are steps.
+Nothing else enters: not the number of instances, not their order, not the device they live on. So
+resuming needs no random state, and an instance draws the same numbers whatever runs beside it.
 """
 
 import enum
 
 import jax
+from jaxtyping import Array, UInt32
 
 from toy_superposition.types import Key
 
@@ -25,8 +26,11 @@ def root(seed: int) -> Key:
   return jax.random.key(seed, impl="threefry2x32")
 
 
-def key(root: Key, stream: Stream, instance_index: jax.Array | int, step: jax.Array | int) -> Key:
-  """Returns the key of one instance at one step of one stream."""
-  for number in (int(stream), instance_index, step):
-    root = jax.random.fold_in(root, number)
-  return root
+def key(root: Key, stream: Stream, instance_index: jax.Array | int) -> Key:
+  """Returns the key of one instance in one stream; its steps' keys are folded out of it."""
+  return jax.random.fold_in(jax.random.fold_in(root, int(stream)), instance_index)
+
+
+def words(root: Key, stream: Stream, instance_index: jax.Array | int) -> UInt32[Array, "2"]:
+  """Returns the two words of `key`, for arithmetic on them (draws.py)."""
+  return jax.random.key_data(key(root, stream, instance_index))

@@ -32,6 +32,8 @@ SPEC_FIELDS = {
   "n_features": "model.n_features",
   "n_hidden": "model.n_hidden",
   "distribution": "data.distribution",
+  "set_size": "data.set_size",
+  "generator": "data.generator",
   "target": "data.target",
   "reduction": "loss.reduction",
   "init_scheme": "init.scheme",
@@ -47,6 +49,8 @@ SPEC_FIELDS = {
   "warmup_steps": "train.warmup_steps",
   "steps": "train.steps",
   "batch_size": "train.batch_size",
+  "estimator": "train.estimator",
+  "precision": "train.precision",
   "seed": "seed",
 }
 # Fields that change the shape of the parameters: results along them cannot share an array.

@@ -1,67 +1,83 @@
 """Training: pure step, compiled segment, and a generator of snapshots.
 
-`vmap` over instances stands in `compile_segment` and `initial_state` only. Nothing here knows of
-files, logs or measures.
+The instance axis is added in `over_instances` and `initial_state` only. How loss and gradient are
+obtained is the estimator's affair. Nothing here knows of files, logs or measures.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from toy_superposition import placement, streams
+from toy_superposition import draws, placement, streams
+from toy_superposition.estimators import ESTIMATORS, choose
+from toy_superposition.estimators.estimator import Estimator, Method
 from toy_superposition.problem import Problem
-from toy_superposition.types import Group, Instance, Key, Snapshot, TrainState
+from toy_superposition.types import Group, Instance, Key, Params, Snapshot, Spec, TrainState
 
+log = logging.getLogger(__name__)
 Scalar = Int[Array, ""]
 
 
 def initialize(problem: Problem, instance: Instance, root: Key) -> TrainState:
   """Returns the state of one instance before its first step."""
-  params = problem.init(streams.key(root, streams.Stream.INIT, instance.index, 0))
+  params = problem.init(streams.key(root, streams.Stream.INIT, instance.index))
   return TrainState(params=params, opt_state=problem.optimizer(instance).init(params))
 
 
-def draw(problem: Problem, instance: Instance, root: Key, step: Scalar) -> Float[Array, "batch n"]:
-  """Returns the training batch of one instance at one step."""
-  key = streams.key(root, streams.Stream.TRAIN, instance.index, step)
-  return problem.sample(key, instance, problem.spec.batch_size)
-
-
 def train_step(
-  problem: Problem, state: TrainState, instance: Instance, root: Key, step: Scalar
+  problem: Problem, method: Method, state: TrainState, instance: Instance, key: draws.KeyWords
 ) -> TrainState:
-  """Returns the state of one instance after one optimizer step on a fresh batch."""
-  x = draw(problem, instance, root, step)
-  gradients = jax.grad(problem.loss)(state.params, instance, x)
-  updates, opt_state = problem.optimizer(instance).update(gradients, state.opt_state, state.params)
+  """Returns the state of one instance after one optimizer step; `key` is this step's."""
+
+  def gradient(params: Params):
+    return method.gradient(params, instance, key)
+
+  # An optimizer that evaluates at points of its own choice ignores `gradients`, and the compiler
+  # then drops their computation.
+  updates, opt_state = problem.optimizer(instance).update(
+    gradient(state.params)[1], state.opt_state, state.params, value_and_gradient=gradient
+  )
   return TrainState(params=optax.apply_updates(state.params, updates), opt_state=opt_state)
 
 
 def train_segment(
-  problem: Problem, state: TrainState, instance: Instance, root: Key, first: Scalar, last: Scalar
-) -> tuple[TrainState, Float[Array, ""], Bool[Array, ""]]:
-  """Returns one instance's state after the steps first … last − 1, its loss, and whether all is
-  finite.
+  problem: Problem,
+  method: Method,
+  state: TrainState,
+  instance: Instance,
+  root: Key,
+  first: Scalar,
+  last: Scalar,
+) -> TrainState:
+  """Returns one instance's state after the steps first … last − 1.
 
-  The bounds are data, so one program serves segments of every length; and the loss, on the batch
-  that step `last` will use, is computed once per segment, not once per step.
+  The bounds are data, so one program serves segments of every length.
   """
+  stream = streams.words(root, streams.Stream.TRAIN, instance.index)
 
-  def body(step, state):
-    return train_step(problem, state, instance, root, step)
+  def body(step: Scalar, state: TrainState) -> TrainState:
+    return train_step(problem, method, state, instance, draws.fold_in(stream, step))
 
-  state = lax.fori_loop(first, last, body, state)
-  loss = problem.loss(state.params, instance, draw(problem, instance, root, last))
-  leaves = jax.tree.leaves(state.params)
-  finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves] + [jnp.isfinite(loss)])
-  return state, loss, jnp.all(finite)
+  return lax.fori_loop(first, last, body, state)
+
+
+def judge(
+  method: Method, params: Params, instance: Instance, root: Key, step: Scalar
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+  """Returns one instance's loss on the batch of the step to come, which its parameters have not
+  seen, and whether all is finite."""
+  stream = streams.words(root, streams.Stream.TRAIN, instance.index)
+  loss = method.loss(params, instance, draws.fold_in(stream, step))
+  leaves = [*jax.tree.leaves(params), loss]
+  return loss, jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
 
 
 def initial_state(problem: Problem, instances: Instance, root: Key) -> TrainState:
@@ -73,30 +89,96 @@ def initial_state(problem: Problem, instances: Instance, root: Key) -> TrainStat
   return jax.vmap(one)(instances)
 
 
-class Program(NamedTuple):
-  """A group's compiled segment, with what the compilation cost."""
+def over_instances(
+  function: Callable[..., Any], one_by_one: bool, mesh: Mesh
+) -> Callable[..., Any]:
+  """Returns `function` over a leading instance axis of its first two operands, on all devices.
 
-  run: jax.stages.Compiled  # (state, instances, root, first, last) → (state, losses, finite)
+  Devices work without a word to each other: an instance never needs another.
+  """
+
+  def of_device(state, instances, *shared):
+    if one_by_one:
+      return lax.map(lambda operands: function(*operands, *shared), (state, instances))
+    return jax.vmap(lambda *operands: function(*operands, *shared))(state, instances)
+
+  spread, same = PartitionSpec("instance"), PartitionSpec()
+
+  def of_all(state, instances, *shared):
+    in_specs = (spread, spread, *(same for _ in shared))
+    # check_vma would sum the gradients of what is created inside over the devices.
+    mapped = jax.shard_map(
+      of_device, mesh=mesh, in_specs=in_specs, out_specs=spread, check_vma=False
+    )
+    return mapped(state, instances, *shared)
+
+  return of_all
+
+
+class Program(NamedTuple):
+  """A group's compiled functions, with what the compilation cost."""
+
+  estimator: str
+  segment: jax.stages.Compiled  # (state, instances, root, first, last) → state
+  judge: jax.stages.Compiled  # (params, instances, root, step) → (losses, finite)
   compile_seconds: float
 
 
-def compile_segment(problem: Problem, instances: Instance, mesh: Mesh) -> Program:
-  """Returns the program that trains instances of this shape, sharded over the mesh."""
+def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: int) -> Program:
+  """Returns the programs that train `n_instances` instances at a time, spread over the mesh."""
+  started = time.perf_counter()
+  platform = mesh.devices.flat[0].platform
+  name = choose(group.spec, group.instances, platform)
+  estimator = ESTIMATORS[name]
+  method = estimator.make(problem, group.instances)
+  root = streams.root(problem.spec.seed)
   shard = placement.sharding(mesh)
-  segment = jax.jit(
-    jax.vmap(lambda *operands: train_segment(problem, *operands), in_axes=(0, 0, None, None, None)),
-    out_shardings=shard,
-  )
 
   def abstract(tree):
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=shard), tree)
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct((n_instances, *x.shape[1:]), x.dtype, sharding=shard), tree
+    )
 
-  started = time.perf_counter()
-  root = streams.root(problem.spec.seed)
-  state = jax.eval_shape(lambda i: initial_state(problem, i, root), instances)
+  instances = abstract(group.instances)
+  state = abstract(jax.eval_shape(lambda i: initial_state(problem, i, root), group.instances))
   step = jax.ShapeDtypeStruct((), jnp.int32)
-  compiled = segment.lower(abstract(state), abstract(instances), root, step, step).compile()
-  return Program(compiled, time.perf_counter() - started)
+
+  def segment(*operands):
+    return train_segment(problem, method, *operands)
+
+  def judged(*operands):
+    return judge(method, *operands)
+
+  lowered = jax.jit(over_instances(segment, estimator.one_by_one, mesh)).lower(
+    state, instances, root, step, step
+  )
+  compiled = compile_with(lowered, estimator, platform)
+  judging = jax.jit(over_instances(judged, estimator.one_by_one, mesh)).lower(
+    state.params, instances, root, step
+  )
+  return Program(name, compiled, judging.compile(), time.perf_counter() - started)
+
+
+def compile_with(
+  lowered: jax.stages.Lowered, estimator: Estimator, platform: str
+) -> jax.stages.Compiled:
+  """Returns the compiled program, with the estimator's options where this XLA takes them."""
+  options = dict(estimator.cpu_options) if platform == "cpu" else {}
+  if not options:
+    return lowered.compile()
+  try:
+    return lowered.compile(compiler_options=options)
+  except jax.errors.JaxRuntimeError as error:
+    reason = str(error).splitlines()[0]
+    log.warning("this XLA refuses %s (%s): training is slower", ", ".join(options), reason)
+    return lowered.compile()
+
+
+def instance_bytes(spec: Spec, instances: Instance, platform: str) -> int:
+  """Returns the bytes that training one instance is planned to take on its device."""
+  estimator = ESTIMATORS[choose(spec, instances, platform)]
+  working = 0 if estimator.one_by_one else estimator.working_bytes(spec)
+  return placement.parameter_bytes(spec) + working
 
 
 def run(
@@ -121,9 +203,8 @@ def run(
     on_compiled: called once with the program and the number of slices, before the first step.
   """
   n_instances = len(group.instances.index)
-  parts = placement.slices(
-    n_instances, mesh.size, placement.instance_bytes(problem.spec), memory_budget
-  )
+  each = instance_bytes(group.spec, group.instances, mesh.devices.flat[0].platform)
+  parts = placement.slices(n_instances, mesh.size, each, memory_budget)
   shard = placement.sharding(mesh)
   root = streams.root(problem.spec.seed)
 
@@ -137,18 +218,17 @@ def run(
     states = [initial(part) for part in instances]
   else:
     step, states = start[0], place(start[1])
-  program = compile_segment(problem, instances[0], mesh)
+  program = compile_programs(problem, group, mesh, len(parts[0]))
   on_compiled(program, len(parts))
 
-  losses, finite = [None] * len(parts), [None] * len(parts)
+  verdicts = [None] * len(parts)
   for border in borders:
     for i in range(len(parts)):
-      states[i], losses[i], finite[i] = program.run(
-        states[i], instances[i], root, jnp.int32(step), jnp.int32(border)
-      )
+      states[i] = program.segment(states[i], instances[i], root, jnp.int32(step), jnp.int32(border))
+      verdicts[i] = program.judge(states[i].params, instances[i], root, jnp.int32(border))
       # One slice at a time: dispatch is asynchronous, and two would not fit in memory.
-      jax.block_until_ready(losses[i])
+      jax.block_until_ready(verdicts[i])
     step = border
-    outcome = list(zip(states, losses, finite, strict=True))
-    state, loss, ok = placement.gather(outcome, n_instances)
+    outcome = list(zip(states, verdicts, strict=True))
+    state, (loss, ok) = placement.gather(outcome, n_instances)
     yield Snapshot(step, state, loss, ok)

@@ -39,6 +39,8 @@ class Spec:
   n_features: int
   n_hidden: int
   distribution: str
+  set_size: int
+  generator: str
   target: str
   reduction: str
   init_scheme: str
@@ -54,6 +56,8 @@ class Spec:
   warmup_steps: int
   steps: int
   batch_size: int
+  estimator: str
+  precision: str
   seed: int
 
 

@@ -21,9 +21,10 @@ from jaxtyping import Array, Float
 from toy_superposition.models import TiedParams
 
 PerFeature = Float[Array, "feature"]
-MODELS = ("linear", "relu_output")
+MODELS = {"linear": False, "relu_output": True}  # model → whether its output has a ReLU
 MAX_FEATURES = 6  # 2⁶ subsets, at most 6 · 4 · NODES⁴ points each
 NODES = 6  # per coordinate beyond two
+ARRAYS = 40  # that the quadrature keeps at once per point of its grid, for planning memory
 # Two Gauss–Legendre nodes are exact up to cubics: on every piece of the two inner coordinates.
 PIECE_NODES = (0.5 - 0.5 / 3**0.5, 0.5 + 0.5 / 3**0.5)
 
@@ -115,6 +116,12 @@ def k_sparse_feature_loss(
   else:
     error = _cube_mean(gain, jnp.asarray(target), bias, relu)
   return importance * (error @ probability)
+
+
+def working_bytes(n_features: int) -> int:
+  """Returns the bytes that the expected loss of one model and its gradient are planned to take."""
+  points = sum(math.comb(n_features, k) * NODES ** max(k - 2, 0) for k in range(n_features + 1))
+  return 4 * ARRAYS * n_features * points
 
 
 def expected_feature_loss(

@@ -4,7 +4,6 @@ Many starts per problem, all problems in lock step, each start a BFGS descent wi
 of loss and gradient per iteration: a trial step is either accepted or shortened.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,7 +25,6 @@ START_SCALES = (0.7, 0.1)  # standard deviations of weights and biases at the st
 SAME_LOSS = 1e-3  # starts within this relative distance of the best are counted as finding it
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant
 SHORTEN, LENGTHEN = 0.3, 4.0  # factors on a refused and on an accepted step, at most to 1
-ARRAYS = 40  # that the quadrature keeps at once per point of its grid, for planning memory
 MIN_CURVATURE = 1e-12  # below this, sᵀy is round-off and says nothing about the curvature
 
 
@@ -89,14 +87,6 @@ def minimize(
   state = _Descent(start, value, gradient, jnp.eye(start.shape[0]), length, jnp.array(True))
   state = lax.fori_loop(0, n_iterations, lambda i, s: _descend(both, s), state)
   return state.x, state.value
-
-
-def problem_bytes(n_features: int, n_starts: int = N_STARTS) -> int:
-  """Returns the bytes that one problem of `global_minimum` is planned to take."""
-  points = sum(
-    math.comb(n_features, k) * expected_loss.NODES ** max(k - 2, 0) for k in range(n_features + 1)
-  )
-  return 4 * ARRAYS * n_starts * n_features * points
 
 
 def global_minimum(

@@ -1,0 +1,42 @@
+"""The reference: the model's own `apply`, vmap over the batch, jax's gradient.
+
+Works for every model, distribution and loss, and defines what the others must return.
+"""
+
+import jax
+
+from toy_superposition import placement
+from toy_superposition.draws import KeyWords
+from toy_superposition.estimators.estimator import Batch, Estimator, Method, Scalar
+from toy_superposition.problem import Problem
+from toy_superposition.types import Instance, Params, Spec
+
+
+def make(problem: Problem, instances: Instance) -> Method:
+  """Returns the gradient of the mean loss over the step's batch."""
+  del instances
+
+  def inputs(instance: Instance, key: KeyWords) -> Batch:
+    return problem.sample(key, instance, problem.spec.batch_size)
+
+  def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
+    return problem.loss(params, instance, inputs(instance, key))
+
+  def gradient(params: Params, instance: Instance, key: KeyWords):
+    return jax.value_and_grad(problem.loss)(params, instance, inputs(instance, key))
+
+  return Method(gradient, loss, inputs)
+
+
+def refuses(spec: Spec, instances: Instance) -> str:
+  """Returns "": nothing is refused."""
+  del spec, instances
+  return ""
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes of the arrays of the whole batch."""
+  return placement.batch_bytes(spec, spec.batch_size)
+
+
+AUTODIFF = Estimator(refuses, make, working_bytes)

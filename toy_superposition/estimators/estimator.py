@@ -1,0 +1,36 @@
+"""What a way to the gradient is: the interface that training knows."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from jaxtyping import Array, Float
+
+from toy_superposition.draws import KeyWords
+from toy_superposition.problem import Problem
+from toy_superposition.types import Instance, Params, Spec
+
+Scalar = Float[Array, ""]
+Batch = Float[Array, "feature example"]
+
+
+class Method(NamedTuple):
+  """Loss and gradient of one instance at one step; `key` is that step's and no other's."""
+
+  # The loss comes along where it costs nothing, else it is None.
+  gradient: Callable[[Params, Instance, KeyWords], tuple[Scalar | None, Params]]
+  loss: Callable[[Params, Instance, KeyWords], Scalar]  # the same loss, without the gradient
+  inputs: Callable[[Instance, KeyWords], Batch] | None  # what both see; None if nothing is drawn
+
+
+class Estimator(NamedTuple):
+  """A way to the gradient of the loss: which problems it takes, and what it makes of them."""
+
+  # Why a Spec for these instances cannot be estimated so; "" if it can.
+  refuses: Callable[[Spec, Instance], str]
+  make: Callable[[Problem, Instance], Method]  # all instances of the group, for static bounds
+  # Bytes per instance that are kept at once beyond the parameters' copies.
+  working_bytes: Callable[[Spec], int]
+  # Whether instances are visited one after another (their arrays fill the cache) or vmapped.
+  one_by_one: bool = False
+  # XLA options for CPU without which the estimator is slow, not wrong.
+  cpu_options: Mapping[str, bool | int | str] = {}

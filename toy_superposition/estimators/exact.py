@@ -1,0 +1,54 @@
+"""The expected loss itself: no sampling, so no noise, for few features.
+
+The gradient of theory/expected_loss.py, with the usual optimizers or with BFGS.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from toy_superposition.draws import KeyWords
+from toy_superposition.estimators.estimator import Estimator, Method, Scalar
+from toy_superposition.problem import Problem
+from toy_superposition.theory import expected_loss
+from toy_superposition.types import Instance, Params, Spec
+
+
+def make(problem: Problem, instances: Instance) -> Method:
+  """Returns the gradient of the expected loss; the key is not used."""
+  del instances
+  relu = expected_loss.MODELS[problem.spec.model]
+
+  def expected(params: Params, instance: Instance) -> Scalar:
+    return problem.reduction(
+      expected_loss.expected_feature_loss(params, instance.density, instance.importance, relu=relu)
+    )
+
+  def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
+    del key
+    return expected(params, instance)
+
+  def gradient(params: Params, instance: Instance, key: KeyWords):
+    del key
+    return jax.value_and_grad(expected)(params, instance)
+
+  return Method(gradient, loss, None)
+
+
+def refuses(spec: Spec, instances: Instance) -> str:
+  """Returns why the expectation is not known or not affordable."""
+  del instances
+  if spec.model not in expected_loss.MODELS:
+    return f"model {' or '.join(expected_loss.MODELS)}, not {spec.model}"
+  if spec.distribution != "sparse_uniform" or spec.target != "identity":
+    return "data sparse_uniform with target identity"
+  if spec.n_features > expected_loss.MAX_FEATURES:
+    return f"at most {expected_loss.MAX_FEATURES} features, not {spec.n_features}"
+  return ""
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes of the quadrature's arrays."""
+  return expected_loss.working_bytes(spec.n_features)
+
+
+EXACT = Estimator(refuses, make, working_bytes)

@@ -1,0 +1,66 @@
+"""The whole step as one loop over the batch: for tiny models.
+
+Draw, forward and backward pass of one example are written out in scalars (unroll.py) and summed
+over the batch by one variadic reduction. The program grows with the number of parameters, and its
+compile time with it.
+"""
+
+import jax
+
+from toy_superposition import draws, problem, unroll
+from toy_superposition.draws import KeyWords
+from toy_superposition.estimators import autodiff
+from toy_superposition.estimators.estimator import Estimator, Method, Scalar
+from toy_superposition.problem import Problem
+from toy_superposition.types import Instance, Params, Spec
+
+# Gradient components above which compilation takes minutes.
+MAX_OUTPUTS = 400
+# Lets XLA reorder a sum over the batch, without which it runs one example at a time. NaN and
+# infinities keep their meaning: XLA's fast mathematics honours them unless told otherwise.
+CPU_OPTIONS = {"xla_cpu_enable_fast_math": True}
+
+
+def make(problem: Problem, instances: Instance) -> Method:
+  """Returns the gradient of the mean loss over the step's batch, as autodiff defines it."""
+  spec = problem.spec
+
+  def example(params: Params, instance: Instance, u) -> Scalar:
+    x = problem.features(u, instance)
+    return problem.reduction(problem.example_loss(params, instance, x))
+
+  def mean(function, params: Params, instance: Instance, key: KeyWords):
+    rows = draws.uniform_rows(spec.generator, key, problem.n_draws, spec.batch_size)
+    total = unroll.total(function, (params, instance), rows)
+    return jax.tree.map(lambda leaf: leaf / spec.batch_size, total)
+
+  def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
+    return mean(example, params, instance, key)
+
+  def gradient(params: Params, instance: Instance, key: KeyWords):
+    return None, mean(jax.grad(example), params, instance, key)
+
+  return Method(gradient, loss, autodiff.make(problem, instances).inputs)
+
+
+def n_outputs(spec: Spec) -> int:
+  """Returns the number of parameters of one instance."""
+  params = jax.eval_shape(problem.make(spec).init, jax.random.key(0))
+  return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def refuses(spec: Spec, instances: Instance) -> str:
+  """Returns why the step cannot be written out: too large, or an operation without a rule."""
+  del instances
+  if (size := n_outputs(spec)) > MAX_OUTPUTS:
+    return f"at most {MAX_OUTPUTS} parameters per model, not {size}"
+  return ""
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns 0: nothing leaves the registers."""
+  del spec
+  return 0
+
+
+FUSED = Estimator(refuses, make, working_bytes, cpu_options=CPU_OPTIONS)

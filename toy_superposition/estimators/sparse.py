@@ -1,0 +1,128 @@
+"""Encoder and its gradient over active features only: for thousands of features, few active.
+
+Of the five matrix products of a step two have the inputs as a factor, and where hardly any input
+is active a loop over the active ones is much cheaper. They are not found by drawing every feature
+either: the gaps between them are drawn, which is exactly the same process.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from toy_superposition import draws, placement
+from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition.draws import KeyWords
+from toy_superposition.estimators.estimator import Batch, Estimator, Method, Scalar
+from toy_superposition.problem import Problem
+from toy_superposition.types import Instance, Params, Spec
+
+Positions = Int[Array, "slot example"]  # of the candidates; n_features where there is none
+Values = Float[Array, "slot example"]
+INDEPENDENT = ("sparse_uniform", "sparse_signed_uniform")
+MAX_DENSITY = 0.1  # above, no gain is possible
+# Slots beyond the mean number m of active features: SPREAD √m + SPARE. By Bernstein's inequality
+# an example has more than that with a probability below 1e-13; the excess would be silent.
+SPREAD, SPARE = 8.0, 20.0
+
+
+def n_slots(n_features: int, highest: float) -> int:
+  """Returns how many active features an example may have."""
+  mean = n_features * highest
+  return min(n_features, math.ceil(mean + SPREAD * math.sqrt(mean) + SPARE))
+
+
+def make(problem: Problem, instances: Instance) -> Method:
+  """Returns the gradient of the mean loss over a batch that is drawn gap by gap."""
+  spec = problem.spec
+  n, batch = spec.n_features, spec.batch_size
+  slots = n_slots(n, float(np.max(instances.density)))
+  features = DISTRIBUTIONS[spec.distribution].features
+
+  def active(instance: Instance, key: KeyWords) -> tuple[Positions, Values]:
+    highest = jnp.max(instance.density)
+    u = draws.uniform(spec.generator, key, 2 * slots, batch)
+    # Geometric gaps: candidates at the highest density, of which a feature keeps its share.
+    gaps = jnp.log1p(-u[:slots]) / jnp.log1p(-jnp.maximum(highest, 1e-30))
+    steps = 1 + jnp.minimum(jnp.floor(gaps), n).astype(jnp.int32)
+    positions = jnp.minimum(jnp.cumsum(steps, axis=0) - 1, n)
+    share = instance.density / jnp.where(highest > 0, highest, 1)
+    share = jnp.concatenate([share, jnp.zeros(1, jnp.float32)])[positions]
+    values = jax.vmap(jax.vmap(lambda v, r: features(v[None], r[None], 1)[0]))(u[slots:], share)
+    return positions, values
+
+  def dense(positions: Positions, values: Values) -> Batch:
+    example = lax.broadcasted_iota(jnp.int32, positions.shape, 1)
+    return jnp.zeros((n, batch), jnp.float32).at[positions, example].add(values, mode="drop")
+
+  def loss_of(params: Params, instance: Instance, positions: Positions, values: Values) -> Scalar:
+    h = jax.vmap(problem.model.hidden)(encode(params.directions, positions, values))
+    x = dense(positions, values)
+    each = jax.vmap(problem.decoded_loss, in_axes=(None, None, 1, 0), out_axes=1)
+    return problem.reduction(jnp.mean(each(params, instance, x, h), axis=1))
+
+  def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
+    return loss_of(params, instance, *active(instance, key))
+
+  def gradient(params: Params, instance: Instance, key: KeyWords):
+    return None, jax.grad(loss_of)(params, instance, *active(instance, key))
+
+  return Method(gradient, loss, lambda instance, key: dense(*active(instance, key)))
+
+
+@jax.custom_vjp
+def encode(
+  W: Float[Array, "hidden feature"], positions: Positions, values: Values
+) -> Float[Array, "example hidden"]:
+  """Returns W x of each example, from its active features alone."""
+  columns = jnp.concatenate([W.T, jnp.zeros((1, W.shape[0]), W.dtype)])
+
+  def add(slot, total):
+    return total + columns[positions[slot]] * values[slot][:, None]
+
+  zero = jnp.zeros((positions.shape[1], W.shape[0]), W.dtype)
+  return lax.fori_loop(0, _n_used(positions, W.shape[1]), add, zero)
+
+
+def _n_used(positions: Positions, n_features: int) -> Array:
+  """Returns the number of slots that any example uses; an example's used ones come first."""
+  return jnp.max(jnp.sum(positions < n_features, axis=0), axis=0)
+
+
+def _encode_forward(W, positions: Positions, values: Values):
+  return encode(W, positions, values), (W.shape, positions, values)
+
+
+def _encode_backward(saved, cotangent: Float[Array, "example hidden"]):
+  (n_hidden, n_features), positions, values = saved
+
+  def add(slot, total):
+    return total.at[positions[slot]].add(cotangent * values[slot][:, None], mode="drop")
+
+  zero = jnp.zeros((n_features, n_hidden), cotangent.dtype)
+  return lax.fori_loop(0, _n_used(positions, n_features), add, zero).T, None, None
+
+
+encode.defvjp(_encode_forward, _encode_backward)
+
+
+def refuses(spec: Spec, instances: Instance) -> str:
+  """Returns why active features cannot be enumerated: dependent, or too many."""
+  if spec.distribution not in INDEPENDENT:
+    return f"features that are active independently ({', '.join(INDEPENDENT)})"
+  if (highest := float(np.max(instances.density))) > MAX_DENSITY:
+    return f"densities up to {MAX_DENSITY}, not {highest:g}"
+  if spec.n_features * n_slots(spec.n_features, highest) >= 2**31:
+    return "fewer features, or fewer of them active: positions are 32-bit integers"
+  return ""
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes of the arrays of the whole batch: the outputs are dense."""
+  return placement.batch_bytes(spec, spec.batch_size)
+
+
+SPARSE = Estimator(refuses, make, working_bytes, one_by_one=True)

@@ -1,0 +1,180 @@
+"""Functions of small arrays, written out in scalars and summed over many examples in one loop.
+
+XLA runs a step of a tiny model as dozens of kernels that each touch memory. The same arithmetic,
+with one variable per matrix element and one variadic reduction at the end, is a single loop over
+the examples that keeps everything in registers. Nothing is written twice for it: a function is
+traced as usual, its gradient included, and the jaxpr is evaluated with object arrays of scalars
+in the place of arrays.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.extend import core
+from jaxtyping import Array
+
+from toy_superposition import jaxprs
+
+Scalars = np.ndarray  # dtype object: each element is a scalar, or an array over examples
+
+# One scalar from one scalar each: the primitive itself does it.
+ELEMENTWISE = frozenset(
+  """add add_any sub mul div neg abs sign max min pow integer_pow square sqrt rsqrt exp exp2 log
+  log1p expm1 tanh logistic sin cos erf erf_inv floor ceil round clamp lt le gt ge eq ne and or not
+  xor select_n convert_element_type is_finite copy stop_gradient""".split()
+)
+
+
+def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence[Array]) -> Any:
+  """Returns function(*arguments, column) summed over the columns of `rows`.
+
+  Args:
+    function: from pytrees of small arrays and a vector, with one element per row, to a pytree of
+      small arrays; traced once.
+    arguments: the same for all columns.
+    rows: equally long vectors.
+  """
+  flat = jax.tree.leaves(tuple(arguments))
+  column = jax.ShapeDtypeStruct((len(rows),), rows[0].dtype)
+  closed, out = jax.make_jaxpr(function, return_shape=True)(*arguments, column)
+  values = jaxprs.evaluate(
+    closed, [*map(split, flat), pack(rows, (len(rows),))], lambda x: split(np.asarray(x)), _apply
+  )
+  length = rows[0].shape
+  terms = [_fill(x, length).astype(jnp.float32) for value in values for x in value.ravel()]
+  zeros = [jnp.float32(0)] * len(terms)
+  sums = lax.reduce(tuple(terms), tuple(zeros), _add_all, (0,))
+  leaves, used = [], 0
+  for value in values:
+    leaves.append(join(pack(sums[used : used + value.size], value.shape)))
+    used += value.size
+  return jax.tree.unflatten(jax.tree.structure(out), leaves)
+
+
+def split(x: Array) -> Scalars:
+  """Returns the elements of an array as scalars."""
+  return pack([x[i] for i in np.ndindex(x.shape)], x.shape)
+
+
+def join(x: Scalars) -> Array:
+  """Returns scalars as one array."""
+  return jnp.stack([*x.ravel()]).reshape(x.shape) if x.size else jnp.zeros(x.shape)
+
+
+def pack(elements: Sequence[Any], shape: tuple[int, ...]) -> Scalars:
+  """Returns elements in row-major order as an object array; numpy must not look into them."""
+  packed = np.empty(len(elements), object)
+  for i, element in enumerate(elements):
+    packed[i] = element
+  return packed.reshape(shape)
+
+
+def _add_all(a: tuple, b: tuple) -> tuple:
+  return tuple(x + y for x, y in zip(a, b, strict=True))
+
+
+def _fill(x: Any, shape: tuple[int, ...]) -> Array:
+  """Returns a scalar as an array of that shape; an array as it is."""
+  x = jnp.asarray(x)
+  return x if x.shape == shape else lax.broadcast(x, shape)
+
+
+def _apply(equation: core.JaxprEqn, operands: list[Scalars]) -> list[Scalars]:
+  name = equation.primitive.name
+  if name in STRUCTURAL:
+    return [STRUCTURAL[name](equation.params, *operands)]
+  if name in ELEMENTWISE:
+    shape = equation.outvars[0].aval.shape
+    return [_elementwise(equation.primitive, equation.params, operands, shape)]
+  raise NotImplementedError(f"{name} cannot be written out in scalars")
+
+
+def _elementwise(primitive, parameters: dict, operands: list[Scalars], shape) -> Scalars:
+  wide = [np.broadcast_to(x, shape) if x.ndim == 0 else x for x in operands]
+  return pack(
+    [_bind(primitive, parameters, [x[i] for x in wide]) for i in np.ndindex(shape)], shape
+  )
+
+
+def _bind(primitive, parameters: dict, elements: list[Any]) -> Array:
+  arrays = [jnp.asarray(x) for x in elements]
+  shape = max((x.shape for x in arrays), key=len)
+  return primitive.bind(*(_fill(x, shape) for x in arrays), **parameters)
+
+
+def _multiply(a: Any, b: Any) -> Array:
+  return _bind(lax.mul_p, {}, [a, b])
+
+
+def _sum(elements: Sequence[Any]) -> Array:
+  total = elements[0]
+  for element in elements[1:]:
+    total = _bind(lax.add_p, {}, [total, element])
+  return total
+
+
+def _dot_general(parameters: dict, a: Scalars, b: Scalars) -> Scalars:
+  (over_a, over_b), (batch_a, batch_b) = parameters["dimension_numbers"]
+  if batch_a or batch_b:
+    raise NotImplementedError("a batched product cannot be written out in scalars")
+  a, b = np.moveaxis(a, over_a, range(-len(over_a), 0)), np.moveaxis(b, over_b, range(len(over_b)))
+  inner = a.shape[a.ndim - len(over_a) :]
+  left, right = a.shape[: a.ndim - len(over_a)], b.shape[len(over_b) :]
+  a, b = a.reshape(-1, *inner), b.reshape(*inner, -1)
+  a, b = a.reshape(a.shape[0], -1), b.reshape(-1, b.shape[-1])
+  products = [_sum([_multiply(x, y) for x, y in zip(r, c, strict=True)]) for r in a for c in b.T]
+  return pack(products, (*left, *right))
+
+
+def _reduce_sum(parameters: dict, x: Scalars) -> Scalars:
+  axes = tuple(parameters["axes"])
+  kept = [size for axis, size in enumerate(x.shape) if axis not in axes]
+  moved = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(int(np.prod(kept)), -1)
+  return pack([_sum(list(row)) for row in moved], tuple(kept))
+
+
+def _broadcast_in_dim(parameters: dict, x: Scalars) -> Scalars:
+  shape, where = parameters["shape"], parameters["broadcast_dimensions"]
+  sizes = [1] * len(shape)
+  for size, axis in zip(x.shape, where, strict=True):
+    sizes[axis] = size
+  return np.broadcast_to(x.reshape(sizes), shape)
+
+
+def _cumsum(parameters: dict, x: Scalars) -> Scalars:
+  if parameters["reverse"]:
+    raise NotImplementedError("a reversed cumulative sum cannot be written out in scalars")
+  x = np.moveaxis(x, parameters["axis"], 0).copy()
+  for i in range(1, len(x)):
+    pairs = zip(x[i - 1].ravel(), x[i].ravel(), strict=True)
+    x[i] = pack([_sum(pair) for pair in pairs], x[i].shape)
+  return np.moveaxis(x, 0, parameters["axis"])
+
+
+def _slice(parameters: dict, x: Scalars) -> Scalars:
+  strides = parameters["strides"] or (1,) * x.ndim
+  bounds = zip(parameters["start_indices"], parameters["limit_indices"], strides, strict=True)
+  return x[tuple(slice(*bound) for bound in bounds)]
+
+
+def _concatenate(parameters: dict, *operands: Scalars) -> Scalars:
+  return np.concatenate(operands, axis=parameters["dimension"])
+
+
+# Movement of elements, and sums over them.
+STRUCTURAL: dict[str, Callable[..., Scalars]] = {
+  "dot_general": _dot_general,
+  "reduce_sum": _reduce_sum,
+  "cumsum": _cumsum,
+  "broadcast_in_dim": _broadcast_in_dim,
+  "concatenate": _concatenate,
+  "slice": _slice,
+  "reshape": lambda parameters, x: x.reshape(parameters["new_sizes"]),
+  "squeeze": lambda parameters, x: np.squeeze(x, axis=tuple(parameters["dimensions"])),
+  "expand_dims": lambda parameters, x: np.expand_dims(x, tuple(parameters["dimensions"])),
+  "transpose": lambda parameters, x: x.transpose(parameters["permutation"]),
+}
