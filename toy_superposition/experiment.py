@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import evaluation, interrupts, placement, problem, streams, train
+from toy_superposition import evaluation, interrupts, placement, problem, streams, train, unroll
 from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses.analysis import Claim
 from toy_superposition.config import Experiment
@@ -22,7 +22,6 @@ from toy_superposition.progress import Progress
 from toy_superposition.records import files, metrics, results
 from toy_superposition.records.checkpoints import Checkpoints
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.theory import expected_loss
 from toy_superposition.types import Group, TrainState
 
 if TYPE_CHECKING:
@@ -138,13 +137,16 @@ def _judge(
     )
     return feature_loss, measure(params, experiment.measures)
 
+  exact = values["evaluation.method"] == "exact"
   each = placement.parameter_bytes(group.spec)
-  if values["evaluation.method"] == "exact":
-    each += expected_loss.working_bytes(group.spec.n_features)
-  else:
-    each += placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
+  each += 0 if exact else placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
   feature_loss, measured = placement.map_slices(
-    judge, (state.params, group.instances), mesh=mesh, bytes_each=each, budget=budget
+    judge,
+    (state.params, group.instances),
+    mesh=mesh,
+    bytes_each=each,
+    budget=budget,
+    cpu_options=unroll.CPU_OPTIONS if exact else {},
   )
   leaves = [feature_loss, *jax.tree.leaves(state.params)]
   finite = np.all([np.isfinite(x).reshape(len(x), -1).all(axis=1) for x in leaves], axis=0)

@@ -39,6 +39,9 @@ def define_flags() -> None:
   flags.DEFINE_integer(
     "cpu_devices", None, "Split the CPU into this many; one per core by default.", lower_bound=1
   )
+  flags.DEFINE_bool(
+    "compilation_cache", True, "Keep compiled programs in the user's cache folder for the next run."
+  )
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
@@ -104,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
     return 0
   terminal.show_log()
   cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-  placement.configure(FLAGS.cpu_devices or cores or 1)
+  placement.configure(FLAGS.cpu_devices or cores or 1, FLAGS.compilation_cache)
   mesh = placement.make_mesh(placement.devices(FLAGS.devices))
   path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
   try:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from toy_superposition import bfgs
 from toy_superposition.types import Spec
 
 Step = Int[Array, ""] | int
@@ -76,8 +77,15 @@ def sgd(spec: Spec, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTran
   )
 
 
+def quasi_newton(spec: Spec, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+  """Returns BFGS: for losses without noise; no learning rate, schedule or decay."""
+  del spec, learning_rate
+  return bfgs.bfgs()
+
+
 OPTIMIZERS: dict[str, Callable[[Spec, optax.ScalarOrSchedule], optax.GradientTransformation]] = {
   "adam": adam,
   "adamw": adamw,
   "sgd": sgd,
+  "bfgs": quasi_newton,
 }

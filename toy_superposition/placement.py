@@ -1,7 +1,12 @@
 """Where instances live: devices, sharding along the instance axis, slices that fit in memory."""
 
+import contextlib
+import hashlib
+import logging
 import os
-from collections.abc import Callable, Sequence
+import platform
+import types
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from toy_superposition.errors import UserError
 from toy_superposition.types import Spec
 
+log = logging.getLogger(__name__)
 GIB = 2**30
 # Share of the memory that training may plan for when the config names no budget: of an
 # accelerator's own, and of the machine's, which other programs use too.
@@ -24,15 +30,39 @@ HIDDEN_ARRAYS = 3
 PARAMETER_COPIES = 8
 
 
-def configure(n_cpu_devices: int | None = None) -> None:
+def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False) -> None:
   """Sets process-wide JAX options; to be called before any device is touched.
 
   Matrix products are full float32 everywhere: the default is bfloat16 passes on TPU and TF32 on
   recent GPUs, too coarse for models this small. `n_cpu_devices` splits the CPU into that many.
+  `compilation_cache` keeps compiled programs in the user's cache folder, unless jax was told of
+  another place.
   """
   jax.config.update("jax_default_matmul_precision", "highest")
+  if compilation_cache and not jax.config.jax_compilation_cache_dir:
+    folder = cache_folder()
+    with contextlib.suppress(OSError):  # a cache is a convenience
+      folder.mkdir(parents=True, exist_ok=True)
+      if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
   if n_cpu_devices is not None:
     jax.config.update("jax_num_cpu_devices", n_cpu_devices)
+
+
+def cache_folder() -> Path:
+  """Returns the folder of compiled programs: one for each kind of CPU.
+
+  XLA's programs for one CPU may use instructions that another lacks, and machines of a cluster
+  often share a home folder.
+  """
+  caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+  try:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    kind = "".join(sorted({x for x in lines if x.startswith(("model name", "flags", "Features"))}))
+  except OSError:
+    kind = platform.machine() + platform.processor()
+  return caches / "toy_superposition" / f"xla-{hashlib.sha256(kind.encode()).hexdigest()[:12]}"
 
 
 def devices(n_devices: int | None = None) -> list[jax.Device]:
@@ -132,17 +162,39 @@ def gather(parts: Sequence[Any], n_instances: int) -> Any:
   )
 
 
+def compile_for(
+  mesh: Mesh, lowered: jax.stages.Lowered, cpu_options: Mapping[str, bool | str]
+) -> jax.stages.Compiled:
+  """Returns the compiled program, with the options if it is for CPU and this XLA takes them."""
+  if not cpu_options or mesh.devices.flat[0].platform != "cpu":
+    return lowered.compile()
+  try:
+    return lowered.compile(compiler_options=dict(cpu_options))
+  except jax.errors.JaxRuntimeError as error:
+    reason = str(error).splitlines()[0]
+    log.warning("slower than could be: XLA refuses %s (%s)", ", ".join(cpu_options), reason)
+    return lowered.compile()
+
+
 def map_slices(
-  function: Callable[..., Any], tree: Any, *, mesh: Mesh, bytes_each: int, budget: int
+  function: Callable[..., Any],
+  tree: Any,
+  *,
+  mesh: Mesh,
+  bytes_each: int,
+  budget: int,
+  cpu_options: Mapping[str, bool | str] = types.MappingProxyType({}),
 ) -> Any:
   """Returns function(tree) on the host, computed slice by slice and spread over the mesh.
 
   Every leaf of `tree` and of the result has the leading instance axis, and `function` treats
   instances independently; it is compiled once. It may take `bytes_each` per instance.
+  `cpu_options` are XLA's.
   """
   n_instances = len(jax.tree.leaves(tree)[0])
-  compiled = jax.jit(function, out_shardings=sharding(mesh))
   parts = slices(n_instances, mesh.size, bytes_each, budget)
+  lowered = jax.jit(function, out_shardings=sharding(mesh)).lower(place(tree, parts[0], mesh))
+  compiled = compile_for(mesh, lowered, cpu_options)
   # To the host at once: only one slice's result stays on the devices.
   results = [jax.tree.map(np.asarray, compiled(place(tree, part, mesh))) for part in parts]
   return gather(results, n_instances)

@@ -4,7 +4,6 @@ The instance axis is added in `over_instances` and `initial_state` only. How los
 obtained is the estimator's affair. Nothing here knows of files, logs or measures.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -18,11 +17,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from toy_superposition import draws, placement, streams
 from toy_superposition.estimators import ESTIMATORS, choose
-from toy_superposition.estimators.estimator import Estimator, Method
+from toy_superposition.estimators.estimator import Method
 from toy_superposition.problem import Problem
 from toy_superposition.types import Group, Instance, Key, Params, Snapshot, Spec, TrainState
 
-log = logging.getLogger(__name__)
 Scalar = Int[Array, ""]
 
 
@@ -152,26 +150,11 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
   lowered = jax.jit(over_instances(segment, estimator.one_by_one, mesh)).lower(
     state, instances, root, step, step
   )
-  compiled = compile_with(lowered, estimator, platform)
+  compiled = placement.compile_for(mesh, lowered, estimator.cpu_options)
   judging = jax.jit(over_instances(judged, estimator.one_by_one, mesh)).lower(
     state.params, instances, root, step
   )
   return Program(name, compiled, judging.compile(), time.perf_counter() - started)
-
-
-def compile_with(
-  lowered: jax.stages.Lowered, estimator: Estimator, platform: str
-) -> jax.stages.Compiled:
-  """Returns the compiled program, with the estimator's options where this XLA takes them."""
-  options = dict(estimator.cpu_options) if platform == "cpu" else {}
-  if not options:
-    return lowered.compile()
-  try:
-    return lowered.compile(compiler_options=options)
-  except jax.errors.JaxRuntimeError as error:
-    reason = str(error).splitlines()[0]
-    log.warning("this XLA refuses %s (%s): training is slower", ", ".join(options), reason)
-    return lowered.compile()
 
 
 def instance_bytes(spec: Spec, instances: Instance, platform: str) -> int:

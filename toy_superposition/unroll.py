@@ -7,6 +7,7 @@ traced as usual, its gradient included, and the jaxpr is evaluated with object a
 in the place of arrays.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,11 +22,20 @@ from toy_superposition import jaxprs
 
 Scalars = np.ndarray  # dtype object: each element is a scalar, or an array over examples
 
+# Lets XLA's CPU compiler reorder a sum, without which it runs one example at a time. NaN and
+# infinities keep their meaning: its fast mathematics honours them unless told otherwise.
+CPU_OPTIONS = {"xla_cpu_enable_fast_math": True}
+
 # One scalar from one scalar each: the primitive itself does it.
 ELEMENTWISE = frozenset(
-  """add add_any sub mul div neg abs sign max min pow integer_pow square sqrt rsqrt exp exp2 log
-  log1p expm1 tanh logistic sin cos erf erf_inv floor ceil round clamp lt le gt ge eq ne and or not
-  xor select_n convert_element_type is_finite copy stop_gradient""".split()
+  {
+    *("add", "add_any", "sub", "mul", "div", "neg", "abs", "sign", "max", "min"),
+    *("pow", "integer_pow", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1"),
+    *("tanh", "logistic", "sin", "cos", "erf", "erf_inv", "floor"),
+    *("ceil", "round", "clamp", "lt"),
+    *("le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "select_n"),
+    *("convert_element_type", "is_finite", "copy", "stop_gradient"),
+  }
 )
 
 
@@ -36,23 +46,45 @@ def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence
     function: from pytrees of small arrays and a vector, with one element per row, to a pytree of
       small arrays; traced once.
     arguments: the same for all columns.
-    rows: equally long vectors.
+    rows: arrays of one shape, a column at each of its positions. With two axes every sum is taken
+      over the last one first: long sums lose fewer digits in blocks.
   """
   flat = jax.tree.leaves(tuple(arguments))
   column = jax.ShapeDtypeStruct((len(rows),), rows[0].dtype)
-  closed, out = jax.make_jaxpr(function, return_shape=True)(*arguments, column)
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tuple(arguments))
+  closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes, column)
   values = jaxprs.evaluate(
     closed, [*map(split, flat), pack(rows, (len(rows),))], lambda x: split(np.asarray(x)), _apply
   )
   length = rows[0].shape
   terms = [_fill(x, length).astype(jnp.float32) for value in values for x in value.ravel()]
   zeros = [jnp.float32(0)] * len(terms)
-  sums = lax.reduce(tuple(terms), tuple(zeros), _add_all, (0,))
+  sums = lax.reduce(tuple(terms), tuple(zeros), _add_all, (len(length) - 1,))
+  sums = [jnp.sum(x, axis=tuple(range(x.ndim))) for x in sums]
   leaves, used = [], 0
   for value in values:
     leaves.append(join(pack(sums[used : used + value.size], value.shape)))
     used += value.size
   return jax.tree.unflatten(jax.tree.structure(out), leaves)
+
+
+def unsupported(function: Callable[..., Any], *arguments: Any) -> str:
+  """Returns the first operation of `function` that `total` has no rule for; "" without one.
+
+  `arguments` may be arrays or their shapes.
+  """
+  unknown: list[str] = []
+
+  def note(equation: core.JaxprEqn, operands: list[Any]) -> list[Any]:
+    del operands
+    name = equation.primitive.name
+    if name not in STRUCTURAL and name not in ELEMENTWISE:
+      unknown.append(name)
+    return [None] * len(equation.outvars)
+
+  closed = jax.make_jaxpr(function)(*arguments)
+  jaxprs.evaluate(closed, closed.jaxpr.invars, lambda x: x, note)
+  return unknown[0] if unknown else ""
 
 
 def split(x: Array) -> Scalars:
@@ -110,11 +142,8 @@ def _multiply(a: Any, b: Any) -> Array:
   return _bind(lax.mul_p, {}, [a, b])
 
 
-def _sum(elements: Sequence[Any]) -> Array:
-  total = elements[0]
-  for element in elements[1:]:
-    total = _bind(lax.add_p, {}, [total, element])
-  return total
+def _add(a: Any, b: Any) -> Array:
+  return _bind(lax.add_p, {}, [a, b])
 
 
 def _dot_general(parameters: dict, a: Scalars, b: Scalars) -> Scalars:
@@ -126,15 +155,15 @@ def _dot_general(parameters: dict, a: Scalars, b: Scalars) -> Scalars:
   left, right = a.shape[: a.ndim - len(over_a)], b.shape[len(over_b) :]
   a, b = a.reshape(-1, *inner), b.reshape(*inner, -1)
   a, b = a.reshape(a.shape[0], -1), b.reshape(-1, b.shape[-1])
-  products = [_sum([_multiply(x, y) for x, y in zip(r, c, strict=True)]) for r in a for c in b.T]
+  products = [functools.reduce(_add, map(_multiply, r, c)) for r in a for c in b.T]
   return pack(products, (*left, *right))
 
 
-def _reduce_sum(parameters: dict, x: Scalars) -> Scalars:
+def _reduce(combine: Callable[[Any, Any], Array], parameters: dict, x: Scalars) -> Scalars:
   axes = tuple(parameters["axes"])
   kept = [size for axis, size in enumerate(x.shape) if axis not in axes]
   moved = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(int(np.prod(kept)), -1)
-  return pack([_sum(list(row)) for row in moved], tuple(kept))
+  return pack([functools.reduce(combine, row) for row in moved], tuple(kept))
 
 
 def _broadcast_in_dim(parameters: dict, x: Scalars) -> Scalars:
@@ -151,7 +180,7 @@ def _cumsum(parameters: dict, x: Scalars) -> Scalars:
   x = np.moveaxis(x, parameters["axis"], 0).copy()
   for i in range(1, len(x)):
     pairs = zip(x[i - 1].ravel(), x[i].ravel(), strict=True)
-    x[i] = pack([_sum(pair) for pair in pairs], x[i].shape)
+    x[i] = pack([_add(*pair) for pair in pairs], x[i].shape)
   return np.moveaxis(x, 0, parameters["axis"])
 
 
@@ -161,6 +190,18 @@ def _slice(parameters: dict, x: Scalars) -> Scalars:
   return x[tuple(slice(*bound) for bound in bounds)]
 
 
+def _pad(parameters: dict, x: Scalars, value: Scalars) -> Scalars:
+  shape = []
+  for size, (low, high, interior) in zip(x.shape, parameters["padding_config"], strict=True):
+    if low < 0 or high < 0 or interior:
+      raise NotImplementedError("padding within or by less than 0 cannot be written out in scalars")
+    shape.append(size + low + high)
+  padded = pack([value[()]] * int(np.prod(shape)), tuple(shape))
+  starts = (low for low, _, _ in parameters["padding_config"])
+  padded[tuple(slice(low, low + size) for low, size in zip(starts, x.shape, strict=True))] = x
+  return padded
+
+
 def _concatenate(parameters: dict, *operands: Scalars) -> Scalars:
   return np.concatenate(operands, axis=parameters["dimension"])
 
@@ -168,11 +209,14 @@ def _concatenate(parameters: dict, *operands: Scalars) -> Scalars:
 # Movement of elements, and sums over them.
 STRUCTURAL: dict[str, Callable[..., Scalars]] = {
   "dot_general": _dot_general,
-  "reduce_sum": _reduce_sum,
+  "reduce_sum": functools.partial(_reduce, _add),
+  "reduce_prod": functools.partial(_reduce, _multiply),
+  "pad": _pad,
   "cumsum": _cumsum,
   "broadcast_in_dim": _broadcast_in_dim,
   "concatenate": _concatenate,
   "slice": _slice,
+  "reshard": lambda parameters, x: x,  # where a scalar lies is no part of the arithmetic
   "reshape": lambda parameters, x: x.reshape(parameters["new_sizes"]),
   "squeeze": lambda parameters, x: np.squeeze(x, axis=tuple(parameters["dimensions"])),
   "expand_dims": lambda parameters, x: np.expand_dims(x, tuple(parameters["dimensions"])),

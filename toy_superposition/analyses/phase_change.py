@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import placement
+from toy_superposition import placement, unroll
 from toy_superposition.analyses.analysis import (
   CONFIRMED,
   CONTRADICTED,
@@ -22,7 +22,7 @@ from toy_superposition.analyses.analysis import (
 )
 from toy_superposition.errors import UserError
 from toy_superposition.measures import measure
-from toy_superposition.theory import expected_loss, optimum
+from toy_superposition.theory import optimum
 from toy_superposition.theory import phase_change as theory
 from toy_superposition.theory.phase_change import Phase
 from toy_superposition.types import Group
@@ -119,9 +119,13 @@ def _add_optimum(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.D
     best = optimum.global_minimum(density, importance, m)
     return best, measure(best.params, ("feature_norm", "superposition"))
 
-  each = optimum.N_STARTS * expected_loss.working_bytes(n)
   best, measured = placement.map_slices(
-    solve, problems, mesh=mesh, bytes_each=each, budget=memory_budget
+    solve,
+    problems,
+    mesh=mesh,
+    bytes_each=optimum.problem_bytes(n, m),
+    budget=memory_budget,
+    cpu_options=unroll.CPU_OPTIONS,
   )
 
   def on_plane(values, *dims):

@@ -8,7 +8,7 @@ import numpy as np
 
 from toy_superposition.estimators.autodiff import AUTODIFF
 from toy_superposition.estimators.blocked import BLOCKED
-from toy_superposition.estimators.estimator import Estimator, Method
+from toy_superposition.estimators.estimator import Estimator
 from toy_superposition.estimators.exact import EXACT
 from toy_superposition.estimators.fused import FUSED, n_outputs
 from toy_superposition.estimators.sparse import SPARSE
@@ -33,7 +33,7 @@ def choose(spec: Spec, instances: Instance, platform: str) -> str:
     return spec.estimator
   if platform != "cpu":
     return "autodiff"  # nothing was measured there yet
-  if spec.precision == "float32" and n_outputs(spec) <= FUSED_OUTPUTS:
+  if n_outputs(spec) <= FUSED_OUTPUTS and not FUSED.refuses(spec, instances):
     return "fused"
   rare = float(np.max(instances.density)) <= SPARSE_DENSITY
   if spec.n_features >= SPARSE_FEATURES and rare and not SPARSE.refuses(spec, instances):

@@ -1,5 +1,6 @@
 """What a way to the gradient is: the interface that training knows."""
 
+import types
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -33,4 +34,4 @@ class Estimator(NamedTuple):
   # Whether instances are visited one after another (their arrays fill the cache) or vmapped.
   one_by_one: bool = False
   # XLA options for CPU without which the estimator is slow, not wrong.
-  cpu_options: Mapping[str, bool | int | str] = {}
+  cpu_options: Mapping[str, bool | str] = types.MappingProxyType({})

@@ -5,7 +5,11 @@ over the batch by one variadic reduction. The program grows with the number of p
 compile time with it.
 """
 
+from collections.abc import Callable
+
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from toy_superposition import draws, problem, unroll
 from toy_superposition.draws import KeyWords
@@ -14,20 +18,25 @@ from toy_superposition.estimators.estimator import Estimator, Method, Scalar
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Params, Spec
 
+Draws = Float[Array, "draw"]
+
 # Gradient components above which compilation takes minutes.
 MAX_OUTPUTS = 400
-# Lets XLA reorder a sum over the batch, without which it runs one example at a time. NaN and
-# infinities keep their meaning: XLA's fast mathematics honours them unless told otherwise.
-CPU_OPTIONS = {"xla_cpu_enable_fast_math": True}
+
+
+def example_loss(problem: Problem) -> Callable[[Params, Instance, Draws], Scalar]:
+  """Returns the loss of one example as a function of its uniform numbers."""
+
+  def example(params: Params, instance: Instance, u: Draws) -> Scalar:
+    x = problem.features(u, instance)
+    return problem.reduction(problem.example_loss(params, instance, x))
+
+  return example
 
 
 def make(problem: Problem, instances: Instance) -> Method:
   """Returns the gradient of the mean loss over the step's batch, as autodiff defines it."""
-  spec = problem.spec
-
-  def example(params: Params, instance: Instance, u) -> Scalar:
-    x = problem.features(u, instance)
-    return problem.reduction(problem.example_loss(params, instance, x))
+  spec, example = problem.spec, example_loss(problem)
 
   def mean(function, params: Params, instance: Instance, key: KeyWords):
     rows = draws.uniform_rows(spec.generator, key, problem.n_draws, spec.batch_size)
@@ -43,18 +52,25 @@ def make(problem: Problem, instances: Instance) -> Method:
   return Method(gradient, loss, autodiff.make(problem, instances).inputs)
 
 
+def params_of(spec: Spec) -> Params:
+  """Returns the shapes of one instance's parameters."""
+  return jax.eval_shape(problem.make(spec).init, jax.random.key(0))
+
+
 def n_outputs(spec: Spec) -> int:
   """Returns the number of parameters of one instance."""
-  params = jax.eval_shape(problem.make(spec).init, jax.random.key(0))
-  return sum(leaf.size for leaf in jax.tree.leaves(params))
+  return sum(leaf.size for leaf in jax.tree.leaves(params_of(spec)))
 
 
 def refuses(spec: Spec, instances: Instance) -> str:
   """Returns why the step cannot be written out: too large, or an operation without a rule."""
-  del instances
   if (size := n_outputs(spec)) > MAX_OUTPUTS:
     return f"at most {MAX_OUTPUTS} parameters per model, not {size}"
-  return ""
+  one = problem.make(spec)
+  instance = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), instances)
+  u = jax.ShapeDtypeStruct((one.n_draws,), jnp.float32)
+  unknown = unroll.unsupported(jax.grad(example_loss(one)), params_of(spec), instance, u)
+  return f"operations that can be written out in scalars, not {unknown}" if unknown else ""
 
 
 def working_bytes(spec: Spec) -> int:
@@ -63,4 +79,4 @@ def working_bytes(spec: Spec) -> int:
   return 0
 
 
-FUSED = Estimator(refuses, make, working_bytes, cpu_options=CPU_OPTIONS)
+FUSED = Estimator(refuses, make, working_bytes, cpu_options=unroll.CPU_OPTIONS)

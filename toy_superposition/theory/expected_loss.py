@@ -6,11 +6,15 @@ coordinates of each integral are done exactly and the others by Gauss–Legendre
 one coordinate the integrand is a quadratic on either side of the ReLU's kink; along a second one
 that integral is a cubic between the places where the kink enters and leaves the cube. Choosing the
 two coordinates with the largest coefficients leaves a smooth function of the others.
+
+So the loss is a sum over the points of a table that does not depend on the model: an output, a set
+of active features, and a node within a piece of the cube whose edges the model decides. One point
+is a handful of scalar operations, and the sum is one loop (unroll.py).
 """
 
+import functools
 import itertools
-import math
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,37 +22,86 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from toy_superposition import unroll
 from toy_superposition.models import TiedParams
 
 PerFeature = Float[Array, "feature"]
+Scalar = Float[Array, ""]
 MODELS = {"linear": False, "relu_output": True}  # model → whether its output has a ReLU
-MAX_FEATURES = 6  # 2⁶ subsets, at most 6 · 4 · NODES⁴ points each
+MAX_FEATURES = 6  # half a million points
 NODES = 6  # per coordinate beyond two
-ARRAYS = 40  # that the quadrature keeps at once per point of its grid, for planning memory
+# The number of points is a multiple of LANES, and of BLOCK if larger, by points of weight 0.
+LANES = 8  # what is left over of a vectorised loop runs one by one
+BLOCK = 1024  # points that one float32 adds up; the blocks' sums are then added
 # Two Gauss–Legendre nodes are exact up to cubics: on every piece of the two inner coordinates.
 PIECE_NODES = (0.5 - 0.5 / 3**0.5, 0.5 + 0.5 / 3**0.5)
 
 
-def _outer_grid(n_coordinates: int) -> tuple[np.ndarray, np.ndarray]:
-  """Returns (point, coordinate) nodes on the unit cube and their weights."""
+class Point(NamedTuple):
+  """One point of the quadrature: an output feature, a set of active features, and a place.
+
+  The inner coordinates' pieces are [left, right] with left = 0, the lower or the upper break, and
+  right = the lower break, the upper one, or 1; the columns say which by 0 and 1.
+  """
+
+  output: Float[Array, "feature"]  # one-hot: whose error it is
+  active: Float[Array, "feature"]  # 1 where a feature is active
+  outer: Float[Array, "outer"]  # nodes of the coordinates beyond two
+  y_left: Float[Array, "2"]  # of the lower and the upper break
+  y_right: Float[Array, "3"]  # of the lower break, the upper break, and 1
+  y_node: Scalar
+  x_left: Scalar  # of the break
+  x_right: Float[Array, "2"]  # of the break, and 1
+  x_node: Scalar
+  weight: Scalar
+
+
+# (left, right) of the pieces as Point says.
+_Y_PIECES = (((0, 0), (1, 0, 0)), ((1, 0), (0, 1, 0)), ((0, 1), (0, 0, 1)))
+_Y_WHOLE = (((0, 0), (0, 0, 1)),)
+_X_PIECES = ((0, (1, 0)), (1, (0, 1)))
+_X_WHOLE = ((0, (0, 1)),)
+_MIDDLE = (0.5,)
+
+
+@functools.cache
+def points(n_features: int, n_active: int | None = None) -> Float[np.ndarray, "point column"]:
+  """Returns the quadrature's points, fields of Point side by side; `n_active` selects the sets of
+  that size."""
   nodes, weights = np.polynomial.legendre.leggauss(NODES)
-  points = list(itertools.product((nodes + 1) / 2, repeat=n_coordinates))
-  products = [np.prod(w) for w in itertools.product(weights / 2, repeat=n_coordinates)]
-  shape = (NODES**n_coordinates, n_coordinates)
-  return np.array(points, np.float32).reshape(shape), np.array(products, np.float32)
+  n_outer = max(n_features - 2, 0)
+  rows = []
+  for active in itertools.product((0, 1), repeat=n_features):
+    k = sum(active)
+    if n_active is not None and k != n_active:
+      continue
+    y_pieces, y_nodes = (_Y_PIECES, PIECE_NODES) if k >= 2 else (_Y_WHOLE, _MIDDLE)
+    x_pieces, x_nodes = (_X_PIECES, PIECE_NODES) if k >= 1 else (_X_WHOLE, _MIDDLE)
+    inner = list(itertools.product(y_pieces, y_nodes, x_pieces, x_nodes))
+    share = 1 / (len(y_nodes) * len(x_nodes))  # of a piece's length, for each of its nodes
+    for which in itertools.product(range(NODES), repeat=max(k - 2, 0)):
+      idle = [0.5] * (n_outer - len(which))
+      outer = [*((nodes[i] + 1) / 2 for i in which), *idle]
+      weight = share * np.prod([weights[i] / 2 for i in which])
+      for output, ((yl, yr), y, (xl, xr), x) in itertools.product(np.eye(n_features), inner):
+        rows.append([*output, *active, *outer, *yl, *yr, y, xl, *xr, x, weight])
+  spare = [[*rows[0][:-1], 0.0]] * (-len(rows) % (LANES if len(rows) <= BLOCK else BLOCK))
+  return np.array(rows + spare, np.float32)
 
 
-def _pull(size: Array, *vectors: Array) -> list[tuple[Array, Array]]:
-  """Returns each vector's component where `size` is largest, and the vector without it."""
-  largest = jax.nn.one_hot(jnp.argmax(size, axis=-1), size.shape[-1], dtype=bool)
-  pulled = []
-  for v in vectors:  # the first component takes the place of the one pulled
-    rest = jnp.where(largest[..., 1:], v[..., :1], v[..., 1:])
-    pulled.append((jnp.sum(jnp.where(largest, v, 0), axis=-1), rest))
-  return pulled
+def _point(row: Float[Array, "column"], n_features: int) -> Point:
+  """Returns the fields of one row of `points`."""
+  sizes = (n_features, n_features, max(n_features - 2, 0), 2, 3, 1, 1, 2, 1, 1)
+  starts = np.cumsum([0, *sizes])
+  fields = [
+    lax.slice(row, (int(start),), (int(start) + size,))
+    for start, size in zip(starts, sizes, strict=False)
+  ]
+  vectors = (0, 1, 2, 3, 4, 7)
+  return Point(*(f if i in vectors else f.reshape(()) for i, f in enumerate(fields)))
 
 
-def _crossing(slope: Array, offset: Array) -> Array:
+def _crossing(slope: Scalar, offset: Scalar) -> Scalar:
   """Returns where slope · x + offset is 0, moved into [0, 1].
 
   The integrand is continuous there, so the derivative of the place does not enter the gradient.
@@ -57,71 +110,97 @@ def _crossing(slope: Array, offset: Array) -> Array:
   return lax.stop_gradient(jnp.clip(place, 0, 1))
 
 
-def _pieces(*breaks: Array) -> Iterator[tuple[Array, Array]]:
-  """Yields nodes on [0, 1] between the breaks, with their weights."""
-  edges = [jnp.zeros_like(breaks[0]), *breaks, jnp.ones_like(breaks[0])]
-  for low, high in itertools.pairwise(edges):
-    for node in PIECE_NODES:
-      yield low + (high - low) * node, (high - low) / len(PIECE_NODES)
+def _largest_first(size: list[Scalar], *vectors: list[Scalar]) -> None:
+  """Sorts by decreasing `size`, and the elements of `vectors` with it."""
+  for front in range(len(size) - 1):
+    for j in range(front + 1, len(size)):
+      swap = size[j] > size[front]
+      for v in (size, *vectors):
+        v[front], v[j] = jnp.where(swap, v[j], v[front]), jnp.where(swap, v[front], v[j])
 
 
-def _cube_mean(gain: Array, target: Array, bias: Array, relu: bool) -> Array:
-  """Returns the mean over x in the unit cube of (target · x − f(gain · x + bias))².
+def _elements(v: Float[Array, "n"]) -> list[Scalar]:
+  return [lax.index_in_dim(v, i, keepdims=False) for i in range(v.shape[0])]
 
-  `gain` and `target` are (…, coordinate), `bias` is (…); f is ReLU or the identity.
-  """
+
+def _at_point(
+  params: TiedParams, density: PerFeature, importance: PerFeature, point: Point, relu: bool
+) -> Scalar:
+  """Returns what one point adds to the expected loss."""
   f = jax.nn.relu if relu else lambda z: z
-  size = lax.stop_gradient(jnp.abs(gain))
-  (_, size), (gain_x, gain), (target_x, target) = _pull(size, size, gain, target)
-  gain_y = target_y = jnp.zeros_like(gain_x)
-  two = gain.shape[-1] > 0  # whether there is a second coordinate
-  if two:
-    (gain_y, gain), (target_y, target) = _pull(size, gain, target)
+  gains = _elements(((params.W @ point.output) @ params.W) * point.active)
+  targets = _elements(point.output * point.active)
+  # A silent feature comes after all active ones, whatever their gains.
+  size = [
+    jnp.where(active > 0, lax.stop_gradient(jnp.abs(gain)), -1)
+    for active, gain in zip(_elements(point.active), gains, strict=True)
+  ]
+  _largest_first(size, gains, targets)
+  zero = jnp.zeros((), jnp.float32)
+  (gain_x, gain_y), (target_x, target_y) = ((*v, zero)[:2] for v in (gains, targets))
 
-  points, weights = _outer_grid(gain.shape[-1])
-  offset = jnp.einsum("...c,pc->...p", gain, points) + bias[..., None]
-  wanted = jnp.einsum("...c,pc->...p", target, points)
-  gain_x, gain_y = gain_x[..., None], gain_y[..., None]
-  target_x, target_y = target_x[..., None], target_y[..., None]
+  offset, wanted = params.b @ point.output, zero
+  for place, gain, target in zip(_elements(point.outer), gains[2:], targets[2:], strict=True):
+    offset, wanted = offset + gain * place, wanted + target * place
   enters, leaves = _crossing(gain_y, offset), _crossing(gain_y, offset + gain_x)
-  breaks = jnp.minimum(enters, leaves), jnp.maximum(enters, leaves)
-  total = jnp.zeros_like(offset)
-  for y, weight_y in _pieces(*breaks) if two else [(0.0, 1.0)]:
-    offset_y, wanted_y = offset + gain_y * y, wanted + target_y * y
-    for x, weight_x in _pieces(_crossing(gain_x, offset_y)):
-      error = target_x * x + wanted_y - f(gain_x * x + offset_y)
-      total = total + weight_y * weight_x * error**2
-  return total @ weights
+  low, high = jnp.minimum(enters, leaves), jnp.maximum(enters, leaves)
+  (low_left, high_left), (low_right, high_right, one) = map(
+    _elements, (point.y_left, point.y_right)
+  )
+  left = low_left * low + high_left * high
+  length_y = low_right * low + high_right * high + one - left
+  y = left + length_y * point.y_node
+
+  offset, wanted = offset + gain_y * y, wanted + target_y * y
+  place = _crossing(gain_x, offset)
+  break_right, one = _elements(point.x_right)
+  left = point.x_left * place
+  length_x = break_right * place + one - left
+  x = left + length_x * point.x_node
+  error = target_x * x + wanted - f(gain_x * x + offset)
+
+  probability = jnp.prod(jnp.where(point.active > 0, density, 1 - density), axis=0)
+  weight = probability * (importance @ point.output) * point.weight
+  return weight * length_y * length_x * error**2
+
+
+def _sum(function, params, density, importance, rows: np.ndarray):
+  """Returns `function` of (params, density, importance, point) summed over the rows."""
+  n = density.shape[0]
+
+  def at_row(params, density, importance, row):
+    return function(params, density, importance, _point(row, n))
+
+  shape = (-1, BLOCK) if len(rows) > BLOCK else (-1,)
+  columns = [jnp.asarray(column.reshape(shape)) for column in rows.T]
+  return unroll.total(at_row, (params, density, importance), columns)
+
+
+def _check(n_features: int) -> None:
+  if n_features > MAX_FEATURES:
+    raise ValueError(
+      f"expected loss: {n_features} features; at most {MAX_FEATURES} can be enumerated"
+    )
 
 
 def k_sparse_feature_loss(
-  params: TiedParams, density: PerFeature, importance: PerFeature, k: int, *, relu: bool = True
+  params: TiedParams, density: PerFeature, importance: PerFeature, k: int | None, *, relu: bool
 ) -> PerFeature:
   """Returns what inputs with exactly k active features add to each feature's expected loss.
 
   For equal densities this is p^k S^(n−k) L_k of the paper, feature by feature; the paper prints
-  L_0 without the importance, which belongs there.
+  L_0 without the importance, which belongs there. None for k adds all of them up.
+
+  Raises:
+    ValueError: more than MAX_FEATURES features, for which the cost grows beyond use.
   """
   n = density.shape[0]
-  members = np.array(list(itertools.combinations(range(n), k)), np.int32).reshape(
-    math.comb(n, k), k
-  )
-  active = (members[:, :, None] == np.arange(n)).any(axis=1)  # (subset, feature)
-  probability = jnp.prod(jnp.where(active, density[None], 1 - density[None]), axis=1)
-  gain = (params.W.T @ params.W)[:, members]  # (output, subset, coordinate)
-  target = (members[None] == np.arange(n)[:, None, None]).astype(np.float32)
-  bias = jnp.broadcast_to(params.b[:, None], gain.shape[:-1])
-  if k == 0:
-    error = jax.nn.relu(bias) ** 2 if relu else bias**2
-  else:
-    error = _cube_mean(gain, jnp.asarray(target), bias, relu)
-  return importance * (error @ probability)
+  _check(n)
 
+  def of_feature(params, density, importance, point: Point):
+    return point.output * _at_point(params, density, importance, point, relu)
 
-def working_bytes(n_features: int) -> int:
-  """Returns the bytes that the expected loss of one model and its gradient are planned to take."""
-  points = sum(math.comb(n_features, k) * NODES ** max(k - 2, 0) for k in range(n_features + 1))
-  return 4 * ARRAYS * n_features * points
+  return _sum(of_feature, params, density, importance, points(n, k))
 
 
 def expected_feature_loss(
@@ -135,8 +214,21 @@ def expected_feature_loss(
   Raises:
     ValueError: more than MAX_FEATURES features, for which the cost grows beyond use.
   """
+  return k_sparse_feature_loss(params, density, importance, None, relu=relu)
+
+
+def value_and_gradient(
+  params: TiedParams, density: PerFeature, importance: PerFeature, *, relu: bool = True
+) -> tuple[Scalar, TiedParams]:
+  """Returns the expected loss, summed over features, and its gradient, in one pass.
+
+  Raises:
+    ValueError: more than MAX_FEATURES features, for which the cost grows beyond use.
+  """
   n = density.shape[0]
-  if n > MAX_FEATURES:
-    raise ValueError(f"expected loss: {n} features; at most {MAX_FEATURES} can be enumerated")
-  terms = [k_sparse_feature_loss(params, density, importance, k, relu=relu) for k in range(n + 1)]
-  return jnp.sum(jnp.stack(terms), axis=0)
+  _check(n)
+
+  def both(params, density, importance, point: Point):
+    return jax.value_and_grad(_at_point)(params, density, importance, point, relu)
+
+  return _sum(both, params, density, importance, points(n))

@@ -1,31 +1,27 @@
 """The best that any weights and biases can do: the global minimum of the expected loss.
 
 Many starts per problem, all problems in lock step, each start a BFGS descent with one evaluation
-of loss and gradient per iteration: a trial step is either accepted or shortened.
+of loss and gradient per iteration (bfgs.py).
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
-from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from toy_superposition import streams
+from toy_superposition import bfgs, streams
 from toy_superposition.models import TiedParams
 from toy_superposition.theory import expected_loss
 
-Point = Float[Array, "coordinate"]
-
 N_STARTS = 24
 N_ITERATIONS = 150
+MATRICES = 12  # of the Hessian's size that a descent keeps at once, for planning memory
 START_SCALES = (0.7, 0.1)  # standard deviations of weights and biases at the start
 SAME_LOSS = 1e-3  # starts within this relative distance of the best are counted as finding it
-SUFFICIENT_DECREASE = 1e-4  # Armijo's constant
-SHORTEN, LENGTHEN = 0.3, 4.0  # factors on a refused and on an accepted step, at most to 1
-MIN_CURVATURE = 1e-12  # below this, sᵀy is round-off and says nothing about the curvature
 
 
 class Optimum(NamedTuple):
@@ -36,57 +32,28 @@ class Optimum(NamedTuple):
   share_found: Float[Array, "*problem"]  # share of the starts that end within SAME_LOSS
 
 
-class _Descent(NamedTuple):
-  """State of one BFGS descent."""
-
-  x: Point
-  value: Float[Array, ""]
-  gradient: Point
-  inverse_hessian: Float[Array, "coordinate coordinate"]
-  length: Float[Array, ""]  # of the next trial step, as a multiple of the quasi-Newton step
-  unscaled: Bool[Array, ""]  # whether no step has told the size of the Hessian yet
-
-
-def _descend(function: Callable[[Point], tuple[Array, Point]], state: _Descent) -> _Descent:
-  """Returns the state after one trial step; `function` returns value and gradient."""
-  eye = jnp.eye(state.x.shape[0])
-  direction = -state.inverse_hessian @ state.gradient
-  descends = state.gradient @ direction < 0
-  direction = jnp.where(descends, direction, -state.gradient)
-  hessian = jnp.where(descends, state.inverse_hessian, eye)
-  x = state.x + state.length * direction
-  value, gradient = function(x)
-  enough = SUFFICIENT_DECREASE * state.length * (state.gradient @ direction)
-  accepted = value <= state.value + enough
-
-  s, y = x - state.x, gradient - state.gradient
-  curved = s @ y > MIN_CURVATURE
-  curvature = jnp.where(curved, s @ y, 1)
-  # The first update sets the scale: there is no other knowledge of the Hessian's size yet.
-  scale = curvature / jnp.where(curved, y @ y, 1)
-  hessian = jnp.where(state.unscaled & curved, scale * eye, hessian)
-  shear = eye - jnp.outer(s, y) / curvature
-  updated = shear @ hessian @ shear.T + jnp.outer(s, s) / curvature
-  hessian = jnp.where(curved, updated, hessian)
-  longer = jnp.minimum(1, LENGTHEN * state.length)
-  step = _Descent(x, value, gradient, hessian, longer, state.unscaled & ~curved)
-  stay = state._replace(length=SHORTEN * state.length)
-  return jax.tree.map(lambda a, b: jnp.where(accepted, a, b), step, stay)
-
-
 def minimize(
-  function: Callable[[Point], Float[Array, ""]], start: Point, n_iterations: int
-) -> tuple[Point, Float[Array, ""]]:
-  """Returns a local minimum of a smooth function near `start`, and its value.
+  value_and_gradient: Callable[[Any], tuple[Array, Any]], start: Any, n_iterations: int
+) -> tuple[Any, Float[Array, ""]]:
+  """Returns a local minimum of a smooth function of a pytree near `start`, and its value.
 
   Fixed number of evaluations, so that `vmap` over starts wastes none on waiting.
   """
-  both = jax.value_and_grad(function)
-  value, gradient = both(start)
-  length = 0.5 / jnp.maximum(jnp.linalg.norm(gradient), MIN_CURVATURE)
-  state = _Descent(start, value, gradient, jnp.eye(start.shape[0]), length, jnp.array(True))
-  state = lax.fori_loop(0, n_iterations, lambda i, s: _descend(both, s), state)
-  return state.x, state.value
+  descent = bfgs.bfgs()
+
+  def body(_, carry):
+    x, state = carry
+    step, state = descent.update(None, state, x, value_and_gradient=value_and_gradient)
+    return optax.apply_updates(x, step), state
+
+  x, state = lax.fori_loop(0, n_iterations, body, (start, descent.init(start)))
+  return x, state.value
+
+
+def problem_bytes(n_features: int, n_hidden: int, n_starts: int = N_STARTS) -> int:
+  """Returns the bytes that one problem of `global_minimum` is planned to take."""
+  n_coordinates = n_features * (n_hidden + 1)
+  return 4 * MATRICES * n_starts * n_coordinates**2
 
 
 def global_minimum(
@@ -112,14 +79,10 @@ def global_minimum(
   )
 
   def descend(start: TiedParams, density: Array, importance: Array):
-    flat, unravel = ravel_pytree(start)
+    def both(params: TiedParams):
+      return expected_loss.value_and_gradient(params, density, importance, relu=relu)
 
-    def loss(x):
-      feature_loss = expected_loss.expected_feature_loss(unravel(x), density, importance, relu=relu)
-      return jnp.sum(feature_loss, axis=0)
-
-    x, value = minimize(loss, flat, n_iterations)
-    return unravel(x), value
+    return minimize(both, start, n_iterations)
 
   def best(density: Array, importance: Array):
     params, value = jax.vmap(descend, in_axes=(0, None, None))(starts, density, importance)
