@@ -365,23 +365,6 @@ def three_features() -> Solved:
   return Solved([2, 3, 10, 0.3], [0.3, 0.05, 0.8, 0.35], 3)
 
 
-def test_minimize_finds_the_minimum_of_a_quadratic_and_of_rosenbrock_s_function():
-  curvature, centre = jnp.array([1.0, 10, 100]), jnp.array([1.0, -2, 3])
-
-  def quadratic(x):
-    return 0.5 * jnp.sum(curvature * (x - centre) ** 2, axis=0)
-
-  def rosenbrock(x):
-    return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
-
-  x, value = optimum.minimize(quadratic, jnp.zeros(3), 40)
-  np.testing.assert_allclose(x, centre, atol=1e-3)
-  assert float(value) < 1e-6 * float(quadratic(jnp.zeros(3)))
-  x, value = optimum.minimize(rosenbrock, jnp.array([-1.2, 1]), 150)
-  np.testing.assert_allclose(x, 1, atol=1e-2)
-  assert float(value) == pytest.approx(float(rosenbrock(x)), abs=1e-9)
-
-
 def test_the_optimum_s_extra_feature_enters_superposition_abruptly_at_the_true_boundary():
   solved = two_features()
   inside = solved.pick(KNOWN_R, INSIDE * KNOWN_P)

@@ -39,7 +39,7 @@ def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False)
   another place.
   """
   jax.config.update("jax_default_matmul_precision", "highest")
-  if compilation_cache and not jax.config.jax_compilation_cache_dir:
+  if compilation_cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     folder = cache_folder()
     with contextlib.suppress(OSError):  # a cache is a convenience
       folder.mkdir(parents=True, exist_ok=True)

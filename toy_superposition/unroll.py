@@ -42,6 +42,8 @@ ELEMENTWISE = frozenset(
 def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence[Array]) -> Any:
   """Returns function(*arguments, column) summed over the columns of `rows`.
 
+  Its gradient with respect to the arguments, if they are floating point, is a sum of the same kind.
+
   Args:
     function: from pytrees of small arrays and a vector, with one element per row, to a pytree of
       small arrays; traced once.
@@ -49,9 +51,14 @@ def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence
     rows: arrays of one shape, a column at each of its positions. With two axes every sum is taken
       over the last one first: long sums lose fewer digits in blocks.
   """
-  flat = jax.tree.leaves(tuple(arguments))
+  return _total(function, tuple(arguments), tuple(rows))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _total(function: Callable[..., Any], arguments: tuple, rows: tuple) -> Any:
+  flat = jax.tree.leaves(arguments)
   column = jax.ShapeDtypeStruct((len(rows),), rows[0].dtype)
-  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tuple(arguments))
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
   closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes, column)
   values = jaxprs.evaluate(
     closed, [*map(split, flat), pack(rows, (len(rows),))], lambda x: split(np.asarray(x)), _apply
@@ -66,6 +73,23 @@ def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence
     leaves.append(join(pack(sums[used : used + value.size], value.shape)))
     used += value.size
   return jax.tree.unflatten(jax.tree.structure(out), leaves)
+
+
+def _total_forward(function: Callable[..., Any], arguments: tuple, rows: tuple) -> tuple:
+  return _total(function, arguments, rows), (arguments, rows)
+
+
+def _total_backward(function: Callable[..., Any], saved: tuple, cotangent: Any) -> tuple:
+  arguments, rows = saved
+
+  def pulled_back(cotangent, *operands):
+    *arguments, column = operands
+    return jax.vjp(lambda *arguments: function(*arguments, column), *arguments)[1](cotangent)
+
+  return total(pulled_back, (cotangent, *arguments), rows), tuple(map(jnp.zeros_like, rows))
+
+
+_total.defvjp(_total_forward, _total_backward)
 
 
 def unsupported(function: Callable[..., Any], *arguments: Any) -> str:
@@ -87,7 +111,7 @@ def unsupported(function: Callable[..., Any], *arguments: Any) -> str:
   return unknown[0] if unknown else ""
 
 
-def split(x: Array) -> Scalars:
+def split(x: Any) -> Scalars:
   """Returns the elements of an array as scalars."""
   return pack([x[i] for i in np.ndindex(x.shape)], x.shape)
 
@@ -120,7 +144,7 @@ def _apply(equation: core.JaxprEqn, operands: list[Scalars]) -> list[Scalars]:
   if name in STRUCTURAL:
     return [STRUCTURAL[name](equation.params, *operands)]
   if name in ELEMENTWISE:
-    shape = equation.outvars[0].aval.shape
+    shape = equation.outvars[0].aval.shape  # type: ignore[attr-defined]
     return [_elementwise(equation.primitive, equation.params, operands, shape)]
   raise NotImplementedError(f"{name} cannot be written out in scalars")
 
@@ -195,7 +219,7 @@ def _pad(parameters: dict, x: Scalars, value: Scalars) -> Scalars:
   for size, (low, high, interior) in zip(x.shape, parameters["padding_config"], strict=True):
     if low < 0 or high < 0 or interior:
       raise NotImplementedError("padding within or by less than 0 cannot be written out in scalars")
-    shape.append(size + low + high)
+    shape.append(int(size + low + high))
   padded = pack([value[()]] * int(np.prod(shape)), tuple(shape))
   starts = (low for low, _, _ in parameters["padding_config"])
   padded[tuple(slice(low, low + size) for low, size in zip(starts, x.shape, strict=True))] = x

@@ -184,7 +184,12 @@ def _check(n_features: int) -> None:
 
 
 def k_sparse_feature_loss(
-  params: TiedParams, density: PerFeature, importance: PerFeature, k: int | None, *, relu: bool
+  params: TiedParams,
+  density: PerFeature,
+  importance: PerFeature,
+  k: int | None,
+  *,
+  relu: bool = True,
 ) -> PerFeature:
   """Returns what inputs with exactly k active features add to each feature's expected loss.
 
