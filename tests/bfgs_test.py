@@ -1,5 +1,7 @@
 """BFGS with one evaluation per step, on functions whose minima are known."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -97,8 +99,8 @@ def test_trained_on_the_exact_loss_the_best_of_ten_is_the_true_optimum():
     10, of=small.spec(n_features=2, n_hidden=1, estimator="exact", optimizer="bfgs", steps=120)
   )
   one = group.instances
-  same = one.replace(
-    density=np.full_like(one.density, 0.2), importance=np.ones_like(one.importance)
+  same = dataclasses.replace(
+    one, density=np.full_like(one.density, 0.2), importance=np.ones_like(one.importance)
   )
   losses = small.run(group._replace(instances=same), [120])[-1].losses
   best = optimum.global_minimum(jnp.asarray(same.density[:1]), jnp.asarray(same.importance[:1]), 1)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,15 +27,16 @@ NO_THEORY = ["--config.analysis=none", "--config.figures=()"]
 LONG = [CONFIG, *GRID, *NO_THEORY, "--config.train.batch_size=16", "--config.train.steps=20000"]
 LONG += ["--config.run.log_every=500", "--config.run.checkpoint_seconds=0", "--cpu_devices=1"]
 LOG_LINE = re.compile(r"\d\d:\d\d:\d\d ")
+CACHE = tempfile.TemporaryDirectory()  # of compiled programs, instead of the user's
 PATIENCE = 120  # seconds; a run here takes some seconds on an idle machine
 
 
-def start(*arguments, cwd=ROOT, module="main", limits=()) -> subprocess.Popen:
+def start(*arguments, cwd=ROOT, module="main", limits=(), env=None) -> subprocess.Popen:
   """Starts the program; `limits` are (resource, number) to be set before it does anything."""
   process = subprocess.Popen(
     [sys.executable, "-m", f"toy_superposition.{module}", *map(str, arguments)],
     cwd=cwd,
-    env=os.environ | {"PYTHONPATH": str(ROOT)},
+    env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {"JAX_COMPILATION_CACHE_DIR": CACHE.name}),
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
@@ -174,7 +176,8 @@ def test_a_run_prints_what_it_found_and_every_file_it_wrote(finished):
   written = [line for line in done.stdout.splitlines() if line.startswith("runs/")]
   assert len(written) == 3
   assert all((folder / path).stat().st_size > 1000 for path in written)
-  assert all(LOG_LINE.match(line) for line in done.stderr.splitlines())
+  lines = [line for line in done.stderr.splitlines() if "font_manager" not in line]  # matplotlib's
+  assert all(LOG_LINE.match(line) for line in lines)
 
 
 def test_a_finished_run_is_not_repeated_and_its_figures_are_drawn_again(finished, tmp_path):
@@ -297,7 +300,8 @@ def test_truncated_results_are_reported_in_one_line_and_made_anew(uninterrupted,
   assert str(workdir / "results.nc") in line and "damaged" in line
   done = succeed(*LONG, f"--workdir={workdir}")
   assert [str(workdir / "results.nc") in line for line in done.stderr.splitlines()].count(True) == 1
-  assert all(LOG_LINE.match(line) for line in done.stderr.splitlines())
+  lines = [line for line in done.stderr.splitlines() if "font_manager" not in line]  # matplotlib's
+  assert all(LOG_LINE.match(line) for line in lines)
   assert_same_bits(workdir, uninterrupted)
   assert metrics(workdir) == metrics(uninterrupted)
 
@@ -487,3 +491,31 @@ def test_report_of_an_unfinished_run_is_one_line(interrupted):
   line = only_line(run(f"--workdir={workdir}", module="report"))
   assert str(workdir / "results.nc") in line and "finished" in line
   assert tree(workdir) == before
+
+
+def test_compiled_programs_are_kept_for_the_next_run_unless_told_not_to(tmp_path):
+  cache = tmp_path / "cache"
+  env = {"XDG_CACHE_HOME": str(cache)}
+  run_here = [*TINY, *NO_THEORY, "--overwrite", f"--workdir={tmp_path / 'run'}"]
+  succeed(*run_here, "--nocompilation_cache", env=env)
+  assert not (cache / "toy_superposition").exists()
+
+  def entries() -> set[Path]:
+    return set((cache / "toy_superposition").glob("xla-*/*-cache"))
+
+  succeed(*run_here, env=env)
+  kept = entries()
+  assert kept
+  before = results.load(tmp_path / "run")[0]
+  succeed(*run_here, env=env)
+  assert entries() == kept  # nothing was compiled anew
+  assert results.load(tmp_path / "run")[0].equals(before)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+  occupied = tmp_path / "file"
+  occupied.touch()
+  env = {"XDG_CACHE_HOME": str(occupied), "MPLCONFIGDIR": str(tmp_path)}
+  done = succeed(*TINY, *NO_THEORY, f"--workdir={tmp_path / 'run'}", env=env)
+  lines = [line for line in done.stderr.splitlines() if "font_manager" not in line]  # matplotlib's
+  assert all(LOG_LINE.match(line) for line in lines)

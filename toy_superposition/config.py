@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from toy_superposition import analyses, figures, sweep
+from toy_superposition import analyses, combinations, figures, sweep
 from toy_superposition.distributions import DISTRIBUTIONS
-from toy_superposition.draws import GENERATORS, MAX_WORDS
-from toy_superposition.errors import UserError
+from toy_superposition.draws import GENERATORS
+from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.estimators.blocked import PRECISIONS
 from toy_superposition.evaluation import EVALUATIONS
@@ -22,7 +22,7 @@ from toy_superposition.objective import REDUCTIONS, TARGETS
 from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES
 from toy_superposition.profiles import PROFILES
 from toy_superposition.sweep import Axis
-from toy_superposition.types import Group, Instance, Spec
+from toy_superposition.types import Group
 
 SCALES = ("linear", "log", "points", "restarts")
 # Field → the names that it may hold.
@@ -123,17 +123,15 @@ def resolve(config: ConfigDict) -> Experiment:
   for name in values["figures"]:
     wanted = figures.FIGURES[name].analysis
     if wanted and wanted != values["analysis"]:
-      raise _error("figures", name, f"with config.analysis={wanted!r} only")
+      raise not_allowed("figures", name, f"with config.analysis={wanted!r} only")
   groups = tuple(sweep.make_groups(values, axes))
-  for group in groups:
-    _check_group(group)
-  _check_combinations(values, groups)
+  combinations.check(values, groups)
   measures, drawn = tuple(values["measures"]), tuple(values["figures"])
   if values["analysis"] != "none":
     analysis = analyses.ANALYSES[values["analysis"]]
     missing = [name for name in analysis.measures if name not in measures]
     if missing:
-      raise _error("measures", measures, f"{', '.join(missing)} too, for the analysis")
+      raise not_allowed("measures", measures, f"{', '.join(missing)} too, for the analysis")
     analysis.check(values, [axis.name for axis in axes], groups)
   return Experiment(values["name"], values, axes, groups, measures, drawn)
 
@@ -142,10 +140,6 @@ def nearest(name: object, allowed: Collection[str]) -> str:
   """Returns "; did you mean 'x'?" with the allowed name nearest to `name`, or nothing."""
   close = difflib.get_close_matches(str(name), list(allowed), n=1)
   return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _error(field: str, value: object, allowed: str) -> UserError:
-  return UserError(f"config.{field}: {value!r} is not allowed; allowed: {allowed}")
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -169,12 +163,12 @@ def _check_fields(values: Mapping[str, Any]) -> None:
 def _check_name(field: str, name: object) -> None:
   text = name if isinstance(name, str) else ""
   if not text or not all(c.isalnum() or c in "-_." for c in text) or text.startswith("."):
-    raise _error(field, name, "letters, digits, '-', '_' and '.', not empty")
+    raise not_allowed(field, name, "letters, digits, '-', '_' and '.', not empty")
 
 
 def _check_choice(field: str, name: object, allowed: Collection[str]) -> None:
   if not isinstance(name, str) or name not in allowed:
-    raise _error(field, name, ", ".join(allowed) + nearest(name, allowed))
+    raise not_allowed(field, name, ", ".join(allowed) + nearest(name, allowed))
 
 
 def _check_value(field: str, value: Any) -> None:
@@ -184,21 +178,21 @@ def _check_value(field: str, value: Any) -> None:
   elif field in INTEGERS:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not INTEGERS[field] <= value <= MAX_INTEGER:
-      raise _error(field, value, f"an integer ≥ {INTEGERS[field]}, below 2³¹")
+      raise not_allowed(field, value, f"an integer ≥ {INTEGERS[field]}, below 2³¹")
   elif field in NUMBERS:
     low, high, closed_low, closed_high = NUMBERS[field]
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     inside = number and (low <= value if closed_low else low < value)
     if not inside or not (value <= high if closed_high else value < high):
       interval = f"{'[' if closed_low else '('}{low}, {high}{']' if closed_high else ')'}"
-      raise _error(field, value, f"a number in {interval}")
+      raise not_allowed(field, value, f"a number in {interval}")
   elif field == "run.tensorboard" and not isinstance(value, bool):
-    raise _error(field, value, "True or False")
+    raise not_allowed(field, value, "True or False")
   elif field in ("axes", "measures", "figures"):
     if not isinstance(value, tuple | list) or not all(isinstance(name, str) for name in value):
-      raise _error(field, value, "a tuple of names")
+      raise not_allowed(field, value, "a tuple of names")
     if len(set(value)) < len(value):
-      raise _error(field, value, "each name once")
+      raise not_allowed(field, value, "each name once")
 
 
 def _axis(name: str, values: Mapping[str, Any]) -> Axis:
@@ -212,16 +206,16 @@ def _axis(name: str, values: Mapping[str, Any]) -> Axis:
     defined = {key.split(".")[1] for key in values if key.startswith("axis.")}
     if name not in defined:
       there = ", ".join(sorted(defined)) or "names of entries in config.axis"
-      raise _error("axes", name, there + nearest(name, defined))
-    raise _error(f"axis.{name}", {}, "an axis made by configs/base.py")
+      raise not_allowed("axes", name, there + nearest(name, defined))
+    raise not_allowed(f"axis.{name}", {}, "an axis made by configs/base.py")
   _check_name("axes", name)
   if name in RESERVED:
-    raise _error("axes", name, f"any name but {', '.join(sorted(RESERVED))}")
+    raise not_allowed("axes", name, f"any name but {', '.join(sorted(RESERVED))}")
   where = f"axis.{name}"
   _check_choice(f"{where}.scale", entry.get("scale"), SCALES)
   if entry["scale"] == "restarts":
     if entry.get("field", "") != "":
-      raise _error(f"{where}.field", entry["field"], "'', since restarts set no field")
+      raise not_allowed(f"{where}.field", entry["field"], "'', since restarts set no field")
     return Axis(name, "", tuple(range(_count(f"{where}.num", entry.get("num")))))
   fields = (*sweep.INSTANCE_FIELDS, *sweep.SPEC_FIELDS.values())
   _check_choice(f"{where}.field", entry.get("field"), fields)
@@ -235,7 +229,7 @@ def _axis(name: str, values: Mapping[str, Any]) -> Axis:
     except UserError as error:
       raise UserError(f"config.{where} sets {str(error).removeprefix('config.')}") from None
   if len(set(points)) < len(points):
-    raise _error(where, points, "each point once")
+    raise not_allowed(where, points, "each point once")
   return Axis(name, field, tuple(points))
 
 
@@ -244,22 +238,22 @@ def _points(where: str, entry: Mapping[str, Any]) -> list[Any]:
   if entry["scale"] == "points":
     points = entry.get("points")
     if not isinstance(points, tuple | list) or not points:
-      raise _error(f"{where}.points", points, "at least one point, as a tuple")
+      raise not_allowed(f"{where}.points", points, "at least one point, as a tuple")
     return list(points)
   num = _count(f"{where}.num", entry.get("num"))
   for end in ("start", "stop"):
     value = entry.get(end)
     if not isinstance(value, int | float) or not math.isfinite(value):
-      raise _error(f"{where}.{end}", value, "a finite number")
+      raise not_allowed(f"{where}.{end}", value, "a finite number")
     if entry["scale"] == "log" and value <= 0:
-      raise _error(f"{where}.{end}", value, "a number > 0 on a logarithmic axis")
+      raise not_allowed(f"{where}.{end}", value, "a number > 0 on a logarithmic axis")
   spaced = np.geomspace if entry["scale"] == "log" else np.linspace
   return spaced(entry["start"], entry["stop"], num).tolist()
 
 
 def _count(where: str, num: Any) -> int:
   if not isinstance(num, int) or isinstance(num, bool) or not 1 <= num <= MAX_POINTS:
-    raise _error(where, num, f"an integer ≥ 1 (at least one point), at most {MAX_POINTS}")
+    raise not_allowed(where, num, f"an integer ≥ 1 (at least one point), at most {MAX_POINTS}")
   return num
 
 
@@ -267,64 +261,6 @@ def _check_axes(axes: tuple[Axis, ...]) -> None:
   fields = [axis.field for axis in axes if axis.field]
   for field in fields:
     if fields.count(field) > 1:
-      raise _error("axes", [a.name for a in axes], f"one axis only that sets {field}")
+      raise not_allowed("axes", [a.name for a in axes], f"one axis only that sets {field}")
   if math.prod(len(axis.points) for axis in axes) > MAX_INTEGER:
-    raise _error("axes", [a.name for a in axes], "fewer than 2³¹ instances in all")
-
-
-def _check_group(group: Group) -> None:
-  """Checks what the profiles made of the numbers: every feature of every instance."""
-  rates = group.instances.learning_rate
-  if not np.isfinite(rates).all():
-    raise _error("train.learning_rate", float(rates.max()), "numbers that float32 can hold")
-  rules = (("density", 1.0, "0 to 1"), ("importance", math.inf, "finite numbers ≥ 0"))
-  for field, high, allowed in rules:
-    values = getattr(group.instances, field)
-    bad = ~((values >= 0) & (values <= high) & np.isfinite(values))
-    if bad.any():
-      row, feature = np.argwhere(bad)[0]
-      raise UserError(
-        f"config.{field}: profile, base and ratio give {values[row, feature]:g} for feature "
-        f"{feature} of instance {group.instances.index[row]}; allowed: {allowed}"
-      )
-
-
-def _check_combinations(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
-  """Checks fields against each other, for every group."""
-  for spec, instances, _ in groups:
-    _check_draws(spec, instances)
-    if reason := _refusal(spec, instances):
-      raise _error("train.estimator", spec.estimator, reason)
-    if spec.precision != "float32" and spec.estimator != "blocked":
-      raise _error("train.precision", spec.precision, "with config.train.estimator='blocked' only")
-    if values["evaluation.method"] == "exact" and (
-      reason := ESTIMATORS["exact"].refuses(spec, instances)
-    ):
-      raise _error("evaluation.method", "exact", f"sampled: exact needs {reason}")
-
-
-def _refusal(spec: Spec, instances: Instance) -> str:
-  """Returns why the Spec's estimator does not do, or nothing."""
-  if spec.optimizer == "bfgs" and spec.estimator != "exact":
-    return "exact: config.train.optimizer='bfgs' needs a loss without noise"
-  if spec.estimator == "auto":
-    return ""
-  reason = ESTIMATORS[spec.estimator].refuses(spec, instances)
-  return f"others: {spec.estimator} needs {reason}" if reason else ""
-
-
-def _check_draws(spec: Spec, instances: Instance) -> None:
-  """Checks that the distribution exists at these sizes and densities."""
-  distribution = DISTRIBUTIONS[spec.distribution]
-  if distribution.in_sets and spec.n_features % spec.set_size:
-    raise _error("data.set_size", spec.set_size, f"a divisor of {spec.n_features} features")
-  n_words = distribution.n_draws(spec.n_features, spec.set_size) * spec.batch_size
-  if n_words > MAX_WORDS:
-    raise _error("train.batch_size", spec.batch_size, f"at most {MAX_WORDS} draws, not {n_words}")
-  if distribution.exclusive:
-    sums = instances.density.reshape(len(instances.density), -1, spec.set_size).sum(axis=2)
-    if sums.max() > 1 + 1e-6:
-      raise UserError(
-        f"config.density: {spec.distribution} has at most one active feature in a set, but the "
-        f"densities of a set add up to {sums.max():g}; allowed: sums up to 1"
-      )
+    raise not_allowed("axes", [a.name for a in axes], "fewer than 2³¹ instances in all")

@@ -1,0 +1,81 @@
+"""Fields of a config that are right by themselves, checked against each other."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition.draws import MAX_WORDS
+from toy_superposition.errors import UserError, not_allowed
+from toy_superposition.estimators import ESTIMATORS
+from toy_superposition.types import Group, Instance, Spec
+
+
+def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
+  """Checks fields against each other, for every group.
+
+  Raises:
+    UserError: names the field, the value found, and what is allowed beside the others.
+  """
+  for group in groups:
+    spec, instances = group.spec, group.instances
+    _check_values(group)
+    _check_draws(spec, instances)
+    if reason := _refusal(spec, instances):
+      raise not_allowed("train.estimator", spec.estimator, reason)
+    if spec.precision != "float32" and spec.estimator != "blocked":
+      raise not_allowed(
+        "train.precision", spec.precision, "with config.train.estimator='blocked' only"
+      )
+    if values["evaluation.method"] == "exact" and (
+      reason := ESTIMATORS["exact"].refuses(spec, instances)
+    ):
+      raise not_allowed("evaluation.method", "exact", f"sampled: exact needs {reason}")
+
+
+def _check_values(group: Group) -> None:
+  """Checks what the profiles made of the numbers: every feature of every instance."""
+  rates = group.instances.learning_rate
+  if not np.isfinite(rates).all():
+    raise not_allowed("train.learning_rate", float(rates.max()), "numbers that float32 can hold")
+  rules = (("density", 1.0, "0 to 1"), ("importance", math.inf, "finite numbers ≥ 0"))
+  for field, high, allowed in rules:
+    values = getattr(group.instances, field)
+    bad = ~((values >= 0) & (values <= high) & np.isfinite(values))
+    if bad.any():
+      row, feature = np.argwhere(bad)[0]
+      raise UserError(
+        f"config.{field}: profile, base and ratio give {values[row, feature]:g} for feature "
+        f"{feature} of instance {group.instances.index[row]}; allowed: {allowed}"
+      )
+
+
+def _refusal(spec: Spec, instances: Instance) -> str:
+  """Returns why the Spec's estimator does not do, or nothing."""
+  if spec.optimizer == "bfgs" and spec.estimator != "exact":
+    return "exact: config.train.optimizer='bfgs' needs a loss without noise"
+  if spec.estimator == "auto":
+    return ""
+  reason = ESTIMATORS[spec.estimator].refuses(spec, instances)
+  return f"others: {spec.estimator} needs {reason}" if reason else ""
+
+
+def _check_draws(spec: Spec, instances: Instance) -> None:
+  """Checks that the distribution exists at these sizes and densities."""
+  distribution = DISTRIBUTIONS[spec.distribution]
+  if distribution.in_sets and spec.n_features % spec.set_size:
+    raise not_allowed("data.set_size", spec.set_size, f"a divisor of {spec.n_features} features")
+  n_words = distribution.n_draws(spec.n_features, spec.set_size) * spec.batch_size
+  if n_words > MAX_WORDS:
+    raise not_allowed(
+      "train.batch_size", spec.batch_size, f"at most {MAX_WORDS} draws, not {n_words}"
+    )
+  if distribution.exclusive:
+    sums = instances.density.reshape(len(instances.density), -1, spec.set_size).sum(axis=2)
+    if sums.max() > 1 + 1e-6:
+      raise UserError(
+        f"config.density: {spec.distribution} has at most one active feature in a set, but the "
+        f"densities of a set add up to {sums.max():g}; allowed: sums up to 1"
+      )
