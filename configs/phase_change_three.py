@@ -4,7 +4,7 @@ Paper: "Toy Models of Superposition", section "Superposition as a Phase Change".
 Importances (1, 1, r), one density p. When the extra feature, the third, matters more than the
 others it always has a dimension of its own, and it is the two others that are superposed or not.
 
-  python -m toy_superposition.main --config=configs/phase_change_three.py         16 × 16 × 10
+  python -m toy_superposition.main --config=configs/phase_change_three.py         32 × 32 × 10
   python -m toy_superposition.main --config=configs/phase_change_three.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change_three.py:full   100 × 100 × 10
 
@@ -18,18 +18,20 @@ Settings as for phase_change.py, which says why.
 
 from configs import base, phase_change
 
-SIZES = {"": (16, 10, 2000), "quick": (8, 12, 1000), "full": (100, 10, 2000)}
+# variant: (points per axis, restarts, steps, batch size)
+SIZES = {"": (32, 10, 2000, 256), "quick": (8, 12, 1000, 256), "full": (100, 10, 10_000, 1024)}
 
 
 def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick, full or nothing."""
   variant = base.choose(variant, ("quick", "full"))
-  num, n_restarts, steps = SIZES[variant]
+  num, n_restarts, steps, batch_size = SIZES[variant]
   config = phase_change.get_config()
   config.name = "_".join(filter(None, ("phase_change_three", variant)))
   config.model.n_features = 3
   config.model.n_hidden = 2
   config.train.steps = steps
+  config.train.batch_size = batch_size
   config.axis.relative_importance.num = num
   config.axis.density.num = num
   config.axis.restart.num = n_restarts

@@ -89,3 +89,5 @@ OPTIMIZERS: dict[str, Callable[[Spec, optax.ScalarOrSchedule], optax.GradientTra
   "sgd": sgd,
   "bfgs": quasi_newton,
 }
+# Those that evaluate the loss at points of their own choice instead of being given gradients.
+SEARCHING = ("bfgs",)

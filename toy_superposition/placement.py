@@ -94,6 +94,12 @@ def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
   )
 
 
+def at_most(mesh: Mesh, n_instances: int) -> Mesh:
+  """Returns a mesh of no more devices than instances: another device would train a copy, and on
+  CPU take the cores that the others' matrix products can use."""
+  return make_mesh(list(mesh.devices.flat)[:n_instances])
+
+
 def sharding(mesh: Mesh) -> NamedSharding:
   """Returns the sharding of every leaf with a leading instance axis."""
   return NamedSharding(mesh, PartitionSpec("instance"))

@@ -15,7 +15,7 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from toy_superposition import draws, placement, streams
+from toy_superposition import draws, optimizers, placement, streams
 from toy_superposition.estimators import ESTIMATORS, choose
 from toy_superposition.estimators.estimator import Method
 from toy_superposition.problem import Problem
@@ -38,10 +38,10 @@ def train_step(
   def gradient(params: Params):
     return method.gradient(params, instance, key)
 
-  # An optimizer that evaluates at points of its own choice ignores `gradients`, and the compiler
-  # then drops their computation.
+  searches = problem.spec.optimizer in optimizers.SEARCHING
+  gradients = None if searches else gradient(state.params)[1]
   updates, opt_state = problem.optimizer(instance).update(
-    gradient(state.params)[1], state.opt_state, state.params, value_and_gradient=gradient
+    gradients, state.opt_state, state.params, value_and_gradient=gradient
   )
   return TrainState(params=optax.apply_updates(state.params, updates), opt_state=opt_state)
 
@@ -180,12 +180,13 @@ def run(
     problem: made from group.spec.
     group: the instances; they are trained in slices that fit the memory budget.
     borders: increasing step counts, from `start`'s step (or 0) to at most spec.steps.
-    mesh: devices to spread the instances over.
+    mesh: devices to spread the instances over, as many as there are instances at most.
     memory_budget: bytes that one slice may take on all devices together.
     start: step and state, in the form of Snapshot.state, to continue from.
     on_compiled: called once with the program and the number of slices, before the first step.
   """
   n_instances = len(group.instances.index)
+  mesh = placement.at_most(mesh, n_instances)
   each = instance_bytes(group.spec, group.instances, mesh.devices.flat[0].platform)
   parts = placement.slices(n_instances, mesh.size, each, memory_budget)
   shard = placement.sharding(mesh)

@@ -150,7 +150,7 @@ def _apply(equation: core.JaxprEqn, operands: list[Scalars]) -> list[Scalars]:
 
 
 def _elementwise(primitive, parameters: dict, operands: list[Scalars], shape) -> Scalars:
-  wide = [np.broadcast_to(x, shape) if x.ndim == 0 else x for x in operands]
+  wide = [np.broadcast_to(x, shape) for x in operands]
   return pack(
     [_bind(primitive, parameters, [x[i] for x in wide]) for i in np.ndindex(shape)], shape
   )
@@ -208,6 +208,11 @@ def _cumsum(parameters: dict, x: Scalars) -> Scalars:
   return np.moveaxis(x, 0, parameters["axis"])
 
 
+def _iota(parameters: dict) -> Scalars:
+  shape, axis = parameters["shape"], parameters["dimension"]
+  return split(np.indices(shape, parameters["dtype"])[axis])
+
+
 def _slice(parameters: dict, x: Scalars) -> Scalars:
   strides = parameters["strides"] or (1,) * x.ndim
   bounds = zip(parameters["start_indices"], parameters["limit_indices"], strides, strict=True)
@@ -240,6 +245,7 @@ STRUCTURAL: dict[str, Callable[..., Scalars]] = {
   "broadcast_in_dim": _broadcast_in_dim,
   "concatenate": _concatenate,
   "slice": _slice,
+  "iota": _iota,
   "reshard": lambda parameters, x: x,  # where a scalar lies is no part of the arithmetic
   "reshape": lambda parameters, x: x.reshape(parameters["new_sizes"]),
   "squeeze": lambda parameters, x: np.squeeze(x, axis=tuple(parameters["dimensions"])),

@@ -4,11 +4,15 @@ For models whose batch fills a core's cache. The products may be done in bfloat1
 float32: for processors and accelerators with units for it.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array
 
-from toy_superposition import jaxprs
+from toy_superposition import jaxprs, placement
 from toy_superposition.draws import KeyWords
 from toy_superposition.estimators import autodiff
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
@@ -22,33 +26,47 @@ def make(problem: Problem, instances: Instance) -> Method:
   """Returns the gradient of the mean loss over the step's batch, as autodiff defines it."""
   spec = problem.spec
   block = block_size(spec)
-  of_block = PRECISIONS[spec.precision](problem.loss)
+  loss_of_block = PRECISIONS[spec.precision](problem.loss)
   gradient_of_block = PRECISIONS[spec.precision](jax.grad(problem.loss))
 
-  def over_blocks(function, zero, instance: Instance, key: KeyWords):
-    def body(number, total):
-      x = problem.sample(key, instance, spec.batch_size, number * block, block)
-      return jax.tree.map(jnp.add, total, function(x))
+  def over_blocks(function, params: Params, instance: Instance, key: KeyWords):
+    def of_block(first: Array):
+      x = problem.sample(key, instance, spec.batch_size, first, block)
+      return function(params, instance, x)
 
-    n_blocks = spec.batch_size // block
-    total = lax.fori_loop(0, n_blocks, body, zero)
-    return jax.tree.map(lambda leaf: leaf / n_blocks, total)
+    return mean_over_blocks(of_block, spec.batch_size, block)
 
   def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
-    zero = jnp.float32(0)
-    return over_blocks(lambda x: of_block(params, instance, x), zero, instance, key)
+    return over_blocks(loss_of_block, params, instance, key)
 
   def gradient(params: Params, instance: Instance, key: KeyWords):
-    zero = jax.tree.map(jnp.zeros_like, params)
-    return None, over_blocks(lambda x: gradient_of_block(params, instance, x), zero, instance, key)
+    return None, over_blocks(gradient_of_block, params, instance, key)
 
   return Method(gradient, loss, autodiff.make(problem, instances).inputs)
+
+
+def mean_over_blocks(function: Callable[[Array], Any], batch_size: int, block: int) -> Any:
+  """Returns the mean of a pytree-valued function of a block's first example, over the blocks."""
+  n_blocks = batch_size // block
+
+  def add(number, total):
+    return jax.tree.map(jnp.add, total, function(number * block))
+
+  shapes = jax.eval_shape(function, jax.ShapeDtypeStruct((), jnp.int32))
+  zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+  total = lax.fori_loop(0, n_blocks, add, zero)
+  return jax.tree.map(lambda leaf: leaf / n_blocks, total)
 
 
 def block_size(spec: Spec) -> int:
   """Returns the largest divisor of the batch size that is at most BLOCK."""
   sizes = range(min(BLOCK, spec.batch_size), 0, -1)
   return next(size for size in sizes if spec.batch_size % size == 0)
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes of the arrays of one block."""
+  return placement.batch_bytes(spec, block_size(spec))
 
 
 def in_bfloat16(function):
@@ -77,4 +95,4 @@ def _apply_in_bfloat16(equation, operands: list) -> list:
 
 PRECISIONS = {"float32": lambda function: function, "bfloat16": in_bfloat16}
 
-BLOCKED = Estimator(autodiff.refuses, make, lambda spec: 0, one_by_one=True)
+BLOCKED = Estimator(autodiff.refuses, make, working_bytes, one_by_one=True)

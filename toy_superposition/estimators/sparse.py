@@ -13,9 +13,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from toy_superposition import draws, placement
+from toy_superposition import draws
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import KeyWords
+from toy_superposition.estimators import blocked
 from toy_superposition.estimators.estimator import Batch, Estimator, Method, Scalar
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Params, Spec
@@ -38,7 +39,7 @@ def n_slots(n_features: int, highest: float) -> int:
 def make(problem: Problem, instances: Instance) -> Method:
   """Returns the gradient of the mean loss over a batch that is drawn gap by gap."""
   spec = problem.spec
-  n, batch = spec.n_features, spec.batch_size
+  n, batch, block = spec.n_features, spec.batch_size, blocked.block_size(spec)
   slots = n_slots(n, float(np.max(instances.density)))
   features = DISTRIBUTIONS[spec.distribution].features
 
@@ -56,7 +57,8 @@ def make(problem: Problem, instances: Instance) -> Method:
 
   def dense(positions: Positions, values: Values) -> Batch:
     example = lax.broadcasted_iota(jnp.int32, positions.shape, 1)
-    return jnp.zeros((n, batch), jnp.float32).at[positions, example].add(values, mode="drop")
+    zero = jnp.zeros((n, positions.shape[1]), jnp.float32)
+    return zero.at[positions, example].add(values, mode="drop")
 
   def loss_of(params: Params, instance: Instance, positions: Positions, values: Values) -> Scalar:
     h = jax.vmap(problem.model.hidden)(encode(params.directions, positions, values))
@@ -64,11 +66,20 @@ def make(problem: Problem, instances: Instance) -> Method:
     each = jax.vmap(problem.decoded_loss, in_axes=(None, None, 1, 0), out_axes=1)
     return problem.reduction(jnp.mean(each(params, instance, x, h), axis=1))
 
+  def over_blocks(function, params: Params, instance: Instance, key: KeyWords):
+    positions, values = active(instance, key)
+
+    def of_block(first: Array):
+      part = (lax.dynamic_slice_in_dim(x, first, block, 1) for x in (positions, values))
+      return function(params, instance, *part)
+
+    return blocked.mean_over_blocks(of_block, batch, block)
+
   def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
-    return loss_of(params, instance, *active(instance, key))
+    return over_blocks(loss_of, params, instance, key)
 
   def gradient(params: Params, instance: Instance, key: KeyWords):
-    return None, jax.grad(loss_of)(params, instance, *active(instance, key))
+    return None, over_blocks(jax.grad(loss_of), params, instance, key)
 
   return Method(gradient, loss, lambda instance, key: dense(*active(instance, key)))
 
@@ -121,8 +132,8 @@ def refuses(spec: Spec, instances: Instance) -> str:
 
 
 def working_bytes(spec: Spec) -> int:
-  """Returns the bytes of the arrays of the whole batch: the outputs are dense."""
-  return placement.batch_bytes(spec, spec.batch_size)
+  """Returns the bytes of the arrays of one block: the outputs are dense."""
+  return blocked.working_bytes(spec)
 
 
 SPARSE = Estimator(refuses, make, working_bytes, one_by_one=True)
