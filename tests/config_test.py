@@ -5,6 +5,9 @@ import importlib
 import itertools
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,9 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   ({"init.n_instances": 0}, ["config.init.n_instances", "an integer ≥ 1"]),
   ({"data.distribution": "uniform"}, ["config.data.distribution", "sparse_signed_uniform"]),
   ({"data.target": "identiy"}, ["config.data.target", "did you mean 'identity'?"]),
+  ({"data.set_size": 0}, ["config.data.set_size", "0", "an integer ≥ 1"]),
+  ({"data.set_size": 1.5}, ["config.data.set_size", "1.5", "an integer ≥ 1"]),
+  ({"data.generator": "threfry"}, ["config.data.generator", "did you mean 'threefry'?"]),
   ({"density.profile": "flat"}, ["config.density.profile", "'flat'", "uniform, geometric"]),
   ({"density.base": 1.5}, ["config.density.base", "1.5", "a number in [0, 1]"]),
   ({"density.base": -0.1}, ["config.density.base", "-0.1", "a number in [0, 1]"]),
@@ -104,6 +110,8 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   ({"train.steps": "40"}, ["config.train.steps", "'40'", "an integer ≥ 1"]),
   ({"train.batch_size": 0}, ["config.train.batch_size", "0", "an integer ≥ 1"]),
   ({"train.batch_size": True}, ["config.train.batch_size", "True", "an integer ≥ 1"]),
+  ({"train.estimator": "fusd"}, ["config.train.estimator", "auto", "did you mean 'fused'?"]),
+  ({"train.precision": "float16"}, ["config.train.precision", "'float16'", "float32, bfloat16"]),
   ({"train.optimizer": "adamm"}, ["config.train.optimizer", "did you mean 'adam", "sgd"]),
   ({"train.learning_rate": 0.0}, ["config.train.learning_rate", "0.0", "a number in (0, inf)"]),
   ({"train.learning_rate": "fast"}, ["config.train.learning_rate", "'fast'", "a number"]),
@@ -186,11 +194,19 @@ def test_every_name_is_checked_and_the_nearest_valid_one_suggested(field):
     assert ", ".join(config.NAMES[field]) in message
 
 
+# What has to be set beside a name.
+BESIDE: dict[str, dict[str, Any]] = {
+  "sparse": {"axis.listed.points": (0.05, 0.1)},
+  "bfloat16": {"train.estimator": "blocked"},
+}
+
+
 @pytest.mark.parametrize("field", config.NAMES)
 def test_every_allowed_name_passes_by_itself(field):
   for name in config.NAMES[field]:
     if (field, name) not in (("evaluation.method", "exact"), ("analysis", "phase_change")):
-      assert config.resolve(plain({field: name})).values[field] == name
+      changes = {field: name} | BESIDE.get(name, {})
+      assert config.resolve(plain(changes)).values[field] == name
 
 
 # Values that no field of the kind can mean, by the type of the field's default. "x y" is no
@@ -393,6 +409,137 @@ def test_resolving_leaves_the_config_as_it_was():
   before = settings.to_json()
   config.resolve(settings)
   assert settings.to_json() == before
+
+
+SETS = {"data.distribution": "correlated_sets"}
+EXCLUSIVE = {"data.distribution": "anticorrelated_sets"}
+SAMPLED = {"train.optimizer": "adam", "axes": ("listed", "repeated")}  # densities 0.1 and 0.5
+# Changes of the plain config, with five features in two dimensions → fragments of the message.
+TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
+  (SETS | {"data.set_size": 2}, ["config.data.set_size: 2", "a divisor of 5 features"]),
+  (EXCLUSIVE | {"data.set_size": 10}, ["config.data.set_size: 10", "a divisor of 5 features"]),
+  (EXCLUSIVE | {"data.set_size": 5}, ["config.density", "anticorrelated_sets", "2.5", "up to 1"]),
+  (
+    EXCLUSIVE | {"data.set_size": 5, "axis.listed.points": (0.1, 0.21)},
+    ["config.density", "add up to 1.05"],
+  ),
+  (
+    {"model.n_features": 70_000, "axes": (), "train.batch_size": 2**17},
+    ["config.train.batch_size: 131072", "4294967296 draws", "9175040000"],
+  ),
+  *(
+    (
+      {"train.precision": "bfloat16", "train.estimator": name},
+      ["config.train.precision", "blocked"],
+    )
+    for name in ("auto", "autodiff", "fused", "exact")
+  ),
+  *(
+    (
+      SAMPLED | {"train.optimizer": "bfgs", "train.estimator": name},
+      [f"config.train.estimator: {name!r}", "exact", "bfgs"],
+    )
+    for name in ("auto", "autodiff", "fused", "blocked")
+  ),
+  (
+    {"train.estimator": "fused", "model.n_features": 200, "model.n_hidden": 4},
+    ["config.train.estimator: 'fused'", "at most 400 parameters", "1000"],
+  ),
+  (
+    {"train.estimator": "sparse", "axis.listed.points": (0.05, 0.2)},
+    ["config.train.estimator: 'sparse'", "densities up to 0.1, not 0.2"],
+  ),
+  (
+    SETS | {"train.estimator": "sparse", "axis.listed.points": (0.05, 0.06)},
+    ["config.train.estimator: 'sparse'", "sparse_uniform, sparse_signed_uniform"],
+  ),
+  (
+    {"train.estimator": "exact", "model.n_features": 7},
+    ["config.train.estimator: 'exact'", "at most 6 features, not 7"],
+  ),
+  (
+    {"train.estimator": "exact", "model.name": "relu_hidden"},
+    ["config.train.estimator: 'exact'", "linear or relu_output, not relu_hidden"],
+  ),
+  (
+    {"train.estimator": "exact", "data.distribution": "sparse_signed_uniform"},
+    ["config.train.estimator: 'exact'", "sparse_uniform", "identity"],
+  ),
+  (
+    {"train.estimator": "exact", "data.target": "absolute"},
+    ["config.train.estimator: 'exact'", "sparse_uniform", "identity"],
+  ),
+  (SETS | {"evaluation.method": "exact"}, ["config.evaluation.method: 'exact'", "sampled"]),
+  (
+    {"evaluation.method": "exact", "model.n_features": 7},
+    ["config.evaluation.method: 'exact'", "at most 6 features, not 7"],
+  ),
+]
+
+
+@pytest.mark.parametrize(("changes", "fragments"), TOGETHER, ids=str)
+def test_what_does_not_hold_together_is_refused_with_what_would(changes, fragments):
+  message = refusal(plain(changes))
+  for fragment in fragments:
+    assert fragment in message
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    SETS | {"data.set_size": 5},
+    EXCLUSIVE | {"data.set_size": 5, "axis.listed.points": (0.1, 0.2)},  # up to exactly 1
+    EXCLUSIVE,
+    {"data.set_size": 2},  # of no meaning without sets
+    {"train.precision": "bfloat16", "train.estimator": "blocked"},
+    SAMPLED | {"train.optimizer": "bfgs", "train.estimator": "exact"},
+    {"train.estimator": "exact", "evaluation.method": "exact", "model.name": "linear"},
+    {"train.estimator": "sparse", "axis.listed.points": (0.0, 0.1)},
+  ],
+  ids=str,
+)
+def test_what_holds_together_is_allowed(changes):
+  config.resolve(plain(changes))
+
+
+def test_every_group_of_a_sweep_is_checked_against_the_estimator():
+  changes: dict[str, Any] = {"train.estimator": "exact", "axis.listed.field": "model.n_features"}
+  config.resolve(plain(changes | {"axis.listed.points": (2, 6)}))
+  assert "at most 6 features, not 7" in refusal(plain(changes | {"axis.listed.points": (2, 7)}))
+
+
+def test_a_config_is_checked_without_touching_a_device():
+  # In a process of its own, whose devices cannot be touched.
+  code = """
+import itertools
+from configs import base
+from toy_superposition import config
+from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition.estimators import ESTIMATORS
+from toy_superposition.models import MODELS
+
+accepted = 0
+for estimator, model, distribution in itertools.product(ESTIMATORS, MODELS, DISTRIBUTIONS):
+  settings = base.get_config()
+  settings.name = "test"
+  settings.train.estimator, settings.model.name = estimator, model
+  settings.data.distribution, settings.density.base = distribution, 0.05
+  try:
+    config.resolve(settings)
+    accepted += 1
+  except config.UserError as error:
+    assert "config.train.estimator" in str(error)
+print(accepted)
+"""
+  done = subprocess.run(
+    [sys.executable, "-c", code],
+    env=os.environ | {"JAX_PLATFORMS": "none"},
+    cwd=CONFIGS.parent,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert int(done.stdout) == 3 * 16 + 8 + 2  # sparse takes 8 combinations and exact 2
 
 
 def test_values_at_the_ends_of_their_intervals_are_allowed():

@@ -12,12 +12,13 @@ from tests import small
 from toy_superposition import problem, streams
 from toy_superposition.analyses import ANALYSES
 from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition.draws import GENERATORS
 from toy_superposition.evaluation import EVALUATIONS, evaluate
 from toy_superposition.figures import FIGURES
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import INITIALIZERS, MODELS, PARAM_DIMS, PARAMS
 from toy_superposition.objective import REDUCTIONS, TARGETS
-from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES
+from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES, SEARCHING
 from toy_superposition.profiles import PROFILES
 from toy_superposition.streams import Stream
 from toy_superposition.theory import expected_loss
@@ -30,7 +31,7 @@ N, M = SIZES["feature"], SIZES["hidden"]
 
 
 def key(instance=0, stream=Stream.TRAIN):
-  return streams.key(streams.root(0), stream, instance, 0)
+  return streams.key(streams.root(0), stream, instance)
 
 
 def assert_float32_and_finite(tree):
@@ -61,20 +62,46 @@ def test_a_model_maps_one_input_to_one_output_of_its_size(name):
     np.testing.assert_allclose(together, model.apply(params, one), atol=ROUND_OFF)
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
-def test_a_distribution_is_a_function_of_its_key_and_silent_where_the_density_is_zero(name):
-  def sample(key, density):
-    return DISTRIBUTIONS[name](key, density, 64)
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_a_generator_is_a_function_of_key_and_counter_element_by_element(generator):
+  counter = jnp.arange(2**12, dtype=jnp.uint32).reshape(64, 64)
 
-  density = jnp.array([0, 0.5, 0, 1, 1e-3])
+  def words(key0, x0):
+    return GENERATORS[generator](jnp.uint32(key0), jnp.uint32(7), x0, x0 + jnp.uint32(2**31))
+
+  first, second = words(0, counter)
+  for word in (first, second):
+    assert (word.shape, word.dtype) == (counter.shape, jnp.uint32)
+  assert len(np.unique(np.stack([first, second]))) > 2 * counter.size - 64  # birthdays: 2¹³ of 2³²
+  np.testing.assert_array_equal(words(0, counter.T)[0], first.T)
+  np.testing.assert_array_equal(words(0, counter[3, 4])[1], second[3, 4])
+  assert np.mean(np.asarray(words(1, counter)[0]) == first) < 0.01
+
+
+@pytest.mark.parametrize(
+  ("name", "set_size"),
+  [(name, k) for name in DISTRIBUTIONS for k in (1, 2) if k == 1 or DISTRIBUTIONS[name].in_sets],
+)
+def test_a_distribution_is_a_function_of_its_draws_and_silent_where_the_density_is_zero(
+  name, set_size
+):
+  distribution = DISTRIBUTIONS[name]
+  n_draws = distribution.n_draws(6, set_size)
+
+  def sample(key, density):
+    u = jax.random.uniform(key, (n_draws, 64))
+    return jax.vmap(lambda u: distribution.features(u, density, set_size), 1, 1)(u)
+
+  density = jnp.array([0, 0.5, 0, 1, 1e-3, 0])
   x = sample(key(), density)
-  assert x.shape == (64, 5)
+  assert x.shape == (6, 64)
   assert_float32_and_finite(x)
-  np.testing.assert_array_equal(x[:, np.array([0, 2])], 0)
-  assert np.any(x[:, 3] != 0)
+  np.testing.assert_array_equal(x[np.array([0, 2, 5])], 0)
+  assert np.all(x[3] != 0)
+  assert 0 < np.mean(np.asarray(x[1] != 0)) < 1
   np.testing.assert_array_equal(sample(key(), density), x)
   assert np.any(np.asarray(sample(key(1), density)) != x)
-  np.testing.assert_array_equal(sample(key(), jnp.zeros(5)), 0)
+  np.testing.assert_array_equal(sample(key(), jnp.zeros(6)), 0)
   together = jax.jit(jax.vmap(lambda instance: sample(key(instance), density)))(jnp.arange(2))
   np.testing.assert_allclose(together[0], x, rtol=ROUND_OFF)
 
@@ -93,13 +120,16 @@ def test_a_profile_treats_every_instance_by_itself(name):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimizer_keeps_float32_moves_the_parameters_and_stands_still_at_rate_zero(
+def test_an_optimizer_keeps_float32_moves_the_parameters_downhill_and_stands_still_at_rate_zero(
   name, schedule
 ):
   spec = small.spec(model="absolute_value", optimizer=name, schedule=schedule)
   one = problem.make(spec)
   params = one.init(key(stream=Stream.INIT))
-  gradients = jax.tree.map(lambda leaf: leaf + 1, params)
+
+  def value_and_gradient(params):  # of ½ Σ (θ + 1)²
+    gradients = jax.tree.map(lambda leaf: leaf + 1, params)
+    return sum(0.5 * jnp.sum(leaf**2) for leaf in jax.tree.leaves(gradients)), gradients
 
   @jax.jit
   def after_two_steps(rate):
@@ -109,15 +139,18 @@ def test_an_optimizer_keeps_float32_moves_the_parameters_and_stands_still_at_rat
     optimizer, trained = one.optimizer(instance), params
     state = optimizer.init(trained)
     for _ in range(2):
-      updates, state = optimizer.update(gradients, state, trained)
+      updates, state = optimizer.update(
+        value_and_gradient(trained)[1], state, trained, value_and_gradient=value_and_gradient
+      )
       trained = optax.apply_updates(trained, updates)
     return trained
 
   moved, still = after_two_steps(jnp.float32(0.1)), after_two_steps(jnp.float32(0))
   assert_float32_and_finite(moved)
   for before, after, same in zip(*map(jax.tree.leaves, (params, moved, still)), strict=True):
-    assert np.all(np.asarray(after) != before)
-    np.testing.assert_array_equal(same, before)
+    assert np.all(np.asarray(after) < before)
+    if name not in SEARCHING:  # which find the length of their steps themselves
+      np.testing.assert_array_equal(same, before)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

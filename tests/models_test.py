@@ -79,7 +79,7 @@ def test_initial_standard_deviations_of_the_notebook_and_of_xavier(
 
 def initial(**changes):
   spec = small.spec(n_features=N, n_hidden=M, **changes)
-  return problem.make(spec).init(streams.key(streams.root(0), Stream.INIT, 0, 0))
+  return problem.make(spec).init(streams.key(streams.root(0), Stream.INIT, 0))
 
 
 @pytest.mark.parametrize("name", ["relu_output", "absolute_value"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests import small
 from toy_superposition import objective, problem
-from toy_superposition.models import MODELS, PARAMS
+from toy_superposition.models import MODELS, PARAMS, TiedParams
 from toy_superposition.types import Instance
 
 STEP = 1e-5  # of central differences in float64: their error is of order 1e-10
@@ -34,17 +34,35 @@ IMPORTANCE = np.array([1, 0, 0.5, 2])
 
 
 def test_feature_loss_by_hand():
-  target, output = jnp.array([[1.0, 0], [0, 2]]), jnp.array([[0.0, 0], [1, 1]])
+  target, output = jnp.array([1.0, 2]), jnp.array([0.0, 1.5])
   loss = objective.feature_loss(target, output, jnp.array([2.0, 0.5]))
-  np.testing.assert_array_equal(loss, [2, 0.25])  # 2 · (1 + 1) / 2 and 0.5 · (0 + 1) / 2
-  assert objective.REDUCTIONS["sum"](loss) == 2.25
-  assert objective.REDUCTIONS["mean"](loss) == 1.125
+  np.testing.assert_array_equal(loss, [2, 0.125])  # 2 · 1² and 0.5 · 0.5²
+  assert objective.REDUCTIONS["sum"](loss) == 2.125
+  assert objective.REDUCTIONS["mean"](loss) == 1.0625
+
+
+def test_the_loss_of_a_batch_by_hand():
+  # Without weights the output is the bias (0, 1), here for two examples: (1, 0) and (0, 2).
+  params = TiedParams(W=jnp.zeros((1, 2)), b=jnp.array([0.0, 1]))
+  instance = Instance(
+    index=jnp.int32(0),
+    density=jnp.ones(2),
+    importance=jnp.array([2.0, 0.5]),
+    learning_rate=jnp.float32(1),
+  )
+  x = jnp.array([[1.0, 0], [0, 2]])  # (feature, example)
+  for reduction, expected in (("sum", 1.5), ("mean", 0.75)):
+    one = problem.make(small.spec(n_features=2, n_hidden=1, reduction=reduction))
+    np.testing.assert_array_equal(one.example_loss(params, instance, x[:, 0]), [2, 0.5])
+    # 2 · (1 + 0) / 2 and 0.5 · (1 + 1) / 2.
+    np.testing.assert_array_equal(one.feature_loss(params, instance, x), [1, 0.5])
+    assert one.loss(params, instance, x) == expected
 
 
 def test_targets_by_hand():
-  x = jnp.array([[-1.0, 0.5, 0]])
-  np.testing.assert_array_equal(objective.TARGETS["identity"](x), [[-1, 0.5, 0]])
-  np.testing.assert_array_equal(objective.TARGETS["absolute"](x), [[1, 0.5, 0]])
+  x = jnp.array([-1.0, 0.5, 0])
+  np.testing.assert_array_equal(objective.TARGETS["identity"](x), [-1, 0.5, 0])
+  np.testing.assert_array_equal(objective.TARGETS["absolute"](x), [1, 0.5, 0])
 
 
 def case(name):
@@ -73,7 +91,7 @@ def jax_loss(name, target, reduction="sum"):
 
   def loss(values, x):
     params = make(**{field: jnp.asarray(v, jnp.float32) for field, v in values.items()})
-    return problem.make(spec).loss(params, instance, jnp.asarray(x, jnp.float32))
+    return problem.make(spec).loss(params, instance, jnp.asarray(x.T, jnp.float32))
 
   return loss
 

@@ -1,5 +1,6 @@
 """Devices, slices and the memory that a slice is planned to take."""
 
+import logging
 import os
 
 import jax
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import small
-from toy_superposition import placement
+from toy_superposition import placement, train, unroll
 from toy_superposition.errors import UserError
 
 
@@ -31,13 +32,35 @@ def test_slices_cover_all_instances_in_order_and_fit(n_instances, n_devices, fit
 @pytest.mark.parametrize("model", ["relu_output", "absolute_value"])
 def test_planned_memory_covers_what_the_compiled_program_takes(sizes, model):
   n, m, batch = sizes
-  group = small.group(8, of=small.spec(model=model, n_features=n, n_hidden=m, batch_size=batch))
+  # The estimator that keeps whole batches.
+  sized = {"n_features": n, "n_hidden": m, "batch_size": batch, "estimator": "autodiff"}
+  group = small.group(8, of=small.spec(model=model, **sized))
   programs = []
   small.run(group, [1], on_compiled=lambda program, n_slices: programs.append(program))
-  planned = 8 * placement.instance_bytes(group.spec)
+  planned = 8 * train.instance_bytes(group.spec, group.instances, "cpu")
   # Above, so that it fits; but not so far that memory is wasted on many small slices.
-  taken = programs[0].run.memory_analysis().temp_size_in_bytes
+  taken = programs[0].segment.memory_analysis().temp_size_in_bytes
   assert taken <= planned <= 3 * taken
+
+
+@pytest.mark.parametrize("estimator", ["fused", "exact"])
+def test_planned_memory_covers_what_a_program_that_is_one_loop_takes(estimator):
+  sized = {"n_features": 4, "n_hidden": 2, "batch_size": 4096}
+  group = small.group(8, of=small.spec(estimator=estimator, **sized))
+  programs = []
+  small.run(group, [1], on_compiled=lambda program, n_slices: programs.append(program))
+  planned = 8 * train.instance_bytes(group.spec, group.instances, "cpu")
+  taken = programs[0].segment.memory_analysis().temp_size_in_bytes
+  assert taken <= planned < 8 * placement.batch_bytes(group.spec, 4096) / 10  # no batch is kept
+
+
+@pytest.mark.parametrize(("n_instances", "size"), [(1, 1), (3, 3), (8, 8), (20, 8)])
+def test_there_are_no_more_devices_in_use_than_instances(n_instances, size):
+  mesh = placement.make_mesh(placement.devices(8))
+  fewer = placement.at_most(mesh, n_instances)
+  assert fewer.size == size
+  assert fewer.axis_names == mesh.axis_names
+  assert list(fewer.devices.flat) == list(mesh.devices.flat)[:size]
 
 
 def test_more_devices_than_exist_are_refused():
@@ -54,6 +77,20 @@ def test_the_budget_is_the_config_s_or_a_quarter_of_the_machine_s_memory():
   total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
   assert placement.memory_budget(cpus, 0.0) == pytest.approx(total / 4, rel=0.01)
   assert placement.memory_budget(cpus[:1], 0.0) == placement.memory_budget(cpus, 0.0)
+
+
+def test_options_are_for_cpu_only_and_may_be_refused(caplog):
+  lowered = jax.jit(lambda x: x + 1).lower(np.float32(1))
+  mesh = placement.make_mesh(placement.devices(1))
+  with caplog.at_level(logging.WARNING):
+    for options in ({}, unroll.CPU_OPTIONS):
+      assert placement.compile_for(mesh, lowered, options)(np.float32(1)) == 2
+  assert caplog.records == []
+  bogus = {"xla_no_such_option": True}
+  with caplog.at_level(logging.WARNING):
+    assert placement.compile_for(mesh, lowered, bogus)(np.float32(1)) == 2
+  assert [record.levelname for record in caplog.records] == ["WARNING"]
+  assert "xla_no_such_option" in caplog.text
 
 
 def test_map_slices_equals_the_function_on_the_whole():

@@ -12,6 +12,8 @@ SPEC = Spec(
   n_features=5,
   n_hidden=2,
   distribution="sparse_uniform",
+  set_size=1,
+  generator="threefry",
   target="identity",
   reduction="sum",
   init_scheme="xavier",
@@ -27,6 +29,8 @@ SPEC = Spec(
   warmup_steps=5,
   steps=30,
   batch_size=32,
+  estimator="auto",
+  precision="float32",
   seed=3,
 )
 PLENTY = 2**30  # bytes: no slicing

@@ -9,11 +9,14 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up: a module may import from its own layer's packages and from layers below.
 LAYERS = (
   ("errors", "types"),
-  ("streams", "models", "profiles", "distributions", "objective"),
+  ("streams", "draws", "jaxprs", "bfgs", "models", "profiles", "distributions", "objective"),
+  ("unroll",),
   ("optimizers", "measures", "theory"),
   ("sweep", "problem", "placement"),
+  ("estimators",),
   ("train", "evaluation"),
   ("analyses", "figures"),
+  ("combinations",),
   ("config",),
   ("records", "progress", "interrupts"),
   ("experiment",),

@@ -157,6 +157,8 @@ STATIC = {
   "n_features": (3, 4),
   "n_hidden": (3, 4),
   "distribution": ("sparse_signed_uniform", "sparse_uniform"),
+  "set_size": (2, 3),
+  "generator": ("hash", "threefry"),
   "target": ("absolute", "identity"),
   "reduction": ("mean", "sum"),
   "init_scheme": ("notebook", "xavier"),
@@ -172,8 +174,12 @@ STATIC = {
   "warmup_steps": (1, 2),
   "steps": (3, 4),
   "batch_size": (3, 4),
+  "estimator": ("autodiff", "blocked"),
+  "precision": ("bfloat16", "float32"),
   "seed": (3, 4),
 }
+# What has to be set beside such an axis.
+BESIDE = {"precision": {"train.estimator": "blocked"}}
 
 
 def test_every_field_of_the_spec_can_be_an_axis():
@@ -182,8 +188,10 @@ def test_every_field_of_the_spec_can_be_an_axis():
 
 @pytest.mark.parametrize("name", STATIC)
 def test_an_axis_over_a_compiled_field_makes_a_group_with_the_right_spec_per_value(name):
-  default = resolve().groups[0].spec
+  beside = BESIDE.get(name, {})
+  default = resolve(beside).groups[0].spec
   what = resolve(
+    beside,
     density=base.linear("density.base", 0.1, 1, 3),
     static=base.points(sweep.SPEC_FIELDS[name], STATIC[name]),
     restart=base.restarts(2),
