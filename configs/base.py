@@ -51,9 +51,12 @@ def get_config() -> ConfigDict:
   config.train.batch_size = 1024  # fresh examples per step (notebook: 1024)
   config.train.estimator = "auto"  # of the gradient: the fastest of autodiff (the reference),
   # fused (tiny models), blocked (matrix products), sparse (huge n, few active); or exact: of the
-  # expected loss, without sampling, for few features. The same draws give the same gradient
+  # expected loss, without sampling, for few features. The first three see the same random numbers
   config.train.precision = "float32"  # of matrix products, or bfloat16 (blocked only)
-  config.train.optimizer = "adamw"  # adam, adamw, sgd (notebook: AdamW), or bfgs with exact
+  config.train.optimizer = (
+    "adamw"  # adam, adamw, sgd (notebook: AdamW); or, with exact, bfgs, which
+  )
+  # has no learning rate, schedule or decay
   config.train.learning_rate = 1e-3  # at the schedule's peak (notebook: 1e-3)
   config.train.schedule = "constant"  # constant, linear, cosine or quarter_cosine, to 0 at the end
   config.train.warmup_steps = 0  # linear warm-up, multiplied with the schedule

@@ -18,7 +18,8 @@ Scalar = Float[Array, ""]
 FIRST_LENGTH = 0.5  # of the first step, along the gradient
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant
 SHORTEN, LENGTHEN = 0.3, 4.0  # factors on a refused and on an accepted step, at most to 1
-MIN_CURVATURE = 1e-12  # below this, sᵀy is round-off and says nothing about the curvature
+ROUND_OFF = 1e-6  # sᵀy below this share of |s| |y| says nothing about the curvature
+TINY = 1e-30  # instead of a gradient's norm of 0
 
 
 class State(NamedTuple):
@@ -55,7 +56,7 @@ def bfgs() -> optax.GradientTransformationExtraArgs:
     x, unravel = ravel_pytree(params)
     step, hessian, slope = _direction(state)
     value, gradient = value_and_gradient(unravel(x + step))
-    accepted, state = _judge(state, step, hessian, slope, value, ravel_pytree(gradient)[0])
+    accepted, state = _accept(state, step, hessian, slope, value, ravel_pytree(gradient)[0])
     return unravel(jnp.where(accepted, step, 0)), state
 
   return optax.GradientTransformationExtraArgs(init, update)
@@ -76,17 +77,17 @@ def _direction(state: State) -> tuple[Point, Array, Scalar]:
   return state.length * direction, hessian, slope
 
 
-def _judge(
+def _accept(
   state: State, s: Point, hessian: Array, slope: Scalar, value: Scalar, gradient: Point
 ) -> tuple[Bool[Array, ""], State]:
   """Returns whether the trial step s is accepted, and the state after it."""
   accepted = value <= state.value + SUFFICIENT_DECREASE * slope
   first = jnp.isinf(state.value)
   y = gradient - state.gradient
-  s_y = jnp.sum(s * y, axis=0)
-  curved = s_y > MIN_CURVATURE
+  s_y, s_s, y_y = (jnp.sum(a * b, axis=0) for a, b in ((s, y), (s, s), (y, y)))
+  curved = s_y > ROUND_OFF * jnp.sqrt(s_s * y_y)
   curvature = jnp.where(curved, s_y, 1)
-  y_y = jnp.where(curved, jnp.sum(y * y, axis=0), 1)
+  y_y = jnp.where(curved, y_y, 1)
   # The first update sets the scale: there is no other knowledge of the Hessian's size yet.
   eye = jnp.eye(len(s), dtype=jnp.float32)
   hessian = jnp.where(state.unscaled & curved, curvature / y_y * eye, hessian)
@@ -96,7 +97,7 @@ def _judge(
   growth = (1 + y_h_y / curvature) * s[:, None] * s[None, :]
   updated = hessian + (growth - cross - cross.T) / curvature
   norm = jnp.sqrt(jnp.sum(gradient * gradient, axis=0))
-  start = FIRST_LENGTH / jnp.maximum(norm, MIN_CURVATURE)
+  start = FIRST_LENGTH / jnp.maximum(norm, TINY)
   moved = State(
     value=value,
     gradient=gradient,

@@ -10,6 +10,7 @@ from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import MAX_WORDS
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.estimators import ESTIMATORS
+from toy_superposition.optimizers import SEARCHING
 from toy_superposition.types import Group, Instance, Spec
 
 
@@ -54,12 +55,13 @@ def _check_values(group: Group) -> None:
 
 def _refusal(spec: Spec, instances: Instance) -> str:
   """Returns why the Spec's estimator does not do, or nothing."""
-  if spec.optimizer == "bfgs" and spec.estimator != "exact":
-    return "exact: config.train.optimizer='bfgs' needs a loss without noise"
+  if spec.optimizer in SEARCHING and spec.estimator != "exact":
+    return f"exact: config.train.optimizer={spec.optimizer!r} needs a loss without noise"
   if spec.estimator == "auto":
     return ""
   reason = ESTIMATORS[spec.estimator].refuses(spec, instances)
-  return f"others: {spec.estimator} needs {reason}" if reason else ""
+  others = ", ".join(name for name in ("auto", *ESTIMATORS) if name != spec.estimator)
+  return f"{others}; {spec.estimator} needs {reason}" if reason else ""
 
 
 def _check_draws(spec: Spec, instances: Instance) -> None:
@@ -67,11 +69,9 @@ def _check_draws(spec: Spec, instances: Instance) -> None:
   distribution = DISTRIBUTIONS[spec.distribution]
   if distribution.in_sets and spec.n_features % spec.set_size:
     raise not_allowed("data.set_size", spec.set_size, f"a divisor of {spec.n_features} features")
-  n_words = distribution.n_draws(spec.n_features, spec.set_size) * spec.batch_size
-  if n_words > MAX_WORDS:
-    raise not_allowed(
-      "train.batch_size", spec.batch_size, f"at most {MAX_WORDS} draws, not {n_words}"
-    )
+  most = MAX_WORDS // distribution.n_draws(spec.n_features, spec.set_size)
+  if spec.batch_size > most:
+    raise not_allowed("train.batch_size", spec.batch_size, f"at most {most} for these features")
   if distribution.exclusive:
     sums = instances.density.reshape(len(instances.density), -1, spec.set_size).sum(axis=2)
     if sums.max() > 1 + 1e-6:

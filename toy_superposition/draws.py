@@ -20,6 +20,7 @@ MAX_WORDS = 2**32  # one counter each
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 _GOLDEN_RATIO = 0x9E3779B9  # 2³² / φ, odd
+_LOWBIAS = 0x846CA68B  # of Wellons' hash lowbias32 (2018)
 
 
 def threefry(key0: Words, key1: Words, x0: Words, x1: Words) -> tuple[Words, Words]:
@@ -40,20 +41,20 @@ def threefry(key0: Words, key1: Words, x0: Words, x1: Words) -> tuple[Words, Wor
 
 
 def keyed_hash(key0: Words, key1: Words, x0: Words, x1: Words) -> tuple[Words, Words]:
-  """Returns each counter hashed by itself, in one nonlinear round.
+  """Returns each counter hashed by itself: several times cheaper than Threefry, and not a cipher.
 
-  A Weyl sequence from a place that the key decides, and the keyed permutation x (2x + k), k odd, of
-  the cipher RC6 (Rivest et al. 1998) between two shifts. Several times cheaper than Threefry, and
-  not a cipher. With a fixed multiplier in the permutation's place, words at some distances are
-  visibly dependent; with this one they are not (tests/draws_test.py).
+  A Weyl sequence from a place that the key decides; the keyed permutation x (2x + k), k odd, of the
+  cipher RC6 (Rivest et al. 1998); and a multiplication. Each step less leaves words at some
+  distances visibly dependent (tests/draws_test.py).
   """
   odd = key1 | jnp.uint32(1)
 
   def mix(x: Words) -> Words:
     x = x * jnp.uint32(_GOLDEN_RATIO) + key0
-    x = x ^ (x >> jnp.uint32(15))
+    x = x ^ (x >> jnp.uint32(16))
     x = x * (x + x + odd)
-    return x ^ (x >> jnp.uint32(16))
+    x = x ^ (x >> jnp.uint32(15))
+    return x * jnp.uint32(_LOWBIAS)
 
   return mix(x0), mix(x1)
 
@@ -81,11 +82,11 @@ def uniform_rows(
 ) -> list[Float[Array, "example"]]:
   """Returns the rows of `uniform` one by one, for a step that is fused into one loop."""
   n_pairs = -(-n_rows // 2)
-  example = np.arange(n_examples, dtype=np.uint32)
+  example = lax.iota(jnp.uint32, n_examples)
   first, second = [], []
   for pair in range(n_pairs):
-    x0 = jnp.asarray(example + np.uint32(pair * n_examples))
-    x1 = jnp.asarray(example + np.uint32((n_pairs + pair) * n_examples))
+    x0 = example + np.uint32(pair * n_examples)
+    x1 = example + np.uint32((n_pairs + pair) * n_examples)
     words = GENERATORS[generator](key[0], key[1], x0, x1)
     first.append(_to_uniform(words[0]))
     second.append(_to_uniform(words[1]))
@@ -122,3 +123,18 @@ def uniform(
   half = np.uint32(n_pairs * n_examples)
   words = GENERATORS[generator](key[0], key[1], counter, counter + half)
   return _to_uniform(jnp.concatenate(words, axis=0))[:n_rows]
+
+
+def uniform_pairs(
+  generator: str, key: KeyWords, n_rows: int, n_examples: int
+) -> tuple[Float[Array, "row example"], Float[Array, "row example"]]:
+  """Returns two uniform numbers on [0, 1) for each row and example.
+
+  Unlike those of `uniform`, they do not change when more rows are drawn; n_rows · n_examples must
+  not exceed half of MAX_WORDS.
+  """
+  shape = (n_rows, n_examples)
+  row, example = (lax.broadcasted_iota(jnp.uint32, shape, axis) for axis in (0, 1))
+  counter = row * jnp.uint32(n_examples) + example
+  words = GENERATORS[generator](key[0], key[1], counter, counter + np.uint32(MAX_WORDS // 2))
+  return _to_uniform(words[0]), _to_uniform(words[1])

@@ -13,6 +13,7 @@ from toy_superposition.theory import expected_loss
 from toy_superposition.types import Instance, Key, Params
 
 PerFeature = Float[Array, "feature"]
+GENERATOR = "threefry"  # whatever training used: the same samples, of the better numbers
 BATCH_SIZE = 1024  # samples at once; does not enter the result beyond round-off
 
 
@@ -29,7 +30,9 @@ def sampled(
   stream = streams.words(root, streams.Stream.EVALUATE, 0)
 
   def body(batch, total):
-    x = problem.sample(draws.fold_in(stream, batch), instance, min(n_samples, BATCH_SIZE))
+    x = problem.sample(
+      draws.fold_in(stream, batch), instance, min(n_samples, BATCH_SIZE), generator=GENERATOR
+    )
     return total + problem.feature_loss(params, instance, x)
 
   return lax.fori_loop(0, n_batches, body, jnp.zeros_like(instance.importance)) / n_batches

@@ -22,6 +22,7 @@ from toy_superposition.progress import Progress
 from toy_superposition.records import files, metrics, results
 from toy_superposition.records.checkpoints import Checkpoints
 from toy_superposition.records.workdir import Workdir
+from toy_superposition.theory import expected_loss
 from toy_superposition.types import Group, TrainState
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _train(
       mesh=mesh,
       memory_budget=budget,
       start=start,
-      on_compiled=lambda program, n: progress.compiled(program, n, mesh.size),
+      on_compiled=progress.compiled,
     ):
       progress.update(snapshot)
       writer.write(metrics.summary(number, snapshot, progress.rate))
@@ -139,7 +140,11 @@ def _judge(
 
   exact = values["evaluation.method"] == "exact"
   each = placement.parameter_bytes(group.spec)
-  each += 0 if exact else placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
+  each += (
+    expected_loss.working_bytes(group.spec.n_features)
+    if exact
+    else placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
+  )
   feature_loss, measured = placement.map_slices(
     judge,
     (state.params, group.instances),

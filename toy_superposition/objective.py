@@ -12,6 +12,7 @@ TARGETS: dict[str, Callable[[Feature], Feature]] = {
   "absolute": jnp.abs,  # compute |x| (paper, "Computation in Superposition")
 }
 
+# Linear in the features' losses and the same for all of them, as sums over examples need.
 REDUCTIONS: dict[str, Callable[[Feature], Float[Array, ""]]] = {
   "sum": lambda feature_loss: jnp.sum(feature_loss, axis=0),  # the paper's equation
   "mean": lambda feature_loss: jnp.mean(feature_loss, axis=0),  # the paper's notebook

@@ -1,6 +1,7 @@
 """Where instances live: devices, sharding along the instance axis, slices that fit in memory."""
 
 import contextlib
+import functools
 import hashlib
 import logging
 import os
@@ -40,8 +41,8 @@ def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False)
   """
   jax.config.update("jax_default_matmul_precision", "highest")
   if compilation_cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    folder = cache_folder()
-    with contextlib.suppress(OSError):  # a cache is a convenience
+    with contextlib.suppress(OSError, RuntimeError):  # a cache is a convenience
+      folder = cache_folder()
       folder.mkdir(parents=True, exist_ok=True)
       if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -168,6 +169,11 @@ def gather(parts: Sequence[Any], n_instances: int) -> Any:
   )
 
 
+@functools.cache
+def _warn_once(message: str) -> None:
+  log.warning(message)
+
+
 def compile_for(
   mesh: Mesh, lowered: jax.stages.Lowered, cpu_options: Mapping[str, bool | str]
 ) -> jax.stages.Compiled:
@@ -178,7 +184,7 @@ def compile_for(
     return lowered.compile(compiler_options=dict(cpu_options))
   except jax.errors.JaxRuntimeError as error:
     reason = str(error).splitlines()[0]
-    log.warning("slower than could be: XLA refuses %s (%s)", ", ".join(cpu_options), reason)
+    _warn_once(f"slower than could be: XLA refuses {', '.join(cpu_options)} ({reason})")
     return lowered.compile()
 
 
@@ -198,6 +204,7 @@ def map_slices(
   `cpu_options` are XLA's.
   """
   n_instances = len(jax.tree.leaves(tree)[0])
+  mesh = at_most(mesh, n_instances)
   parts = slices(n_instances, mesh.size, bytes_each, budget)
   lowered = jax.jit(function, out_shardings=sharding(mesh)).lower(place(tree, parts[0], mesh))
   compiled = compile_for(mesh, lowered, cpu_options)

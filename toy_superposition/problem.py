@@ -36,10 +36,15 @@ class Problem(NamedTuple):
     n_examples: int,
     first: Array | int = 0,
     n_columns: int | None = None,
+    generator: str = "",
   ) -> Batch:
-    """Returns the inputs of a step, or `n_columns` of its `n_examples` from `first` on."""
-    generator = self.spec.generator
-    u = draws.uniform(generator, key, self.n_draws, n_examples, first, n_columns)
+    """Returns the inputs of a step, or `n_columns` of its `n_examples` from `first` on.
+
+    `generator` stands in for the Spec's.
+    """
+    u = draws.uniform(
+      generator or self.spec.generator, key, self.n_draws, n_examples, first, n_columns
+    )
     return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
 
   def example_loss(self, params: Params, instance: Instance, x: Feature) -> Feature:

@@ -24,13 +24,13 @@ class Progress:
     self._step, self._timed_steps, self._seconds = first, 0, 0.0
     self._clock = self._line = time.perf_counter()
 
-  def compiled(self, program: Program, n_slices: int, n_devices: int) -> None:
+  def compiled(self, program: Program, n_slices: int) -> None:
     """Says what the compilation took; training time counts from here."""
     slices = f" in {n_slices} slices" if n_slices > 1 else ""
     log.info(
       "%s: compiled in %.1f s (%s); %d instances%s on %d device(s)",
       *(self._label, program.compile_seconds, program.estimator),
-      *(self._n_instances, slices, n_devices),
+      *(self._n_instances, slices, program.n_devices),
     )
     if sys.stderr.isatty():
       self._bar = tqdm(

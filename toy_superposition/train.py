@@ -19,9 +19,10 @@ from toy_superposition import draws, optimizers, placement, streams
 from toy_superposition.estimators import ESTIMATORS, choose
 from toy_superposition.estimators.estimator import Method
 from toy_superposition.problem import Problem
+from toy_superposition.theory import optimum
 from toy_superposition.types import Group, Instance, Key, Params, Snapshot, Spec, TrainState
 
-Scalar = Int[Array, ""]
+Step = Int[Array, ""]
 
 
 def initialize(problem: Problem, instance: Instance, root: Key) -> TrainState:
@@ -52,8 +53,8 @@ def train_segment(
   state: TrainState,
   instance: Instance,
   root: Key,
-  first: Scalar,
-  last: Scalar,
+  first: Step,
+  last: Step,
 ) -> TrainState:
   """Returns one instance's state after the steps first … last − 1.
 
@@ -61,14 +62,14 @@ def train_segment(
   """
   stream = streams.words(root, streams.Stream.TRAIN, instance.index)
 
-  def body(step: Scalar, state: TrainState) -> TrainState:
+  def body(step: Step, state: TrainState) -> TrainState:
     return train_step(problem, method, state, instance, draws.fold_in(stream, step))
 
   return lax.fori_loop(first, last, body, state)
 
 
 def judge(
-  method: Method, params: Params, instance: Instance, root: Key, step: Scalar
+  method: Method, params: Params, instance: Instance, root: Key, step: Step
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
   """Returns one instance's loss on the batch of the step to come, which its parameters have not
   seen, and whether all is finite."""
@@ -117,6 +118,7 @@ class Program(NamedTuple):
   """A group's compiled functions, with what the compilation cost."""
 
   estimator: str
+  n_devices: int
   segment: jax.stages.Compiled  # (state, instances, root, first, last) → state
   judge: jax.stages.Compiled  # (params, instances, root, step) → (losses, finite)
   compile_seconds: float
@@ -154,14 +156,23 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
   judging = jax.jit(over_instances(judged, estimator.one_by_one, mesh)).lower(
     state.params, instances, root, step
   )
-  return Program(name, compiled, judging.compile(), time.perf_counter() - started)
+  judge_compiled = placement.compile_for(mesh, judging, estimator.cpu_options)
+  return Program(name, mesh.size, compiled, judge_compiled, time.perf_counter() - started)
 
 
 def instance_bytes(spec: Spec, instances: Instance, platform: str) -> int:
-  """Returns the bytes that training one instance is planned to take on its device."""
+  """Returns the bytes that every instance of a slice is planned to take on its device."""
   estimator = ESTIMATORS[choose(spec, instances, platform)]
-  working = 0 if estimator.one_by_one else estimator.working_bytes(spec)
-  return placement.parameter_bytes(spec) + working
+  each = placement.parameter_bytes(spec)
+  if spec.optimizer in optimizers.SEARCHING:
+    each += optimum.problem_bytes(spec.n_features, spec.n_hidden, n_starts=1)
+  return each if estimator.one_by_one else each + estimator.working_bytes(spec)
+
+
+def shared_bytes(spec: Spec, instances: Instance, platform: str) -> int:
+  """Returns the bytes that the instances on one device are planned to take in turn."""
+  estimator = ESTIMATORS[choose(spec, instances, platform)]
+  return estimator.working_bytes(spec) if estimator.one_by_one else 0
 
 
 def run(
@@ -187,8 +198,9 @@ def run(
   """
   n_instances = len(group.instances.index)
   mesh = placement.at_most(mesh, n_instances)
-  each = instance_bytes(group.spec, group.instances, mesh.devices.flat[0].platform)
-  parts = placement.slices(n_instances, mesh.size, each, memory_budget)
+  kind = (group.spec, group.instances, mesh.devices.flat[0].platform)
+  left = memory_budget - mesh.size * shared_bytes(*kind)
+  parts = placement.slices(n_instances, mesh.size, instance_bytes(*kind), max(left, 0))
   shard = placement.sharding(mesh)
   root = streams.root(problem.spec.seed)
 
@@ -215,4 +227,4 @@ def run(
     step = border
     outcome = list(zip(states, verdicts, strict=True))
     state, (loss, ok) = placement.gather(outcome, n_instances)
-    yield Snapshot(step, state, loss, ok)
+    yield Snapshot(step, state, loss, ok, program.estimator)

@@ -84,3 +84,4 @@ class Snapshot(NamedTuple):
   state: TrainState  # on the host, leading axis `instance`
   losses: np.ndarray  # (instance,): loss of these parameters on the batch of the next step
   finite: np.ndarray  # (instance,): True where the parameters and the loss are finite
+  estimator: str = ""  # which way to the gradient was taken since the snapshot before

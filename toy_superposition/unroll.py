@@ -39,6 +39,15 @@ ELEMENTWISE = frozenset(
 )
 
 
+class Unsupported(NotImplementedError):
+  """An operation that has no rule here, or a form of it."""
+
+  def __init__(self, what: str):
+    """`what` is the operation's name in jax, with the form if it matters."""
+    super().__init__(f"{what} cannot be written out in scalars")
+    self.what = what
+
+
 def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence[Array]) -> Any:
   """Returns function(*arguments, column) summed over the columns of `rows`.
 
@@ -92,23 +101,18 @@ def _total_backward(function: Callable[..., Any], saved: tuple, cotangent: Any) 
 _total.defvjp(_total_forward, _total_backward)
 
 
-def unsupported(function: Callable[..., Any], *arguments: Any) -> str:
-  """Returns the first operation of `function` that `total` has no rule for; "" without one.
+def unsupported(function: Callable[..., Any], *shapes: Any) -> str:
+  """Returns what in `function` cannot be written out in scalars; "" if everything can.
 
-  `arguments` may be arrays or their shapes.
+  `shapes` are those of its arguments, the column last.
   """
-  unknown: list[str] = []
-
-  def note(equation: core.JaxprEqn, operands: list[Any]) -> list[Any]:
-    del operands
-    name = equation.primitive.name
-    if name not in STRUCTURAL and name not in ELEMENTWISE:
-      unknown.append(name)
-    return [None] * len(equation.outvars)
-
-  closed = jax.make_jaxpr(function)(*arguments)
-  jaxprs.evaluate(closed, closed.jaxpr.invars, lambda x: x, note)
-  return unknown[0] if unknown else ""
+  *arguments, column = shapes
+  rows = [jax.ShapeDtypeStruct((2,), column.dtype)] * column.shape[0]
+  try:
+    jax.eval_shape(lambda *operands: total(function, operands[:-1], operands[-1]), *arguments, rows)
+  except Unsupported as error:
+    return error.what
+  return ""
 
 
 def split(x: Any) -> Scalars:
@@ -146,7 +150,7 @@ def _apply(equation: core.JaxprEqn, operands: list[Scalars]) -> list[Scalars]:
   if name in ELEMENTWISE:
     shape = equation.outvars[0].aval.shape  # type: ignore[attr-defined]
     return [_elementwise(equation.primitive, equation.params, operands, shape)]
-  raise NotImplementedError(f"{name} cannot be written out in scalars")
+  raise Unsupported(name)
 
 
 def _elementwise(primitive, parameters: dict, operands: list[Scalars], shape) -> Scalars:
@@ -173,7 +177,7 @@ def _add(a: Any, b: Any) -> Array:
 def _dot_general(parameters: dict, a: Scalars, b: Scalars) -> Scalars:
   (over_a, over_b), (batch_a, batch_b) = parameters["dimension_numbers"]
   if batch_a or batch_b:
-    raise NotImplementedError("a batched product cannot be written out in scalars")
+    raise Unsupported("a batched product")
   a, b = np.moveaxis(a, over_a, range(-len(over_a), 0)), np.moveaxis(b, over_b, range(len(over_b)))
   inner = a.shape[a.ndim - len(over_a) :]
   left, right = a.shape[: a.ndim - len(over_a)], b.shape[len(over_b) :]
@@ -200,12 +204,13 @@ def _broadcast_in_dim(parameters: dict, x: Scalars) -> Scalars:
 
 def _cumsum(parameters: dict, x: Scalars) -> Scalars:
   if parameters["reverse"]:
-    raise NotImplementedError("a reversed cumulative sum cannot be written out in scalars")
-  x = np.moveaxis(x, parameters["axis"], 0).copy()
-  for i in range(1, len(x)):
-    pairs = zip(x[i - 1].ravel(), x[i].ravel(), strict=True)
-    x[i] = pack([_add(*pair) for pair in pairs], x[i].shape)
-  return np.moveaxis(x, 0, parameters["axis"])
+    raise Unsupported("a reversed cumulative sum")
+  moved = np.moveaxis(x, parameters["axis"], 0)
+  sums = moved.reshape(len(moved), -1).copy()
+  for i in range(1, len(sums)):
+    for j in range(sums.shape[1]):
+      sums[i, j] = _add(sums[i - 1, j], sums[i, j])
+  return np.moveaxis(sums.reshape(moved.shape), 0, parameters["axis"])
 
 
 def _iota(parameters: dict) -> Scalars:
@@ -223,7 +228,7 @@ def _pad(parameters: dict, x: Scalars, value: Scalars) -> Scalars:
   shape = []
   for size, (low, high, interior) in zip(x.shape, parameters["padding_config"], strict=True):
     if low < 0 or high < 0 or interior:
-      raise NotImplementedError("padding within or by less than 0 cannot be written out in scalars")
+      raise Unsupported("padding within or by less than 0")
     shape.append(int(size + low + high))
   padded = pack([value[()]] * int(np.prod(shape)), tuple(shape))
   starts = (low for low, _, _ in parameters["padding_config"])

@@ -12,10 +12,8 @@ from toy_superposition.types import Group
 
 
 def mesh_for(n_instances: int) -> Mesh:
-  """Returns a mesh of all devices, or of as many as there are instances: a device without one of
-  its own would train a copy."""
-  devices = placement.devices()
-  return placement.make_mesh(devices[: min(len(devices), n_instances)])
+  """Returns the mesh that train.run would use with all devices."""
+  return placement.at_most(placement.make_mesh(placement.devices()), n_instances)
 
 
 class Engine:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import machine
 from tests.benchmarks.timing import Block, Row
 from toy_superposition.estimators.blocked import PRECISIONS
 
@@ -29,8 +30,8 @@ LEGEND = """\
 ms/step: of all instances, median over rounds. compile s: training and evaluation programs.
 memory: XLA's count of arguments, results and temporaries; of the notebook, the process's growth.
 × notebook: the PyTorch loop's ms/step over this row's, lowest and highest round in brackets.
-of floor: least time of the row's own matrix products and draws at the measured rates, over its
-time; above 100 % where the rates were disturbed more than the row.
+of floor: time of the row's own matrix products at the measured peak, plus that of its draws at the
+measured rate, over its time; a fused loop does both at once and may exceed 100 %.
 others: share of the cores' time that other programs took meanwhile; it slows PyTorch most."""
 
 
@@ -85,7 +86,8 @@ def rates(block: Block) -> str:
     f"{key} {value / 1e9:.3g} G{'flop/s' if key in PRECISIONS else 'words/s'}"
     for key, value in block.rates.items()
   ]
-  return ", ".join([*parts, f"others {block.others:.0%}"])
+  disturbed = " (disturbed)" if block.others > machine.QUIET else ""
+  return ", ".join([*parts, f"others {block.others:.0%}{disturbed}"])
 
 
 def text(block: Block) -> str:

@@ -1,7 +1,8 @@
-"""Ways to the loss and gradient of one step; the same draws give the same gradient.
+"""Ways to the loss and gradient of one step.
 
-Which one runs is a matter of speed. The rules of `choose` and the measurements behind them stand
-here and nowhere else.
+autodiff, fused and blocked see the same random numbers and agree to round-off; sparse draws others
+from the same distribution; exact needs none. The rules of `choose` stand here and nowhere else; the
+measurements behind them are in BUILD_NOTES.md.
 """
 
 import numpy as np
@@ -27,15 +28,18 @@ SPARSE_FEATURES, SPARSE_DENSITY = 2048, 0.002
 
 
 def choose(spec: Spec, instances: Instance, platform: str) -> str:
-  """Returns the row of ESTIMATORS that trains a group: the Spec's own, or for "auto" the
-  fastest."""
+  """Returns the row of ESTIMATORS that trains a group: the Spec's own, or for "auto" the fastest.
+
+  The choice is the group's, and the platform's: a sweep with a denser instance, or another kind of
+  device, may be trained in another way.
+  """
   if spec.estimator != "auto":
     return spec.estimator
   if platform != "cpu":
     return "autodiff"  # nothing was measured there yet
   if n_outputs(spec) <= FUSED_OUTPUTS and not FUSED.refuses(spec, instances):
     return "fused"
-  rare = float(np.max(instances.density)) <= SPARSE_DENSITY
+  rare = np.max(instances.density) <= np.float32(SPARSE_DENSITY)
   if spec.n_features >= SPARSE_FEATURES and rare and not SPARSE.refuses(spec, instances):
     return "sparse"
   return "blocked"

@@ -20,7 +20,8 @@ class Method(NamedTuple):
   # The loss comes along where it costs nothing, else it is None.
   gradient: Callable[[Params, Instance, KeyWords], tuple[Scalar | None, Params]]
   loss: Callable[[Params, Instance, KeyWords], Scalar]  # the same loss, without the gradient
-  inputs: Callable[[Instance, KeyWords], Batch] | None  # what both see; None if nothing is drawn
+  # What both see, for tests and for looking at it; None if nothing is drawn.
+  inputs: Callable[[Instance, KeyWords], Batch] | None
 
 
 class Estimator(NamedTuple):
@@ -29,7 +30,7 @@ class Estimator(NamedTuple):
   # Why a Spec for these instances cannot be estimated so; "" if it can.
   refuses: Callable[[Spec, Instance], str]
   make: Callable[[Problem, Instance], Method]  # all instances of the group, for static bounds
-  # Bytes per instance that are kept at once beyond the parameters' copies.
+  # Bytes that an instance keeps at once, while it is worked on, beyond the parameters' copies.
   working_bytes: Callable[[Spec], int]
   # Whether instances are visited one after another (their arrays fill the cache) or vmapped.
   one_by_one: bool = False

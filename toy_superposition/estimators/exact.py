@@ -49,9 +49,8 @@ def refuses(spec: Spec, instances: Instance) -> str:
 
 
 def working_bytes(spec: Spec) -> int:
-  """Returns 0: the quadrature is one loop."""
-  del spec
-  return 0
+  """Returns the bytes of the quadrature's arrays."""
+  return expected_loss.working_bytes(spec.n_features)
 
 
 EXACT = Estimator(refuses, make, working_bytes, cpu_options=unroll.CPU_OPTIONS)

@@ -54,7 +54,8 @@ def make(problem: Problem, instances: Instance) -> Method:
 
 def params_of(spec: Spec) -> Params:
   """Returns the shapes of one instance's parameters."""
-  return jax.eval_shape(problem.make(spec).init, jax.random.key(0))
+  # Abstract from end to end: no device is touched, so that a config can be checked before any is.
+  return jax.eval_shape(lambda: problem.make(spec).init(jax.random.key(0)))
 
 
 def n_outputs(spec: Spec) -> int:

@@ -28,6 +28,7 @@ MAX_DENSITY = 0.1  # above, no gain is possible
 # Slots beyond the mean number m of active features: SPREAD √m + SPARE. By Bernstein's inequality
 # an example has more than that with a probability below 1e-13; the excess would be silent.
 SPREAD, SPARE = 8.0, 20.0
+SLOT_ARRAYS = 8  # of (slot, example) that are kept at once, for planning memory
 
 
 def n_slots(n_features: int, highest: float) -> int:
@@ -39,20 +40,20 @@ def n_slots(n_features: int, highest: float) -> int:
 def make(problem: Problem, instances: Instance) -> Method:
   """Returns the gradient of the mean loss over a batch that is drawn gap by gap."""
   spec = problem.spec
-  n, batch, block = spec.n_features, spec.batch_size, blocked.block_size(spec)
+  n, batch = spec.n_features, spec.batch_size
   slots = n_slots(n, float(np.max(instances.density)))
   features = DISTRIBUTIONS[spec.distribution].features
 
   def active(instance: Instance, key: KeyWords) -> tuple[Positions, Values]:
     highest = jnp.max(instance.density)
-    u = draws.uniform(spec.generator, key, 2 * slots, batch)
+    u, v = draws.uniform_pairs(spec.generator, key, slots, batch)
     # Geometric gaps: candidates at the highest density, of which a feature keeps its share.
-    gaps = jnp.log1p(-u[:slots]) / jnp.log1p(-jnp.maximum(highest, 1e-30))
+    gaps = jnp.log1p(-u) / jnp.log1p(-jnp.maximum(highest, 1e-30))
     steps = 1 + jnp.minimum(jnp.floor(gaps), n).astype(jnp.int32)
     positions = jnp.minimum(jnp.cumsum(steps, axis=0) - 1, n)
     share = instance.density / jnp.where(highest > 0, highest, 1)
     share = jnp.concatenate([share, jnp.zeros(1, jnp.float32)])[positions]
-    values = jax.vmap(jax.vmap(lambda v, r: features(v[None], r[None], 1)[0]))(u[slots:], share)
+    values = jax.vmap(jax.vmap(lambda v, r: features(v[None], r[None], 1)[0]))(v, share)
     return positions, values
 
   def dense(positions: Positions, values: Values) -> Batch:
@@ -69,11 +70,11 @@ def make(problem: Problem, instances: Instance) -> Method:
   def over_blocks(function, params: Params, instance: Instance, key: KeyWords):
     positions, values = active(instance, key)
 
-    def of_block(first: Array):
-      part = (lax.dynamic_slice_in_dim(x, first, block, 1) for x in (positions, values))
+    def of_block(first: Array, size: int):
+      part = (lax.dynamic_slice_in_dim(x, first, size, 1) for x in (positions, values))
       return function(params, instance, *part)
 
-    return blocked.mean_over_blocks(of_block, batch, block)
+    return blocked.mean_over_blocks(of_block, batch)
 
   def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
     return over_blocks(loss_of, params, instance, key)
@@ -104,17 +105,16 @@ def _n_used(positions: Positions, n_features: int) -> Array:
 
 
 def _encode_forward(W, positions: Positions, values: Values):
-  return encode(W, positions, values), (W.shape, positions, values)
+  return encode(W, positions, values), (W, positions, values)
 
 
 def _encode_backward(saved, cotangent: Float[Array, "example hidden"]):
-  (n_hidden, n_features), positions, values = saved
+  W, positions, values = saved
 
   def add(slot, total):
     return total.at[positions[slot]].add(cotangent * values[slot][:, None], mode="drop")
 
-  zero = jnp.zeros((n_features, n_hidden), cotangent.dtype)
-  return lax.fori_loop(0, _n_used(positions, n_features), add, zero).T, None, None
+  return lax.fori_loop(0, _n_used(positions, W.shape[1]), add, jnp.zeros_like(W.T)).T, None, None
 
 
 encode.defvjp(_encode_forward, _encode_backward)
@@ -124,16 +124,19 @@ def refuses(spec: Spec, instances: Instance) -> str:
   """Returns why active features cannot be enumerated: dependent, or too many."""
   if spec.distribution not in INDEPENDENT:
     return f"features that are active independently ({', '.join(INDEPENDENT)})"
-  if (highest := float(np.max(instances.density))) > MAX_DENSITY:
+  if (highest := np.max(instances.density)) > np.float32(MAX_DENSITY):
     return f"densities up to {MAX_DENSITY}, not {highest:g}"
-  if spec.n_features * n_slots(spec.n_features, highest) >= 2**31:
-    return "fewer features, or fewer of them active: positions are 32-bit integers"
+  slots = n_slots(spec.n_features, float(highest))
+  if slots * max(spec.n_features, spec.batch_size) >= 2**31:
+    return "fewer features or examples: positions and counters have 32 bits"
   return ""
 
 
 def working_bytes(spec: Spec) -> int:
-  """Returns the bytes of the arrays of one block: the outputs are dense."""
-  return blocked.working_bytes(spec)
+  """Returns the bytes of one block's arrays, whose outputs are dense, and of the whole batch's
+  active features at the highest density."""
+  slots = n_slots(spec.n_features, MAX_DENSITY)
+  return blocked.working_bytes(spec) + 4 * SLOT_ARRAYS * slots * spec.batch_size
 
 
 SPARSE = Estimator(refuses, make, working_bytes, one_by_one=True)

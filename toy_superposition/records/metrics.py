@@ -21,6 +21,7 @@ def summary(group: int, snapshot: Snapshot, rate: float | None) -> dict[str, Any
   """
   losses = snapshot.losses[snapshot.finite]
   record: dict[str, Any] = {"group": group, "step": snapshot.step}
+  record["estimator"] = snapshot.estimator
   record["n_instances"] = len(snapshot.losses)
   record["n_nonfinite"] = int(np.sum(~snapshot.finite))
   for name, quantile in QUANTILES.items():
@@ -76,7 +77,7 @@ class Metrics:
         folder = self._tensorboard / f"group_{group:04d}"
         self._writers[group] = SummaryWriter(str(folder), purge_step=step)
       for name, value in record.items():
-        if name not in ("group", "step") and value is not None:
+        if name not in ("group", "step") and isinstance(value, int | float):
           self._writers[group].add_scalar(name, value, step)
       self._writers[group].flush()
 

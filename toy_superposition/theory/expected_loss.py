@@ -28,6 +28,7 @@ from toy_superposition.models import TiedParams
 PerFeature = Float[Array, "feature"]
 Scalar = Float[Array, ""]
 MODELS = {"linear": False, "relu_output": True}  # model → whether its output has a ReLU
+ARRAYS = 2  # over the points that are kept at once, for planning memory
 MAX_FEATURES = 6  # half a million points
 NODES = 6  # per coordinate beyond two
 # The number of points is a multiple of LANES, and of BLOCK if larger, by points of weight 0.
@@ -181,6 +182,12 @@ def _check(n_features: int) -> None:
     raise ValueError(
       f"expected loss: {n_features} features; at most {MAX_FEATURES} can be enumerated"
     )
+
+
+def working_bytes(n_features: int) -> int:
+  """Returns the bytes that one model's expected loss and gradient are planned to take: XLA computes
+  what does not depend on the parameters ahead, for all points."""
+  return 4 * ARRAYS * len(points(n_features))
 
 
 def k_sparse_feature_loss(

@@ -53,7 +53,8 @@ def minimize(
 def problem_bytes(n_features: int, n_hidden: int, n_starts: int = N_STARTS) -> int:
   """Returns the bytes that one problem of `global_minimum` is planned to take."""
   n_coordinates = n_features * (n_hidden + 1)
-  return 4 * MATRICES * n_starts * n_coordinates**2
+  each = 4 * MATRICES * n_coordinates**2 + expected_loss.working_bytes(n_features)
+  return n_starts * each
 
 
 def global_minimum(
