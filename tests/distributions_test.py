@@ -136,15 +136,17 @@ def test_active_values_are_uniform_whatever_the_density(case, feature):
 
 
 @pytest.mark.parametrize("name", ["sparse_uniform", "sparse_signed_uniform"])
-@pytest.mark.parametrize("u", [0, np.nextafter(np.float32(0.3), np.float32(0)), 1 - 2**-23])
+@pytest.mark.parametrize(
+  "u", [0, np.nextafter(np.float32(0.3), np.float32(0)), np.float32(0.3), 1 - 2**-23]
+)
 def test_even_the_outermost_draws_give_zeros_at_density_zero_and_values_inside(name, u):
-  # The least draw, the last below a density of 0.3, and the largest there is.
+  # The least draw, the last below a density of 0.3, the next one, and the largest there is.
   low, width, *_ = ACTIVE[name]
   features = DISTRIBUTIONS[name].features
   zero, some, always = np.asarray(features(jnp.full(3, u, jnp.float32), jnp.array([0, 0.3, 1]), 1))
   assert zero == 0
   assert all(value == 0 or low <= value < low + width for value in (some, always))
-  assert u > 0.3 or some == pytest.approx(low + width * u / 0.3)
+  assert some == (pytest.approx(low + width * u / 0.3) if u < np.float32(0.3) else 0)
   assert always == pytest.approx(low + width * u)
 
 

@@ -24,7 +24,7 @@ ESTIMATORS: dict[str, Estimator] = {
 }
 
 FUSED_OUTPUTS = 250
-SPARSE_FEATURES, SPARSE_DENSITY = 2048, 0.002
+SPARSE_FEATURES, SPARSE_DENSITY = 4096, 0.005
 
 
 def choose(spec: Spec, instances: Instance, platform: str) -> str:
