@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.extend
@@ -99,6 +100,23 @@ def test_a_key_s_numbers_are_the_same_beside_other_keys(generator):
   together = jax.jit(jax.vmap(lambda key: draws.uniform(generator, key, 3, 50)))(keys)
   for key, numbers in zip(keys, together, strict=True):
     np.testing.assert_array_equal(draws.uniform(generator, key, 3, 50), numbers)
+
+
+@every_generator
+@pytest.mark.parametrize("n_rows", [1, 4, 7])
+def test_pairs_do_not_change_when_more_rows_are_drawn(generator, n_rows):
+  few, many = (draws.uniform_pairs(generator, words(), n, 96) for n in (n_rows, 9))
+  for part, whole in zip(few, many, strict=True):
+    assert part.shape == (n_rows, 96)
+    np.testing.assert_array_equal(part, whole[:n_rows])
+
+
+def test_pairs_are_the_two_words_of_their_blocks():
+  key, n = words(), 96
+  counter = jnp.arange(3 * n, dtype=jnp.uint32).reshape(3, n)
+  blocks = draws.threefry(key[0], key[1], counter, counter + jnp.uint32(2**31))
+  for numbers, bits in zip(draws.uniform_pairs("threefry", key, 3, n), blocks, strict=True):
+    np.testing.assert_array_equal(numbers, np.floor(np.asarray(bits) / 2**9) / 2**23)
 
 
 @every_generator
@@ -240,19 +258,61 @@ def test_a_generator_s_numbers_look_random(generator, check):
   assert passes(check, generator)
 
 
+def pair_p_values(generator: str) -> np.ndarray:
+  """Returns p-values of `uniform_pairs`: of correlations of first and second numbers, of their
+  difference, and of their highest bits."""
+  keys = jnp.stack([words(0, step) for step in range(16)])
+  of_key = functools.partial(draws.uniform_pairs, generator, n_rows=4, n_examples=2**15)
+  u, v = (np.asarray(x, np.float64) for x in jax.jit(jax.vmap(of_key))(keys))
+  p_values: list[Any] = []
+  for moment, other in itertools.product(MOMENTS, repeat=2):
+    p_values += [of_correlations((moment(u) * other(v)).sum(), u.size, real=True)]
+  for wave in CIRCLES:
+    p_values += [of_correlations((wave(u) * wave(v).conj()).sum(), u.size, real=False)]
+  u_high, v_high, apart = ((x * 32).astype(np.int64) for x in (u, v, (u - v) % 1))
+  p_values += [of_counts(32 * u_high + v_high, evenly(1024))]
+  p_values += [of_counts(32 * apart + u_high, evenly(1024))]
+  return np.array(p_values)
+
+
+@every_generator
+def test_the_two_numbers_of_a_pair_are_independent(generator):
+  p_values = pair_p_values(generator)
+  assert p_values.min() * p_values.size > CHANCE
+
+
+def test_pairs_that_are_not_independent_are_found_out(monkeypatch):
+  for bad in (one_word, multiplied):
+    monkeypatch.setitem(GENERATORS, bad.__name__, bad)
+    p_values = pair_p_values(bad.__name__)
+    assert p_values.min() * p_values.size < CHANCE
+
+
 def multiplied(key0, key1, x0, x1):
   """The counters times an odd number, from a place that the key decides."""
   return x0 * jnp.uint32(0x9E3779B1) + key0, x1 * jnp.uint32(0x9E3779B1) + key0
 
 
 def with_fixed_multipliers(key0, key1, x0, x1):
-  """The multipliers of Wellons' lowbias32, with a key word before each: random but for words at
-  some distances."""
+  """The hash without its keyed permutation: the multipliers of Wellons' lowbias32, with a key word
+  before each. Random but for words at some distances."""
 
   def mix(x):
     x = (x ^ key0) * jnp.uint32(0x7FEB352D)
     x = ((x ^ (x >> jnp.uint32(15))) + key1) * jnp.uint32(0x846CA68B)
     return x ^ (x >> jnp.uint32(16))
+
+  return mix(x0), mix(x1)
+
+
+def without_multiplication(key0, key1, x0, x1):
+  """The hash without its last step."""
+
+  def mix(x):
+    x = x * jnp.uint32(0x9E3779B9) + key0
+    x = x ^ (x >> jnp.uint32(16))
+    x = x * (x + x + (key1 | jnp.uint32(1)))
+    return x ^ (x >> jnp.uint32(15))
 
   return mix(x0), mix(x1)
 
@@ -290,6 +350,7 @@ JOINT = [f"joint bits over {name}" for name in AXES]
 BAD: dict[Callable, list[str]] = {
   multiplied: ["mean and variance", "distances", "neighbouring keys", *JOINT, "number active"],
   with_fixed_multipliers: ["distances"],
+  without_multiplication: ["distances"],
   without_key: ["neighbouring keys", *JOINT[:2]],
   one_word: ["distances", "number active"],
   in_pairs: ["distances", "joint bits over example"],

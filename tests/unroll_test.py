@@ -291,9 +291,9 @@ def test_all_sums_are_taken_in_one_reduction():
 # Functions of (W, b, column) by what the refusal names.
 UNSUPPORTED: dict[str, Callable[..., Any]] = {
   "sort": lambda W, b, x: lax.sort(x),
-  "dot_general with batch axes": lambda W, b, x: jnp.einsum("ij,ij->i", W, W * x[None]),
-  "cumsum from the end": lambda W, b, x: lax.cumsum(x, reverse=True),
-  "pad within": lambda W, b, x: lax.pad(x, jnp.float32(0), ((0, 0, 1),)),
+  "batched product": lambda W, b, x: jnp.einsum("ij,ij->i", W, W * x[None]),
+  "reversed cumulative sum": lambda W, b, x: lax.cumsum(x, reverse=True),
+  "padding within": lambda W, b, x: lax.pad(x, jnp.float32(0), ((0, 0, 1),)),
   "by less than 0": lambda W, b, x: lax.pad(x, jnp.float32(0), ((-1, 0, 0),)),
 }
 
