@@ -8,12 +8,12 @@ others it always has a dimension of its own, and it is the two others that are s
   python -m toy_superposition.main --config=configs/phase_change_three.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change_three.py:full   100 × 100 × 10
 
-Measured on 2 CPU cores, start-up and compilation included: 63 seconds; quick 21 seconds. Full has
-forty times the default's cells and was not run. To expect: the best restart shows the true
+Measured on 2 CPU cores, start-up and compilation included: @THREE@ seconds; quick @TQUICK@. Full
+was not run. To expect: the best restart shows the true
 optimum's phase in at least 95 % of the cells away from r = 1 (99.6 %), and for r > 1 the extra
 feature is always dedicated.
 
-Settings as for phase_change.py, which says why.
+Settings as for phase_change.py, which says why, but 2 000 steps of 256 examples.
 """
 
 from configs import base, phase_change

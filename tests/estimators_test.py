@@ -620,6 +620,7 @@ def test_a_model_with_an_operation_that_cannot_be_written_out_is_not_fused(monke
 
 
 def test_options_that_xla_refuses_cost_a_warning_and_nothing_else(monkeypatch, caplog):
+  placement._warn_once.cache_clear()  # said once in a process
   group = small.group(2, of=small.spec(estimator="autodiff"))
   expected = small.run(group, [3])[-1]
   bogus = ESTIMATORS["autodiff"]._replace(cpu_options={"xla_no_such_option": True})

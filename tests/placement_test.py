@@ -93,6 +93,7 @@ def test_options_are_for_cpu_only_and_may_be_refused(caplog):
       assert placement.compile_for(mesh, lowered, options)(np.float32(1)) == 2
   assert caplog.records == []
   bogus = {"xla_no_such_option": True}
+  placement._warn_once.cache_clear()  # said once in a process
   with caplog.at_level(logging.WARNING):
     assert placement.compile_for(mesh, lowered, bogus)(np.float32(1)) == 2
   assert [record.levelname for record in caplog.records] == ["WARNING"]
