@@ -47,6 +47,8 @@ def state(number: int, shapes: TrainState | None = None) -> TrainState:
   rng = np.random.default_rng(number)
 
   def fill(leaf):
+    if leaf.dtype == np.bool_:  # of whose bytes only two are numbers
+      return rng.integers(0, 2, leaf.shape).astype(np.bool_)
     array = np.frombuffer(rng.bytes(leaf.size * leaf.dtype.itemsize), leaf.dtype)
     array = array.reshape(leaf.shape).copy()
     if array.dtype == np.float32:

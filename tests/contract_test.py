@@ -209,6 +209,22 @@ def test_an_evaluation_is_the_expected_loss_within_its_error(name, model):
     assert np.all(np.abs(error.mean(axis=0) - losses[i]) < N_ERRORS * spread)
 
 
+def test_the_samples_of_an_evaluation_do_not_depend_on_the_generator_of_training():
+  instances = Instance(
+    index=jnp.arange(2, dtype=jnp.int32),
+    density=jnp.full((2, N), 0.3),
+    importance=jnp.ones((2, N)),
+    learning_rate=jnp.ones(2),
+  )
+  losses = []
+  for generator in GENERATORS:
+    one = problem.make(small.spec(n_features=N, n_hidden=M, generator=generator))
+    params = jax.vmap(lambda i, one=one: one.init(key(i, Stream.INIT)))(jnp.arange(2))
+    losses.append(evaluate(one, params, instances, "sampled", 2048))
+  for other in losses[1:]:
+    np.testing.assert_array_equal(other, losses[0])
+
+
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_an_initializer_gives_a_positive_standard_deviation(name):
   for n, m, n_instances in ((1, 1, 1), (400, 30, 10)):

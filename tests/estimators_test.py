@@ -38,7 +38,7 @@ from toy_superposition.types import Instance, Spec
 ROUND_OFF = 1e-5
 N_ERRORS = 4.5  # standard errors: a chance of 1e-5 per number, and the keys are fixed
 LEAST_P_VALUE = 1e-3  # of a Kolmogorov–Smirnov test
-N, M, BATCH, BLOCK = 4, 3, 96, 32
+N, M, BATCH, BLOCK = 4, 3, 100, 32  # three blocks, and a smaller one
 N_SPARSE = 64  # more features than slots
 REDUCTIONS, GENERATORS = ("sum", "mean"), ("threefry", "hash")
 SAMPLING = ("autodiff", "fused", "blocked")  # they see the same numbers
@@ -597,7 +597,9 @@ def test_the_program_says_which_estimator_it_is():
   mesh = placement.make_mesh(placement.devices(1))
   program = train.compile_programs(problem.make(group.spec), group, mesh, 1)
   assert program.estimator == choose(group.spec, group.instances, "cpu") == "fused"
+  assert program.n_devices == 1
   assert program.compile_seconds > 0
+  assert small.run(group, [1])[-1].estimator == "fused"
 
 
 def test_what_is_too_large_to_be_fused_is_refused_with_both_sizes():
