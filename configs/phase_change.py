@@ -11,9 +11,9 @@ antipodal pair; which of the three changes abruptly along lines in the plane of 
   python -m toy_superposition.main --config=configs/phase_change.py:full   100 × 100 × 10
 
 Measured on 2 CPU cores (AVX2 only), start-up and compilation included: 70 seconds, of which
-training 58; exact 36 seconds, of which training 6 and the theory 25; quick 14. Full was not run. To expect: the best restart
-shows the true optimum's phase in at least 99 % of the cells (99.9 %); superposition begins at
-densities .181, .296, .485 for r = .1, .2, .5 and for their inverses.
+training 58; exact 36 seconds, of which training 6 and the theory 25; quick 14. Full was not run.
+To expect: the best restart shows the true optimum's phase in at least 99 % of the cells (99.9 %);
+superposition begins at densities .181, .296, .485 for r = .1, .2, .5 and for their inverses.
 
 The paper states neither steps, batch size, optimizer nor resolution of this experiment. Chosen
 here: the notebook's 10 000 steps of 1 024 examples, with Adam at 1e-2 decaying to 0 by a cosine,
