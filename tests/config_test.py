@@ -198,6 +198,7 @@ def test_every_name_is_checked_and_the_nearest_valid_one_suggested(field):
 BESIDE: dict[str, dict[str, Any]] = {
   "sparse": {"axis.listed.points": (0.05, 0.1)},
   "bfloat16": {"train.estimator": "blocked"},
+  "exact": {"axes": ("listed", "repeated")},  # the batch size is none of its affairs
 }
 
 
@@ -413,6 +414,7 @@ def test_resolving_leaves_the_config_as_it_was():
 
 SETS = {"data.distribution": "correlated_sets"}
 EXCLUSIVE = {"data.distribution": "anticorrelated_sets"}
+EXACT: dict[str, Any] = {"train.estimator": "exact", "axes": ("listed", "repeated")}
 SAMPLED = {"train.optimizer": "adam", "axes": ("listed", "repeated")}  # densities 0.1 and 0.5
 # Changes of the plain config, with five features in two dimensions → fragments of the message.
 TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
@@ -429,7 +431,7 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
   ),
   *(
     (
-      {"train.precision": "bfloat16", "train.estimator": name},
+      {"train.precision": "bfloat16", "train.estimator": name, "axes": ("listed",)},
       ["config.train.precision", "blocked"],
     )
     for name in ("auto", "autodiff", "fused", "exact")
@@ -454,20 +456,34 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
     ["config.train.estimator: 'sparse'", "sparse_uniform, sparse_signed_uniform"],
   ),
   (
-    {"train.estimator": "exact", "model.n_features": 7},
+    EXACT | {"model.n_features": 7},
     ["config.train.estimator: 'exact'", "at most 6 features, not 7"],
   ),
   (
-    {"train.estimator": "exact", "model.name": "relu_hidden"},
+    EXACT | {"model.name": "relu_hidden"},
     ["config.train.estimator: 'exact'", "linear or relu_output, not relu_hidden"],
   ),
   (
-    {"train.estimator": "exact", "data.distribution": "sparse_signed_uniform"},
+    EXACT | {"data.distribution": "sparse_signed_uniform"},
     ["config.train.estimator: 'exact'", "sparse_uniform", "identity"],
   ),
   (
-    {"train.estimator": "exact", "data.target": "absolute"},
+    EXACT | {"data.target": "absolute"},
     ["config.train.estimator: 'exact'", "sparse_uniform", "identity"],
+  ),
+  *(
+    (
+      SAMPLED
+      | {"train.optimizer": "bfgs", "train.estimator": "exact"}
+      | {"axis.listed.field": field, "axis.listed.points": points},
+      ["config.axis.listed.field", field, allowed],
+    )
+    for field, points, allowed in (
+      ("train.learning_rate", (0.1, 0.2), "bfgs does not use"),
+      ("train.schedule", ("constant", "cosine"), "bfgs does not use"),
+      ("train.batch_size", (16, 32), "exact does not use"),
+      ("data.generator", ("hash", "threefry"), "exact does not use"),
+    )
   ),
   (SETS | {"evaluation.method": "exact"}, ["config.evaluation.method: 'exact'", "sampled"]),
   (
@@ -493,7 +509,7 @@ def test_what_does_not_hold_together_is_refused_with_what_would(changes, fragmen
     {"data.set_size": 2},  # of no meaning without sets
     {"train.precision": "bfloat16", "train.estimator": "blocked"},
     SAMPLED | {"train.optimizer": "bfgs", "train.estimator": "exact"},
-    {"train.estimator": "exact", "evaluation.method": "exact", "model.name": "linear"},
+    EXACT | {"evaluation.method": "exact", "model.name": "linear"},
     {"train.estimator": "sparse", "axis.listed.points": (0.0, 0.1)},
   ],
   ids=str,
@@ -503,7 +519,7 @@ def test_what_holds_together_is_allowed(changes):
 
 
 def test_every_group_of_a_sweep_is_checked_against_the_estimator():
-  changes: dict[str, Any] = {"train.estimator": "exact", "axis.listed.field": "model.n_features"}
+  changes: dict[str, Any] = EXACT | {"axis.listed.field": "model.n_features"}
   config.resolve(plain(changes | {"axis.listed.points": (2, 6)}))
   assert "at most 6 features, not 7" in refusal(plain(changes | {"axis.listed.points": (2, 7)}))
 

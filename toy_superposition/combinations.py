@@ -13,6 +13,13 @@ from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.optimizers import SEARCHING
 from toy_superposition.types import Group, Instance, Spec
 
+# Fields that decide nothing: along an axis over one of them all results would be the same.
+UNUSED_BY_SEARCH = (
+  *("train.learning_rate", "train.schedule", "train.warmup_steps", "train.weight_decay"),
+  *("train.b1", "train.b2", "train.epsilon", "train.momentum"),
+)
+UNUSED_BY_EXACT = ("train.batch_size", "train.precision", "data.generator")
+
 
 def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
   """Checks fields against each other, for every group.
@@ -24,6 +31,7 @@ def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
     spec, instances = group.spec, group.instances
     _check_values(group)
     _check_draws(spec, instances)
+    _check_axes(values, spec)
     if reason := _refusal(spec, instances):
       raise not_allowed("train.estimator", spec.estimator, reason)
     if spec.precision != "float32" and spec.estimator != "blocked":
@@ -62,6 +70,20 @@ def _refusal(spec: Spec, instances: Instance) -> str:
   reason = ESTIMATORS[spec.estimator].refuses(spec, instances)
   others = ", ".join(name for name in ("auto", *ESTIMATORS) if name != spec.estimator)
   return f"{others}; {spec.estimator} needs {reason}" if reason else ""
+
+
+def _check_axes(values: Mapping[str, Any], spec: Spec) -> None:
+  """Checks that no axis runs over a field without effect."""
+  unused: dict[str, str] = {}
+  if spec.optimizer in SEARCHING:
+    unused |= dict.fromkeys(UNUSED_BY_SEARCH, spec.optimizer)
+  if spec.estimator == "exact":
+    unused |= dict.fromkeys(UNUSED_BY_EXACT, "exact")
+  for name in values["axes"]:
+    field = values[f"axis.{name}.field"]
+    if field in unused:
+      allowed = f"fields that matter; {unused[field]} does not use this one"
+      raise not_allowed(f"axis.{name}.field", field, allowed)
 
 
 def _check_draws(spec: Spec, instances: Instance) -> None:

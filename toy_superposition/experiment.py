@@ -17,7 +17,7 @@ from toy_superposition.analyses.analysis import Claim
 from toy_superposition.config import Experiment
 from toy_superposition.errors import UserError
 from toy_superposition.figures import FIGURES, style
-from toy_superposition.measures import measure
+from toy_superposition.measures import measure, working_bytes
 from toy_superposition.progress import Progress
 from toy_superposition.records import files, metrics, results
 from toy_superposition.records.checkpoints import Checkpoints
@@ -140,6 +140,7 @@ def _judge(
 
   exact = values["evaluation.method"] == "exact"
   each = placement.parameter_bytes(group.spec)
+  each += working_bytes(group.spec.n_features, experiment.measures)
   each += (
     expected_loss.working_bytes(group.spec.n_features)
     if exact

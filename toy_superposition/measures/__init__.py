@@ -20,13 +20,16 @@ class Measure(NamedTuple):
   function: Callable[[Float[Array, "hidden feature"]], Array]
   dims: tuple[str, ...]
   long_name: str
+  pairwise: int = 0  # arrays of (feature, feature) that it keeps at once, for planning memory
 
 
 MEASURES: dict[str, Measure] = {
   "feature_norm": Measure(geometry.feature_norm, ("feature",), "‖W_i‖"),
-  "superposition": Measure(geometry.superposition, ("feature",), "Σ_{j≠i} (Ŵ_i · W_j)²"),
+  "superposition": Measure(
+    geometry.superposition, ("feature",), "Σ_{j≠i} (Ŵ_i · W_j)²", pairwise=1
+  ),
   "feature_dimensionality": Measure(
-    geometry.feature_dimensionality, ("feature",), "D_i = ‖W_i‖² / Σ_j (Ŵ_i · W_j)²"
+    geometry.feature_dimensionality, ("feature",), "D_i = ‖W_i‖² / Σ_j (Ŵ_i · W_j)²", pairwise=1
   ),
   "dimensions_per_feature": Measure(
     geometry.dimensions_per_feature, (), "D* = m / ‖W‖²_F (hidden dimensions per feature)"
@@ -41,3 +44,8 @@ def measure(params: Params, names: Sequence[str]) -> dict[str, Array]:
     return {name: MEASURES[name].function(W) for name in names}
 
   return jax.vmap(one)(params.directions)
+
+
+def working_bytes(n_features: int, names: Sequence[str]) -> int:
+  """Returns the bytes that the named measures of one instance are planned to take."""
+  return 4 * n_features**2 * sum(MEASURES[name].pairwise for name in names)

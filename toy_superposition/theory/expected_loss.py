@@ -34,15 +34,16 @@ NODES = 6  # per coordinate beyond two
 # The number of points is a multiple of LANES, and of BLOCK if larger, by points of weight 0.
 LANES = 8  # what is left over of a vectorised loop runs one by one
 BLOCK = 1024  # points that one float32 adds up; the blocks' sums are then added
-# Two Gauss–Legendre nodes are exact up to cubics: on every piece of the two inner coordinates.
+# Two Gauss–Legendre nodes are exact up to cubics: on every piece of the second coordinate.
 PIECE_NODES = (0.5 - 0.5 / 3**0.5, 0.5 + 0.5 / 3**0.5)
 
 
 class Point(NamedTuple):
   """One point of the quadrature: an output feature, a set of active features, and a place.
 
-  The inner coordinates' pieces are [left, right] with left = 0, the lower or the upper break, and
-  right = the lower break, the upper one, or 1; the columns say which by 0 and 1.
+  The second coordinate's pieces are [left, right] with left = 0, the lower or the upper break, and
+  right = the lower break, the upper one, or 1; the columns say which by 0 and 1. The first
+  coordinate has no node: its integral is done in closed form.
   """
 
   output: Float[Array, "feature"]  # one-hot: whose error it is
@@ -51,17 +52,12 @@ class Point(NamedTuple):
   y_left: Float[Array, "2"]  # of the lower and the upper break
   y_right: Float[Array, "3"]  # of the lower break, the upper break, and 1
   y_node: Scalar
-  x_left: Scalar  # of the break
-  x_right: Float[Array, "2"]  # of the break, and 1
-  x_node: Scalar
   weight: Scalar
 
 
 # (left, right) of the pieces as Point says.
 _Y_PIECES = (((0, 0), (1, 0, 0)), ((1, 0), (0, 1, 0)), ((0, 1), (0, 0, 1)))
 _Y_WHOLE = (((0, 0), (0, 0, 1)),)
-_X_PIECES = ((0, (1, 0)), (1, (0, 1)))
-_X_WHOLE = ((0, (0, 1)),)
 _MIDDLE = (0.5,)
 
 
@@ -77,29 +73,29 @@ def points(n_features: int, n_active: int | None = None) -> Float[np.ndarray, "p
     if n_active is not None and k != n_active:
       continue
     y_pieces, y_nodes = (_Y_PIECES, PIECE_NODES) if k >= 2 else (_Y_WHOLE, _MIDDLE)
-    x_pieces, x_nodes = (_X_PIECES, PIECE_NODES) if k >= 1 else (_X_WHOLE, _MIDDLE)
-    inner = list(itertools.product(y_pieces, y_nodes, x_pieces, x_nodes))
-    share = 1 / (len(y_nodes) * len(x_nodes))  # of a piece's length, for each of its nodes
+    inner = list(itertools.product(y_pieces, y_nodes))
+    share = 1 / len(y_nodes)  # of a piece's length, for each of its nodes
     for which in itertools.product(range(NODES), repeat=max(k - 2, 0)):
       idle = [0.5] * (n_outer - len(which))
       outer = [*((nodes[i] + 1) / 2 for i in which), *idle]
       weight = share * np.prod([weights[i] / 2 for i in which])
-      for output, ((yl, yr), y, (xl, xr), x) in itertools.product(np.eye(n_features), inner):
-        rows.append([*output, *active, *outer, *yl, *yr, y, xl, *xr, x, weight])
+      for one_hot, ((left, right), node) in itertools.product(np.eye(n_features), inner):
+        rows.append([*one_hot, *active, *outer, *left, *right, node, weight])
   spare = [[*rows[0][:-1], 0.0]] * (-len(rows) % (LANES if len(rows) <= BLOCK else BLOCK))
-  return np.array(rows + spare, np.float32)
+  table = np.array(rows + spare, np.float32)
+  table.setflags(write=False)  # all callers share it
+  return table
 
 
 def _point(row: Float[Array, "column"], n_features: int) -> Point:
   """Returns the fields of one row of `points`."""
-  sizes = (n_features, n_features, max(n_features - 2, 0), 2, 3, 1, 1, 2, 1, 1)
+  sizes = (n_features, n_features, max(n_features - 2, 0), 2, 3, 1, 1)
   starts = np.cumsum([0, *sizes])
   fields = [
     lax.slice(row, (int(start),), (int(start) + size,))
     for start, size in zip(starts, sizes, strict=False)
   ]
-  vectors = (0, 1, 2, 3, 4, 7)
-  return Point(*(f if i in vectors else f.reshape(()) for i, f in enumerate(fields)))
+  return Point(*(f if i < 5 else f.reshape(()) for i, f in enumerate(fields)))
 
 
 def _crossing(slope: Scalar, offset: Scalar) -> Scalar:
@@ -124,11 +120,24 @@ def _elements(v: Float[Array, "n"]) -> list[Scalar]:
   return [lax.index_in_dim(v, i, keepdims=False) for i in range(v.shape[0])]
 
 
+def _along(target: Scalar, wanted: Scalar, gain: Scalar, offset: Scalar, *, relu: bool) -> Scalar:
+  """Returns ∫ (target x + wanted − f(gain x + offset))² dx over [0, 1], f the ReLU or nothing."""
+  kink = _crossing(gain, offset)
+  integral = jnp.zeros((), jnp.float32)
+  for left, right in ((0, kink), (kink, 1)):
+    middle, length = (left + right) / 2, right - left
+    output = gain * middle + offset
+    on = (output > 0) | (not relu)
+    error = target * middle + wanted - jnp.where(on, output, 0)
+    slope = target - jnp.where(on, gain, 0)
+    integral += length * (error**2 + (slope * length) ** 2 / 12)
+  return integral
+
+
 def _at_point(
   params: TiedParams, density: PerFeature, importance: PerFeature, point: Point, relu: bool
 ) -> Scalar:
   """Returns what one point adds to the expected loss."""
-  f = jax.nn.relu if relu else lambda z: z
   gains = _elements(((params.W @ point.output) @ params.W) * point.active)
   targets = _elements(point.output * point.active)
   # A silent feature comes after all active ones, whatever their gains.
@@ -153,16 +162,10 @@ def _at_point(
   y = left + length_y * point.y_node
 
   offset, wanted = offset + gain_y * y, wanted + target_y * y
-  place = _crossing(gain_x, offset)
-  break_right, one = _elements(point.x_right)
-  left = point.x_left * place
-  length_x = break_right * place + one - left
-  x = left + length_x * point.x_node
-  error = target_x * x + wanted - f(gain_x * x + offset)
-
+  integral = _along(target_x, wanted, gain_x, offset, relu=relu)
   probability = jnp.prod(jnp.where(point.active > 0, density, 1 - density), axis=0)
   weight = probability * (importance @ point.output) * point.weight
-  return weight * length_y * length_x * error**2
+  return weight * length_y * integral
 
 
 def _sum(function, params, density, importance, rows: np.ndarray):
