@@ -10,8 +10,9 @@ antipodal pair; which of the three changes abruptly along lines in the plane of 
   python -m toy_superposition.main --config=configs/phase_change.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change.py:full   100 × 100 × 10
 
-Measured on 2 CPU cores (AVX2 only), start-up and compilation included: 70 seconds, of which
-training 58; exact 36 seconds, of which training 6 and the theory 25; quick 14. Full was not run.
+Measured on 2 CPU cores (AVX2 only), start-up and compilation included: 70 to 80 seconds, of which
+training 58 to 67; exact 21 seconds, of which training 5 and the theory 13; quick 14. Full was not
+run.
 To expect: the best restart shows the true optimum's phase in at least 99 % of the cells (99.9 %);
 superposition begins at densities .181, .296, .485 for r = .1, .2, .5 and for their inverses.
 
