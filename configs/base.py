@@ -47,7 +47,8 @@ def get_config() -> ConfigDict:
   config.loss.reduction = "sum"  # over features: sum (the paper's equation) or mean (its notebook)
 
   config.train = ConfigDict()
-  config.train.steps = 10_000  # optimizer steps (notebook: 10 000)
+  config.train.steps = 10_000  # optimizer steps (notebook: 10 000); 0: nothing is trained, all is
+  # in the analysis
   config.train.batch_size = 1024  # fresh examples per step (notebook: 1024)
   config.train.estimator = "auto"  # of the gradient: the fastest of autodiff (the reference),
   # fused (tiny models), blocked (matrix products), sparse (huge n, few active); or exact: of the
@@ -68,6 +69,10 @@ def get_config() -> ConfigDict:
 
   config.axes = ()  # names of the sweep's axes, in the order of the results' dimensions
   config.axis = ConfigDict()  # one entry per axis, made by linear, log, points or restarts below
+
+  config.history = ConfigDict()  # parameters during training, in the results as history_W, …
+  config.history.num = 0  # at how many steps, the first and last included; 0: none
+  config.history.scale = "log"  # how they are spaced: log or linear
 
   config.evaluation = ConfigDict()  # of the trained instances, for the results
   config.evaluation.method = "sampled"  # or exact: expected loss by quadrature, few features only

@@ -203,7 +203,7 @@ def test_an_axis_over_a_compiled_field_makes_a_group_with_the_right_spec_per_val
     np.testing.assert_array_equal(group.cells[:, 1], k)
     assert group.instances.density.shape == (6, group.spec.n_features)
   assert what.axes[1].splits
-  assert what.axes[1].reshapes == (name in ("model", "n_features", "n_hidden"))
+  assert what.axes[1].reshapes == (name in ("n_features", "n_hidden"))
 
 
 def test_groups_come_in_the_order_of_the_axes():
@@ -259,3 +259,9 @@ def test_a_sweep_of_many_groups_makes_each_instance_once(monkeypatch):
   )
   assert len(what.groups) == len(made) == 50
   assert sorted(np.concatenate(made).tolist()) == list(range(200_000))
+
+
+def test_models_share_arrays_if_their_parameters_are_of_one_kind():
+  tied = sweep.Axis("model", "model.name", ("linear", "relu_output", "relu_hidden"))
+  assert not tied.reshapes
+  assert tied._replace(points=("linear", "absolute_value")).reshapes

@@ -39,6 +39,7 @@ NAMES: dict[str, Collection[str]] = {
   "train.precision": PRECISIONS,
   "train.optimizer": OPTIMIZERS,
   "train.schedule": SCHEDULES,
+  "history.scale": ("log", "linear"),
   "evaluation.method": EVALUATIONS,
   "analysis": ("none", *analyses.ANALYSES),
 }
@@ -49,9 +50,10 @@ INTEGERS = {
   "model.n_hidden": 1,
   "init.n_instances": 1,
   "data.set_size": 1,
-  "train.steps": 1,
+  "train.steps": 0,
   "train.batch_size": 1,
   "train.warmup_steps": 0,
+  "history.num": 0,
   "evaluation.n_samples": 1,
   "run.log_every": 0,
 }
@@ -80,6 +82,7 @@ FIELDS = {
 # Names that an axis may not take: other dimensions and variables of the results.
 RESERVED = {
   *("feature", "hidden", "finite", "loss", "loss_sum", "loss_mean", "feature_loss"),
+  *("step", "history_loss", *(f"history_{name}" for name in PARAM_DIMS)),
   *("feature_density", "feature_importance", "peak_learning_rate", *PARAM_DIMS, *MEASURES),
 }
 # Fields that say how a run is done or drawn, not what is computed.

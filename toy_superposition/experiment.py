@@ -19,11 +19,11 @@ from toy_superposition.errors import UserError
 from toy_superposition.figures import FIGURES, style
 from toy_superposition.measures import measure, working_bytes
 from toy_superposition.progress import Progress
-from toy_superposition.records import files, metrics, results
+from toy_superposition.records import files, history, metrics, results
 from toy_superposition.records.checkpoints import Checkpoints
 from toy_superposition.records.workdir import Workdir
 from toy_superposition.theory import expected_loss
-from toy_superposition.types import Group, TrainState
+from toy_superposition.types import Group, Instance, Params, TrainState
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -53,7 +53,8 @@ def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.D
   try:
     for i in range(len(experiment.groups)):
       state = _train(experiment, i, workdir, mesh, budget, writer)
-      outcomes.append(_judge(experiment, experiment.groups[i], state, mesh, budget))
+      outcome = _judge(experiment, experiment.groups[i], state, mesh, budget)
+      outcomes.append(outcome | _judge_history(experiment, i, state, workdir, mesh, budget))
   finally:
     writer.close()
   datasets = results.assemble(values, experiment.axes, experiment.groups, outcomes)
@@ -65,11 +66,15 @@ def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.D
   return datasets
 
 
-def _borders(first: int, steps: int, every: int) -> list[int]:
-  """Returns the steps after `first` at which training pauses: multiples of `every`, and the
-  end."""
+def _borders(first: int, steps: int, every: int, kept: Sequence[int]) -> list[int]:
+  """Returns the steps from `first` on at which training pauses: multiples of `every`, those at
+  which parameters are kept, and the end."""
   every = every or max(1, -(-steps // LOGS_PER_RUN))
-  return [*range(first - first % every + every, steps, every), steps] if first < steps else []
+  if first == steps:
+    return []
+  later = {*range(first - first % every + every, steps, every), steps}
+  start = {0} if first == 0 and 0 in kept else set()
+  return sorted(start | later | {step for step in kept if step > first})
 
 
 def _train(
@@ -85,6 +90,9 @@ def _train(
   one = problem.make(group.spec)
   root = streams.root(group.spec.seed)
   like = jax.eval_shape(lambda i: train.initial_state(one, i, root), group.instances)
+  if group.spec.steps == 0:
+    initial = jax.jit(lambda i: train.initial_state(one, i, root))(group.instances)
+    return jax.tree.map(np.asarray, initial)
   checkpoints = Checkpoints(workdir.checkpoints(number))
   start = checkpoints.latest(like)
   step = start[0] if start else 0
@@ -97,6 +105,7 @@ def _train(
   if start:
     log.info("%s: continuing after step %d of %d", label, step, group.spec.steps)
   writer.keep_until(number, step)
+  kept = history.steps(group.spec.steps, values["history.num"], values["history.scale"])
   progress = Progress(label, step, group.spec.steps, len(group.instances.index))
   state = start[1] if start else None
   saved = time.monotonic()
@@ -104,12 +113,14 @@ def _train(
     for snapshot in train.run(
       one,
       group,
-      _borders(step, group.spec.steps, values["run.log_every"]),
+      _borders(step, group.spec.steps, values["run.log_every"], kept),
       mesh=mesh,
       memory_budget=budget,
       start=start,
       on_compiled=progress.compiled,
     ):
+      if snapshot.step in kept:
+        history.write(workdir.history(number), snapshot.step, snapshot.state.params)
       progress.update(snapshot)
       writer.write(metrics.summary(number, snapshot, progress.rate))
       state, signal = snapshot.state, stop()
@@ -125,10 +136,16 @@ def _train(
   return state
 
 
-def _judge(
-  experiment: Experiment, group: Group, state: TrainState, mesh: Mesh, budget: int
-) -> dict[str, np.ndarray]:
-  """Returns the results' variables of one trained group."""
+def _evaluate(
+  experiment: Experiment,
+  group: Group,
+  params: Params,
+  instances: Instance,
+  mesh: Mesh,
+  budget: int,
+  measures: Sequence[str],
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+  """Returns the feature losses and measures of parameters with a leading axis, on the host."""
   values, one = experiment.values, problem.make(group.spec)
 
   def judge(operands):
@@ -136,23 +153,32 @@ def _judge(
     feature_loss = evaluation.evaluate(
       one, params, instances, values["evaluation.method"], values["evaluation.n_samples"]
     )
-    return feature_loss, measure(params, experiment.measures)
+    return feature_loss, measure(params, measures)
 
   exact = values["evaluation.method"] == "exact"
   each = placement.parameter_bytes(group.spec)
-  each += working_bytes(group.spec.n_features, experiment.measures)
+  each += working_bytes(group.spec.n_features, measures)
   each += (
     expected_loss.working_bytes(group.spec.n_features)
     if exact
     else placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
   )
-  feature_loss, measured = placement.map_slices(
+  return placement.map_slices(
     judge,
-    (state.params, group.instances),
+    (params, instances),
     mesh=mesh,
     bytes_each=each,
     budget=budget,
     cpu_options=unroll.CPU_OPTIONS if exact else {},
+  )
+
+
+def _judge(
+  experiment: Experiment, group: Group, state: TrainState, mesh: Mesh, budget: int
+) -> dict[str, np.ndarray]:
+  """Returns the results' variables of one trained group."""
+  feature_loss, measured = _evaluate(
+    experiment, group, state.params, group.instances, mesh, budget, experiment.measures
   )
   leaves = [feature_loss, *jax.tree.leaves(state.params)]
   finite = np.all([np.isfinite(x).reshape(len(x), -1).all(axis=1) for x in leaves], axis=0)
@@ -168,6 +194,27 @@ def _judge(
     "feature_importance": group.instances.importance,
     "peak_learning_rate": group.instances.learning_rate,
     **measured,
+  }
+
+
+def _judge_history(
+  experiment: Experiment, number: int, state: TrainState, workdir: Workdir, mesh: Mesh, budget: int
+) -> dict[str, np.ndarray]:
+  """Returns the parameters kept during one group's training, and their losses."""
+  values, group = experiment.values, experiment.groups[number]
+  steps = history.steps(group.spec.steps, values["history.num"], values["history.scale"])
+  if not steps:
+    return {}
+  folder = workdir.history(number)
+  kept = [history.read(folder, step, state.params) for step in steps]
+  params = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *kept)
+  # Every step of every instance is a row by itself.
+  rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), params)
+  instances = jax.tree.map(lambda leaf: np.repeat(leaf, len(steps), axis=0), group.instances)
+  feature_loss, _ = _evaluate(experiment, group, rows, instances, mesh, budget, ())
+  total = feature_loss.sum if group.spec.reduction == "sum" else feature_loss.mean
+  return {f"history_{name}": leaf for name, leaf in vars(params).items()} | {
+    "history_loss": total(axis=1).reshape(-1, len(steps))
   }
 
 

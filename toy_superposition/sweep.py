@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from toy_superposition.models import MODELS
 from toy_superposition.profiles import PROFILES
 from toy_superposition.types import Group, Instance, Spec
 
@@ -54,7 +55,7 @@ SPEC_FIELDS = {
   "seed": "seed",
 }
 # Fields that change the shape of the parameters: results along them cannot share an array.
-SHAPE_FIELDS = ("model.name", "model.n_features", "model.n_hidden")
+SHAPE_FIELDS = ("model.n_features", "model.n_hidden")
 
 
 class Axis(NamedTuple):
@@ -71,7 +72,9 @@ class Axis(NamedTuple):
 
   @property
   def reshapes(self) -> bool:
-    """Whether results at two points may have arrays of different shapes."""
+    """Whether results at two points have arrays of different shapes, or different arrays."""
+    if self.field == "model.name":
+      return len({MODELS[str(point)].params for point in self.points}) > 1
     return self.field in SHAPE_FIELDS
 
 

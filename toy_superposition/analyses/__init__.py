@@ -4,7 +4,14 @@ An analysis runs once, after training, and its variables are stored with the res
 figures and claims are drawn from results alone.
 """
 
-from toy_superposition.analyses import phase_change
+from toy_superposition.analyses import (
+  introduction,
+  phase_change,
+)
 from toy_superposition.analyses.analysis import Analysis
 
-ANALYSES: dict[str, Analysis] = {"phase_change": phase_change.ANALYSIS}
+# In the paper's order.
+ANALYSES: dict[str, Analysis] = {
+  "introduction": introduction.ANALYSIS,
+  "phase_change": phase_change.ANALYSIS,
+}

@@ -12,13 +12,14 @@ import numpy as np
 from jax.sharding import Mesh
 
 from toy_superposition import placement, unroll
+from toy_superposition.analyses import restarts
 from toy_superposition.analyses.analysis import (
-  CONFIRMED,
-  CONTRADICTED,
   REPORTED,
-  UNDECIDED,
   Analysis,
   Claim,
+  require,
+  require_axes,
+  verdict,
 )
 from toy_superposition.errors import UserError
 from toy_superposition.measures import measure
@@ -44,6 +45,7 @@ JUMP = (0.1, 0.6)  # the extra feature's norm is below the first and above the s
 
 def check(values: Mapping[str, Any], axes: Sequence[str], groups: Sequence[Group]) -> None:
   """Raises UserError where the theory says nothing about the experiment."""
+  del axes
   wanted: dict[str, Any] = {
     "model.name": "relu_output",
     "data.distribution": "sparse_uniform",
@@ -53,29 +55,15 @@ def check(values: Mapping[str, Any], axes: Sequence[str], groups: Sequence[Group
     "importance.profile": "last_apart",
     "importance.base": 1.0,
   }
-  for field, value in wanted.items():
-    if values[field] != value:
-      raise UserError(
-        f"config.{field}: {values[field]!r} is not allowed with analysis 'phase_change', which "
-        f"holds for {value!r}; set config.analysis to 'none' to run without theory"
-      )
+  require(values, "phase_change", wanted)
   sizes = (values["model.n_features"], values["model.n_hidden"])
   if sizes not in ((2, 1), (3, 2)):
     raise UserError(
       f"config.model.n_features, n_hidden: {sizes} is not allowed with analysis 'phase_change'; "
       "allowed: (2, 1) and (3, 2)"
     )
-  if tuple(sorted(axes)) not in (tuple(sorted(PLANE)), tuple(sorted((*PLANE, "restart")))):
-    raise UserError(
-      f"config.axes: {tuple(axes)} is not allowed with analysis 'phase_change'; allowed: "
-      f"{(*PLANE, 'restart')}, in any order, with or without restart"
-    )
-  for name, field in zip(PLANE, ("importance.ratio", "density.base"), strict=True):
-    if values[f"axis.{name}.field"] != field:
-      raise UserError(
-        f"config.axis.{name}.field: {values[f'axis.{name}.field']!r} is not allowed with analysis "
-        f"'phase_change'; allowed: {field!r}"
-      )
+  fields = zip(PLANE, ("importance.ratio", "density.base"), strict=True)
+  require_axes(values, "phase_change", dict(fields))
   for group in groups:
     if (group.instances.density[:, -1] <= 0).any() or (group.instances.importance <= 0).any():
       raise UserError(
@@ -151,7 +139,7 @@ def _add_restarts(dataset: "xr.Dataset") -> "xr.Dataset":
   What it averages is not stated; averaging W means nothing under its sign symmetry, so norm and
   superposition are averaged. A restart that is not finite counts as worst.
   """
-  loss = dataset["loss"].where(dataset["finite"] == 1, np.inf)
+  loss = restarts.ranked_loss(dataset)
   best = loss.argmin("restart")
   extra = dataset[["feature_norm", "superposition"]].isel(EXTRA)
   chosen = extra.isel(restart=best)
@@ -248,12 +236,6 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   ]
 
 
-def _verdict(holds: bool, decided: bool = True) -> str:
-  if not decided:
-    return UNDECIDED
-  return CONFIRMED if holds else CONTRADICTED
-
-
 def _agreement_claim(dataset: "xr.Dataset", n: int) -> Claim:
   name = "agreement_best_optimum" if n == 2 else "agreement_best_optimum_away"
   cells = "all cells" if n == 2 else f"cells with |log10 r| > {NEAR_EQUAL}"
@@ -262,7 +244,7 @@ def _agreement_claim(dataset: "xr.Dataset", n: int) -> Claim:
     f"same phase: best of restarts, against the true optimum ({cells})",
     f"{share:.1%}",
     f"≥ {AGREEMENT[n]:.0%}",
-    _verdict(share >= AGREEMENT[n], decided=bool(np.isfinite(share))),
+    verdict(share >= AGREEMENT[n], decided=bool(np.isfinite(share))),
   )
 
 
@@ -283,7 +265,7 @@ def _boundary_claims(dataset: "xr.Dataset", n: int) -> list[Claim]:
         f"density at which superposition begins, extra feature {side} important (r = {listed})",
         ", ".join(f"{p:.3f}" for p in measured),
         f"{', '.join(f'{p:.3f}' for p in true)}, each ±{BOUNDARY_TOLERANCE:.0%}",
-        _verdict(
+        verdict(
           bool(np.all(error <= BOUNDARY_TOLERANCE)),
           decided=factor <= 1 + BOUNDARY_TOLERANCE and bool(np.isfinite(error).all()),
         ),
@@ -305,7 +287,7 @@ def _jump_claim(dataset: "xr.Dataset") -> Claim:
     f"the extra feature appears abruptly: its norm on either side of the boundary, r = {r:.2f}",
     f"{above:.2f} → {below:.2f}",
     f"< {JUMP[0]} → > {JUMP[1]}",
-    _verdict(bool(above < JUMP[0] and below > JUMP[1]), decided=fine and len(steps) > 0),
+    verdict(bool(above < JUMP[0] and below > JUMP[1]), decided=fine and len(steps) > 0),
   )
 
 
@@ -324,7 +306,7 @@ def _symmetry_claim(dataset: "xr.Dataset") -> Claim:
     "symmetry r ↔ 1/r: the other feature at 1/r shows the phase of the extra one at r",
     f"{share:.1%}",
     f"≥ {2 * AGREEMENT[2] - 1:.0%}",
-    _verdict(bool(share >= 2 * AGREEMENT[2] - 1), decided=mirrored and bool(np.isfinite(share))),
+    verdict(bool(share >= 2 * AGREEMENT[2] - 1), decided=mirrored and bool(np.isfinite(share))),
   )
 
 
@@ -337,8 +319,10 @@ def _dedicated_claim(dataset: "xr.Dataset") -> Claim:
     "more important than the others, the extra feature has a dimension to itself (r > 1)",
     f"{share:.1%}",
     f"≥ {AGREEMENT[3]:.0%}",
-    _verdict(share >= AGREEMENT[3], decided=bool(above.any())),
+    verdict(share >= AGREEMENT[3], decided=bool(above.any())),
   )
 
 
-ANALYSIS = Analysis(("feature_norm", "superposition"), check, run, claims)
+ANALYSIS = Analysis(
+  "Superposition as a Phase Change", ("feature_norm", "superposition"), check, claims, run
+)

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
 
-from toy_superposition.figures import phase_diagram
+from toy_superposition.figures import (
+  introduction,
+  phase_diagram,
+)
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -18,4 +21,7 @@ class Drawing(NamedTuple):
   analysis: str
 
 
-FIGURES: dict[str, Drawing] = {"phase_diagram": Drawing(phase_diagram.draw, "phase_change")}
+FIGURES: dict[str, Drawing] = {
+  "introduction": Drawing(introduction.draw, "introduction"),
+  "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
+}

@@ -16,7 +16,7 @@ import numpy as np
 from toy_superposition.errors import UserError
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import MODELS, PARAM_DIMS, PARAMS, Model
-from toy_superposition.records import files
+from toy_superposition.records import files, history
 from toy_superposition.records.workdir import Workdir, versions
 from toy_superposition.sweep import Axis
 from toy_superposition.types import Group, Params
@@ -25,9 +25,15 @@ if TYPE_CHECKING:
   import xarray as xr
 
 ROOT = "/"
+SEVERAL = " and "  # between the names of a dataset's models
 VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   **{name: (dims, f"parameter {name}") for name, dims in PARAM_DIMS.items()},
   **{name: (row.dims, row.long_name) for name, row in MEASURES.items()},
+  **{
+    f"history_{name}": (("step", *dims), f"parameter {name} during training")
+    for name, dims in PARAM_DIMS.items()
+  },
+  "history_loss": (("step",), "loss during training, of the same kind as `loss`"),
   "feature_density": (("feature",), "probability that the feature is active, 1 − S"),
   "feature_importance": (("feature",), "weight I_i of the squared error"),
   "peak_learning_rate": ((), "learning rate at the schedule's peak, per step"),
@@ -43,7 +49,7 @@ class Results(NamedTuple):
   """A stored run, or one netCDF group of it."""
 
   dataset: "xr.Dataset"
-  model: Model
+  model: Model | None  # None where the dataset has several, along an axis
   params: Params  # leading axes as in dataset["b"]
   values: dict[str, Any]  # every field of the config, by dotted name
 
@@ -110,13 +116,16 @@ def _dataset(
   values = {**values, **{axis.field: point for axis, point in fixed.items()}}
   attributes = {
     "title": str(values["name"]),
-    "model": parts[0][0].spec.model,
+    "model": SEVERAL.join(sorted({group.spec.model for group, _ in parts})),
     "seed": int(values["seed"]),
     "loss_evaluation": str(values["evaluation.method"]),
     "config": json.dumps(values, sort_keys=True),
     "versions": json.dumps(versions(), sort_keys=True),
     "source": "toy_superposition",
   }
+  steps = history.steps(parts[0][0].spec.steps, values["history.num"], values["history.scale"])
+  if steps:
+    coords["step"] = ("step", np.asarray(steps), {"long_name": "optimizer steps"})
   return xr.Dataset(variables, coords, attributes)
 
 
@@ -177,12 +186,12 @@ def load(workdir: Path | str, group: str = ROOT) -> Results:
     raise UserError(f"{workdir}: no group {group!r}; there are: {', '.join(sorted(found))}")
   dataset = found[group]
   try:
-    model = MODELS[dataset.attrs["model"]]
-    kind = PARAMS[model.params]
+    models = [MODELS[name] for name in dataset.attrs["model"].split(SEVERAL)]
+    kind = PARAMS[models[0].params]
     names = [field.name for field in dataclasses.fields(kind)]
     arrays = {name: jnp.asarray(dataset[name].values) for name in names}
     values = json.loads(dataset.attrs["config"])
   except (KeyError, ValueError) as error:
     path, reason = Workdir(Path(workdir)).results, files.one_line(error)
     raise UserError(f"{path}: not written by this package, or damaged ({reason})") from error
-  return Results(dataset, model, kind(**arrays), values)
+  return Results(dataset, models[0] if len(models) == 1 else None, kind(**arrays), values)

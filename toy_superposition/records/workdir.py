@@ -16,7 +16,10 @@ from toy_superposition.figures import FIGURES, style
 from toy_superposition.records import files
 
 PACKAGES = ("toy_superposition", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-FOLDERS = ("checkpoints/group_*", "checkpoints", "figures", "tensorboard/*", "tensorboard")
+FOLDERS = (
+  *("checkpoints/group_*", "checkpoints", "history/group_*", "history"),
+  *("figures", "tensorboard/*", "tensorboard"),
+)
 FORMAT = 1  # of the folder; a higher one is from a newer version of this package
 
 
@@ -53,6 +56,10 @@ class Workdir(NamedTuple):
   def checkpoints(self, group: int) -> Path:
     """Train states of one group."""
     return self.path / "checkpoints" / f"group_{group:04d}"
+
+  def history(self, group: int) -> Path:
+    """Parameters of one group at chosen steps."""
+    return self.path / "history" / f"group_{group:04d}"
 
 
 def versions() -> dict[str, str]:
@@ -196,8 +203,9 @@ def _delete_ours(workdir: Workdir) -> None:
     for path in workdir.path.glob("figures/*"):
       if path.suffix.lstrip(".") in style.FORMATS and _is_ours(path.stem):
         path.unlink()
-    for path in workdir.path.glob("tensorboard/group_*/events.out.tfevents.*"):
-      path.unlink()
+    for pattern in ("tensorboard/group_*/events.out.tfevents.*", "history/group_*/step_*.npz"):
+      for path in workdir.path.glob(pattern):
+        path.unlink()
     for folder in FOLDERS:
       for path in workdir.path.glob(folder):
         if path.is_dir() and not any(path.iterdir()):
