@@ -19,7 +19,7 @@ are ours, since one training in three or so ends in another arrangement.
 from configs import base
 
 # variant: (restarts, steps, batch size)
-SIZES = {"": (16, 10_000, 1024), "quick": (8, 5000, 256)}
+SIZES = {"": (16, 10_000, 1024), "quick": (8, 10_000, 256)}
 
 
 def get_config(variant: str | None = None):

@@ -22,13 +22,14 @@ LAYERS = (
   ("experiment",),
   ("terminal",),
   ("main",),
-  ("report",),
+  ("page",),
+  ("report", "reproduce"),
 )
 ALLOWED = {
   "ml_collections": {"config", "main"},
   "orbax": {"records"},
   "matplotlib": {"figures"},
-  "absl": {"main", "report", "terminal"},
+  "absl": {"main", "report", "reproduce", "terminal"},
   "tqdm": {"progress"},
   "tensorboardX": {"records"},
 }

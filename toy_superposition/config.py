@@ -1,7 +1,6 @@
 """ConfigDict → Experiment: everything is checked here, before any device is touched."""
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from ml_collections import ConfigDict
 from toy_superposition import analyses, combinations, figures, sweep
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import GENERATORS
-from toy_superposition.errors import UserError, not_allowed
+from toy_superposition.errors import UserError, nearest, not_allowed
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.estimators.blocked import PRECISIONS
 from toy_superposition.evaluation import EVALUATIONS
@@ -137,12 +136,6 @@ def resolve(config: ConfigDict) -> Experiment:
       raise not_allowed("measures", measures, f"{', '.join(missing)} too, for the analysis")
     analysis.check(values, [axis.name for axis in axes], groups)
   return Experiment(values["name"], values, axes, groups, measures, drawn)
-
-
-def nearest(name: object, allowed: Collection[str]) -> str:
-  """Returns "; did you mean 'x'?" with the allowed name nearest to `name`, or nothing."""
-  close = difflib.get_close_matches(str(name), list(allowed), n=1)
-  return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

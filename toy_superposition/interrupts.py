@@ -17,7 +17,7 @@ class Interrupted(BaseException):
   def __init__(self, number: int):
     """`number` is the signal's."""
     super().__init__(signal.Signals(number).name)
-    self.exit_code = 128 + number
+    self.number, self.exit_code = number, 128 + number
 
 
 @contextlib.contextmanager
