@@ -15,7 +15,7 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; margin: 1rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+  border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
 td:last-child { white-space: nowrap; }
 .wide { overflow-x: auto; }
@@ -29,7 +29,7 @@ pre { overflow-x: auto; padding: .6rem; }
 .confirmed { background: #2a82; } .contradicted { background: #d443; }
 .undecided { background: #c902; } .reported { background: var(--soft); }
 .failed { border-left: .3rem solid #d44; padding-left: .8rem; }
-@media (max-width: 40rem) { td:last-child { white-space: normal; } }
+@media (max-width: 40rem) { table { min-width: 40rem; } }
 """
 CLASSES = dict(zip(VERDICTS, ("confirmed", "contradicted", "undecided", "reported"), strict=True))
 
@@ -38,6 +38,7 @@ class Run(NamedTuple):
   """What the page says of one experiment."""
 
   name: str
+  about: str  # one line
   analysis: str  # row of ANALYSES, or "none"
   claims: Sequence[Claim]
   figures: Sequence[Path]  # PNG files
@@ -98,20 +99,21 @@ def _contents(runs: Sequence[Run]) -> str:
   rows = []
   for run in runs:
     said = f"failed: {run.problem}" if run.problem else summary(run.claims)
-    cells = (_section_title(run), said, f"{run.seconds:.0f} s")
+    cells = (run.about, said, f"{run.seconds:.0f} s")
     link = f'<a href="#{html.escape(run.name)}">{html.escape(run.name)}</a>'
     rows.append(
       f"<tr><td>{link}</td>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
     )
-  head = "<tr><th>experiment</th><th>section of the paper</th><th>claims</th><th>time</th></tr>"
+  head = "<tr><th>experiment</th><th></th><th>claims</th><th>time</th></tr>"
   return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
 
 
 def _section(run: Run) -> str:
   text = html.escape
   parts = [f'<section id="{text(run.name)}"><h2>{text(run.name)}</h2>']
+  parts.append(f"<p>{text(run.about)}")
   if _section_title(run):
-    parts.append(f"<p>Paper: {text(_section_title(run))}</p>")
+    parts.append(f" Paper: “{text(_section_title(run))}”.")
   if run.problem:
     parts.append(f'<p class="failed">{text(run.problem)}</p>')
   for figure in run.figures:

@@ -5,6 +5,8 @@ is skipped, and what was interrupted continues. At the end every claim stands in
 with all figures in the paper's order, on one page.
 """
 
+import ast
+import os
 import shlex
 import subprocess
 import sys
@@ -49,10 +51,17 @@ def _chosen() -> list[str]:
   return [name for name in EXPERIMENTS if name in FLAGS.experiments]
 
 
+def about(name: str) -> str:
+  """Returns the first line of a config's docstring."""
+  docstring = ast.get_docstring(ast.parse((CONFIGS / f"{name}.py").read_text())) or name
+  return docstring.splitlines()[0]
+
+
 def command(name: str, folder: Path) -> list[str]:
   """Returns the command that runs one experiment."""
   variant = ":quick" if FLAGS.quick else ""
-  options = [f"--config={CONFIGS / name}.py{variant}", f"--workdir={folder}"]
+  config = os.path.relpath(CONFIGS / f"{name}.py")
+  options = [f"--config={config}{variant}", f"--workdir={folder}"]
   return [sys.executable, "-m", "toy_superposition.main", *options]
 
 
@@ -135,7 +144,7 @@ def read(name: str, folder: Path, problem: str):
 
   workdir = Workdir(folder)
   shown = shlex.join(["python", *command(name, folder)[1:]])
-  empty = page.Run(name, "none", (), (), 0.0, shown, {}, problem)
+  empty = page.Run(name, about(name), "none", (), (), 0.0, shown, {}, problem)
   if problem:
     return empty
   try:
@@ -146,14 +155,12 @@ def read(name: str, folder: Path, problem: str):
     return empty._replace(problem=str(error))
   except Exception as error:  # a claim's own mistake must not hide the other experiments
     return empty._replace(problem=f"{type(error).__name__}: {files.one_line(error)}")
-  return page.Run(
-    name,
-    analysis,
-    claims,
-    sorted(workdir.figures.glob("*.png")),
-    sum(session.get("seconds", 0.0) for session in manifest["sessions"]),
-    shown,
-    manifest["sessions"][-1]["versions"],
+  return empty._replace(
+    analysis=analysis,
+    claims=claims,
+    figures=sorted(workdir.figures.glob("*.png")),
+    seconds=sum(session.get("seconds", 0.0) for session in manifest["sessions"]),
+    versions=manifest["sessions"][-1]["versions"],
   )
 
 
