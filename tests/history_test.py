@@ -1,0 +1,113 @@
+"""Parameters kept during training: the right steps, through interruptions, in the results."""
+
+import numpy as np
+import pytest
+
+from configs import introduction
+from toy_superposition import config, experiment, placement
+from toy_superposition.errors import UserError
+from toy_superposition.models import TiedParams
+from toy_superposition.records import history
+from toy_superposition.records import workdir as workdirs
+
+STEPS = (0, 1, 3, 12, 40)
+
+
+def resolved():
+  what = introduction.get_config("quick")
+  what.axis.density.num = what.axis.restart.num = 2
+  what.train.steps, what.train.batch_size = 40, 16
+  what.history.num = 5
+  what.run.log_every, what.run.checkpoint_seconds = 7, 0.0
+  what.evaluation.n_samples = 1024
+  return config.resolve(what)
+
+
+def run(folder):
+  what = resolved()
+  workdir = workdirs.open_workdir(
+    folder, what.values, what.identity, overwrite=False, command=[], devices=[]
+  )
+  (dataset,) = experiment.run(what, workdir, placement.make_mesh(placement.devices(2))).values()
+  return dataset
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+  return run(tmp_path_factory.mktemp("history"))
+
+
+def test_steps_are_spaced_as_told_and_hold_both_ends():
+  assert history.steps(40, 5, "log") == STEPS
+  assert history.steps(40, 5, "linear") == (0, 10, 20, 30, 40)
+  assert history.steps(40, 0, "log") == ()
+  assert history.steps(3, 50, "log") == (0, 1, 2, 3)
+
+
+def test_what_is_written_is_read(tmp_path):
+  params = TiedParams(W=np.arange(6.0).reshape(1, 2, 3), b=np.ones((1, 3)))
+  history.write(tmp_path / "deep", 7, params)
+  found = history.read(tmp_path / "deep", 7, params)
+  np.testing.assert_array_equal(found.W, params.W)
+  np.testing.assert_array_equal(found.b, params.b)
+
+
+def test_the_history_ends_with_the_results_and_begins_before_the_first_step(uninterrupted):
+  d = uninterrupted
+  assert d["history_W"].dims == ("density", "restart", "step", "hidden", "feature")
+  assert tuple(d["step"].values) == STEPS
+  for name in ("W", "b"):
+    np.testing.assert_array_equal(d[f"history_{name}"].isel(step=-1), d[name])
+  np.testing.assert_allclose(d["history_loss"].isel(step=-1), d["loss"], rtol=1e-6)
+  np.testing.assert_array_equal(d["history_b"].isel(step=0), 0)
+  moved = np.abs(d["history_W"].diff("step")).max(("density", "restart", "hidden", "feature"))
+  assert np.all(moved > 0)
+
+
+def test_an_interrupted_run_has_the_same_history(uninterrupted, tmp_path, monkeypatch):
+  write = history.write
+
+  def failing(folder, step, params):
+    if step == 12:
+      raise KeyboardInterrupt
+    write(folder, step, params)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(history, "write", failing)
+    with pytest.raises(KeyboardInterrupt):
+      run(tmp_path)
+  assert not (tmp_path / "results.nc").exists()
+  np.testing.assert_array_equal(run(tmp_path)["history_W"], uninterrupted["history_W"])
+
+
+def test_a_missing_step_is_named(tmp_path):
+  run(tmp_path)
+  (tmp_path / "results.nc").unlink()
+  (tmp_path / "history" / "group_0000" / "step_0000000003.npz").unlink()
+  with pytest.raises(UserError, match="step_0000000003"):
+    run(tmp_path)
+
+
+def test_no_history_along_an_axis_of_different_lengths():
+  what = introduction.get_config("quick")
+  what.history.num = 3
+  with what.unlocked():
+    what.axes = ("density", "restart", "length")
+    what.axis.length = {"field": "train.steps", "scale": "points", "points": (10, 20)}
+  what.analysis, what.figures = "none", ()
+  with pytest.raises(UserError, match=r"history\.num"):
+    config.resolve(what)
+
+
+def test_nothing_is_trained_in_no_steps(tmp_path):
+  what = introduction.get_config("quick")
+  what.train.steps, what.analysis, what.figures = 0, "none", ()
+  what.axis.density.num = what.axis.restart.num = 2
+  what = config.resolve(what)
+  workdir = workdirs.open_workdir(
+    tmp_path, what.values, what.identity, overwrite=False, command=[], devices=[]
+  )
+  (d,) = experiment.run(what, workdir, placement.make_mesh(placement.devices(1))).values()
+  np.testing.assert_array_equal(d["b"], 0)
+  assert np.all(np.isfinite(d["loss"]))
+  assert not workdir.checkpoints(0).exists()
