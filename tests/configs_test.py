@@ -1,4 +1,8 @@
-"""Every config in configs/: it resolves, and its quick size runs from beginning to end."""
+"""Every config in configs/: it resolves, and its quick size runs from beginning to end.
+
+Some of the quick sizes run here; all of them in `python -m pytest -m slow`, and as processes in
+`python -m toy_superposition.reproduce --quick`.
+"""
 
 import importlib
 import json
@@ -14,6 +18,8 @@ from toy_superposition.records import workdir as workdirs
 
 FOLDER = Path(__file__).parent.parent / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "base")
+IN_SUITE = ("introduction", "phase_change", "phase_change_three")
+QUICK = [pytest.param(n, marks=() if n in IN_SUITE else pytest.mark.slow) for n in NAMES]
 # Least agreement with the true optimum at the quick size: fewer steps and restarts than at the
 # default one, so a few cells may miss the optimum's phase.
 QUICK_AGREEMENT = 0.9
@@ -44,8 +50,8 @@ def test_says_how_to_run_it_what_it_costs_and_where_it_comes_from(name):
   assert "Measured" in docstring
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_quick_size_runs_draws_its_figures_and_shows_the_phases(name, tmp_path):
+@pytest.mark.parametrize("name", QUICK)
+def test_quick_size_runs_draws_its_figures_and_decides_its_claims(name, tmp_path):
   resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config("quick"))
   workdir = workdirs.open_workdir(
     tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
@@ -58,14 +64,14 @@ def test_quick_size_runs_draws_its_figures_and_shows_the_phases(name, tmp_path):
   rows = experiment.claims(resolved.values["analysis"], datasets)
   assert rows
   assert all(row.verdict in VERDICTS for row in rows)
-  stored = load(tmp_path).dataset
-  axes = {axis.name: len(axis.points) for axis in resolved.axes}
-  assert dict(stored["loss"].sizes) == axes
-  assert dict(stored["W"].sizes) == axes | {
-    "hidden": resolved.values["model.n_hidden"],
-    "feature": resolved.values["model.n_features"],
-  }
-  assert stored["finite"].values.all()
+  axes = {axis.name: len(axis.points) for axis in resolved.axes if not axis.reshapes}
+  for group in datasets:
+    results = load(tmp_path, group)
+    stored = results.dataset
+    assert dict(stored["loss"].sizes) == axes
+    sizes = {"hidden": stored.sizes["hidden"], "feature": stored.sizes["feature"]}
+    assert results.params.directions.shape == (*axes.values(), *sizes.values())
+    assert stored["finite"].values.all()
   if resolved.values["analysis"] == "phase_change":
     assert float(stored["agreement_best_optimum_away"]) >= QUICK_AGREEMENT
     assert float((stored["best_loss"] / stored["optimum_loss"]).min()) > 1 - 1e-4

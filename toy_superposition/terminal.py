@@ -1,5 +1,6 @@
 """How the entry points speak: one line for a mistake, a short table for a result."""
 
+import json
 import logging
 import os
 import sys
@@ -114,6 +115,8 @@ def report(
 ) -> None:
   """Prints what was found, in numbers, and where it is stored."""
   for name, dataset in datasets.items():
+    if json.loads(dataset.attrs["config"])["train.steps"] == 0:
+      continue  # nothing was trained
     finite = dataset["finite"].values
     loss = dataset["loss"].values[finite == 1]
     title = f"{dataset.attrs['title']} {name.strip('/')}".strip()
