@@ -72,6 +72,16 @@ def test_claims_are_stored_with_their_experiment_and_section(tmp_path):
   assert {first["verdict"], second["verdict"]} == {CONFIRMED, CONTRADICTED}
 
 
+def test_claims_are_a_markdown_table_whatever_they_say(tmp_path):
+  run = made("one", tmp_path)
+  odd = Claim("|cos| < .05", "a\nb", "|", CONFIRMED)
+  page.write_markdown(tmp_path / "claims.md", [run._replace(claims=[odd])])
+  head, rule, row = (tmp_path / "claims.md").read_text().splitlines()
+  assert head.startswith("| experiment | statement |")
+  assert row == r"| one | \|cos\| < .05 | a b | \| | confirmed |"
+  assert len(set(line.replace(r"\|", "").count("|") for line in (head, rule, row))) == 1
+
+
 def test_counts_are_of_each_verdict():
   claims = [Claim("", "", "", verdict) for verdict in (*VERDICTS, CONFIRMED)]
   assert page.summary(claims).startswith("2 confirmed, 1 contradicted")

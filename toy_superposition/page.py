@@ -91,6 +91,18 @@ def write_claims(path: Path, runs: Sequence[Run]) -> None:
   files.write_json(path, rows)
 
 
+def write_markdown(path: Path, runs: Sequence[Run]) -> None:
+  """Writes the claims as a table in Markdown, for a README or an issue."""
+  names = ("experiment", *Claim._fields)
+  lines = [" | ".join(names), " | ".join("---" for _ in names)]
+  for run in runs:
+    for claim in run.claims:
+      cells = (run.name, *claim)
+      lines.append(" | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells))
+  with files.replacing(path) as temporary:
+    temporary.write_text("".join(f"| {line} |\n" for line in lines), encoding="utf-8")
+
+
 def _section_title(run: Run) -> str:
   return ANALYSES[run.analysis].section if run.analysis in ANALYSES else ""
 

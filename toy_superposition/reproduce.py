@@ -128,11 +128,13 @@ def main(argv: Sequence[str]) -> int:
   title = "Toy Models of Superposition: every experiment" + (", quick sizes" if FLAGS.quick else "")
   page.write(root / "report.html", title, runs)
   page.write_claims(root / "claims.json", runs)
+  page.write_markdown(root / "claims.md", runs)
   everything = [claim for run in runs for claim in run.claims]
   failed = [run.name for run in runs if run.problem]
   print(f"\n{len(runs)} experiments in {time.perf_counter() - started:.0f} s: ", end="")
   print(page.summary(everything) + (f"; failed: {', '.join(failed)}" if failed else ""))
-  print(f"{root / 'report.html'}\n{root / 'claims.json'}")
+  for file in ("report.html", "claims.json", "claims.md"):
+    print(root / file)
   return 1 if failed else 0
 
 
