@@ -79,7 +79,7 @@ def test_claims_are_a_markdown_table_whatever_they_say(tmp_path):
   head, rule, row = (tmp_path / "claims.md").read_text().splitlines()
   assert head.startswith("| experiment | statement |")
   assert row == r"| one | \|cos\| < .05 | a b | \| | confirmed |"
-  assert len(set(line.replace(r"\|", "").count("|") for line in (head, rule, row))) == 1
+  assert len({line.replace(r"\|", "").count("|") for line in (head, rule, row)}) == 1
 
 
 def test_counts_are_of_each_verdict():
