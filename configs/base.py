@@ -45,6 +45,8 @@ def get_config() -> ConfigDict:
 
   config.loss = ConfigDict()
   config.loss.reduction = "sum"  # over features: sum (the paper's equation) or mean (its notebook)
+  config.loss.hidden_l1 = 0.0  # λ ≥ 0: λ Σ |h| is added to the loss that is trained on, and not to
+  # the reported ones, which stay the reconstruction's
 
   config.train = ConfigDict()
   config.train.steps = 10_000  # optimizer steps (notebook: 10 000); 0: nothing is trained, all is
