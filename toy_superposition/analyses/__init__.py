@@ -6,6 +6,7 @@ figures and claims are drawn from results alone.
 
 from toy_superposition.analyses import (
   introduction,
+  l1_superposition,
   phase_change,
   thomson,
 )
@@ -16,4 +17,5 @@ ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
   "thomson": thomson.ANALYSIS,
+  "l1_superposition": l1_superposition.ANALYSIS,
 }

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
   introduction,
+  l1_superposition,
   phase_diagram,
   thomson,
 )
@@ -26,4 +27,5 @@ FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "thomson": Drawing(thomson.draw, "thomson"),
+  "l1_superposition": Drawing(l1_superposition.draw, "l1_superposition"),
 }
