@@ -15,7 +15,9 @@ def get_config() -> ConfigDict:
   config.seed = 0  # root of all random streams; ≥ 0
 
   config.model = ConfigDict()
-  config.model.name = "relu_output"  # linear, relu_output, relu_hidden or absolute_value
+  config.model.name = "relu_output"  # linear, relu_output, relu_hidden or absolute_value, or
+  # other activations: leaky_relu_output, squared_relu_output, gelu_output, softplus_output,
+  # tanh_output
   config.model.n_features = 5  # n
   config.model.n_hidden = 2  # m, hidden dimensions
 

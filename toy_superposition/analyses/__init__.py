@@ -5,6 +5,7 @@ figures and claims are drawn from results alone.
 """
 
 from toy_superposition.analyses import (
+  activation_functions,
   introduction,
   l1_superposition,
   phase_change,
@@ -18,4 +19,5 @@ ANALYSES: dict[str, Analysis] = {
   "phase_change": phase_change.ANALYSIS,
   "thomson": thomson.ANALYSIS,
   "l1_superposition": l1_superposition.ANALYSIS,
+  "activation_functions": activation_functions.ANALYSIS,
 }

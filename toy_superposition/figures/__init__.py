@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
+  activation_functions,
   introduction,
   l1_superposition,
   phase_diagram,
@@ -28,4 +29,5 @@ FIGURES: dict[str, Drawing] = {
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "thomson": Drawing(thomson.draw, "thomson"),
   "l1_superposition": Drawing(l1_superposition.draw, "l1_superposition"),
+  "activation_functions": Drawing(activation_functions.draw, "activation_functions"),
 }
