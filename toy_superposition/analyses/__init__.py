@@ -6,6 +6,7 @@ figures and claims are drawn from results alone.
 
 from toy_superposition.analyses import (
   activation_functions,
+  cross_entropy_neuron,
   introduction,
   l1_superposition,
   phase_change,
@@ -20,4 +21,5 @@ ANALYSES: dict[str, Analysis] = {
   "thomson": thomson.ANALYSIS,
   "l1_superposition": l1_superposition.ANALYSIS,
   "activation_functions": activation_functions.ANALYSIS,
+  "cross_entropy_neuron": cross_entropy_neuron.ANALYSIS,
 }

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
   activation_functions,
+  cross_entropy_neuron,
   introduction,
   l1_superposition,
   phase_diagram,
@@ -30,4 +31,5 @@ FIGURES: dict[str, Drawing] = {
   "thomson": Drawing(thomson.draw, "thomson"),
   "l1_superposition": Drawing(l1_superposition.draw, "l1_superposition"),
   "activation_functions": Drawing(activation_functions.draw, "activation_functions"),
+  "cross_entropy_neuron": Drawing(cross_entropy_neuron.draw, "cross_entropy_neuron"),
 }
