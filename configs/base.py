@@ -15,7 +15,9 @@ def get_config() -> ConfigDict:
   config.seed = 0  # root of all random streams; ≥ 0
 
   config.model = ConfigDict()
-  config.model.name = "relu_output"  # linear, relu_output, relu_hidden or absolute_value
+  config.model.name = "relu_output"  # linear, relu_output, relu_hidden or absolute_value, or
+  # other activations: leaky_relu_output, squared_relu_output, gelu_output, softplus_output,
+  # tanh_output
   config.model.n_features = 5  # n
   config.model.n_hidden = 2  # m, hidden dimensions
 
@@ -45,6 +47,8 @@ def get_config() -> ConfigDict:
 
   config.loss = ConfigDict()
   config.loss.reduction = "sum"  # over features: sum (the paper's equation) or mean (its notebook)
+  config.loss.hidden_l1 = 0.0  # λ ≥ 0: λ Σ |h| is added to the loss that is trained on, and not to
+  # the reported ones, which stay the reconstruction's
 
   config.train = ConfigDict()
   config.train.steps = 10_000  # optimizer steps (notebook: 10 000); 0: nothing is trained, all is

@@ -106,6 +106,7 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   ({"importance.base": INF}, ["config.importance.base", "inf", "a number in [0, inf)"]),
   ({"importance.ratio": NAN}, ["config.importance.ratio", "nan", "a number in [0, inf)"]),
   ({"loss.reduction": "max"}, ["config.loss.reduction", "'max'", "sum, mean"]),
+  ({"loss.hidden_l1": -0.1}, ["config.loss.hidden_l1", "-0.1", "a number in [0, inf)"]),
   ({"train.steps": -1}, ["config.train.steps", "-1", "an integer ≥ 0"]),
   ({"train.steps": "40"}, ["config.train.steps", "'40'", "an integer ≥ 0"]),
   ({"train.batch_size": 0}, ["config.train.batch_size", "0", "an integer ≥ 1"]),

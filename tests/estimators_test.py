@@ -170,7 +170,8 @@ def outcome(spec: Spec) -> Outcome:
 
   def of_instance(params, instance, key) -> Outcome:
     def of_example(params, x):
-      return one.reduction(one.example_loss(params, instance, x))
+      penalty = spec.hidden_l1 * jnp.sum(jnp.abs(one.model.encode(params, x)))
+      return one.reduction(one.example_loss(params, instance, x)) + penalty
 
     x = inputs_of(method)(instance, key)
     each = jax.vmap(jax.value_and_grad(of_example), (None, 1))(params, x)
@@ -193,7 +194,20 @@ def assert_is_the_mean(found, terms):
 
 @pytest.mark.parametrize(("name", "model", "distribution"), SUPPORTED)
 def test_loss_and_gradient_are_those_of_the_model_for_the_inputs_seen(name, model, distribution):
-  spec = case_of(name, model, distribution)
+  assert_follows_the_model(case_of(name, model, distribution))
+
+
+@pytest.mark.parametrize("model", ["relu_output", "absolute_value"])
+@pytest.mark.parametrize("name", [*SAMPLING, "sparse"])
+def test_a_penalty_on_hidden_activations_is_part_of_loss_and_gradient(name, model):
+  spec = dataclasses.replace(case_of(name, model, "sparse_signed_uniform"), hidden_l1=0.7)
+  assert_follows_the_model(spec)
+  free = dataclasses.replace(spec, hidden_l1=0.0)
+  assert outcome(spec).loss[0] > outcome(free).loss[0]  # of the dense instance
+
+
+def assert_follows_the_model(spec: Spec):
+  """Checks loss and gradient against jax's for each of the examples seen."""
   found = outcome(spec)
   assert found.inputs.shape == (4, spec.n_features, BATCH)
   assert_is_the_mean(found.loss, found.losses)
@@ -528,6 +542,11 @@ def test_the_exact_loss_of_fixed_solutions_is_the_closed_form(density, reduction
     loss, own_loss, _ = exact_of(spec, instance, params)
     assert float(loss) == pytest.approx(closed_form, rel=1e-6)
     assert float(own_loss) == pytest.approx(closed_form, rel=1e-6)
+
+
+def test_the_exact_loss_is_without_a_penalty_and_refuses_one():
+  spec = small.spec(n_features=2, n_hidden=1, estimator="exact", hidden_l1=0.1)
+  assert "hidden_l1" in ESTIMATORS["exact"].refuses(spec, uneven(2))
 
 
 def test_the_exact_loss_does_not_depend_on_the_key():

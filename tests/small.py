@@ -16,6 +16,7 @@ SPEC = Spec(
   generator="threefry",
   target="identity",
   reduction="sum",
+  hidden_l1=0.0,
   init_scheme="xavier",
   init_scale=1.0,
   init_n_instances=10,

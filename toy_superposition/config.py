@@ -65,6 +65,7 @@ NUMBERS = {
   "density.ratio": (0, math.inf, True, False),
   "importance.base": (0, math.inf, True, False),
   "importance.ratio": (0, math.inf, True, False),
+  "loss.hidden_l1": (0, math.inf, True, False),
   "train.learning_rate": (0, math.inf, False, False),
   "train.b1": (0, 1, True, False),
   "train.b2": (0, 1, True, False),

@@ -15,6 +15,7 @@ from toy_superposition.types import Key, Leaf, Params, Spec
 
 Feature = Float[Array, "feature"]
 Hidden = Float[Array, "hidden"]
+LEAK = 0.1  # slope of the leaky ReLU below 0
 
 
 @struct.dataclass
@@ -102,6 +103,27 @@ def decode_relu(params: TiedParams, h: Hidden) -> Feature:
   return jax.nn.relu(params.W.T @ h + params.b)
 
 
+def decode_with(
+  activation: Callable[[Feature], Feature],
+) -> Callable[[TiedParams, Hidden], Feature]:
+  """Returns the decoder x′ = f(Wᵀ h + b) of an activation f."""
+
+  def decode(params: TiedParams, h: Hidden) -> Feature:
+    return activation(params.W.T @ h + params.b)
+
+  return decode
+
+
+def leaky_relu(z: Feature) -> Feature:
+  """Returns z where it is positive, and LEAK z elsewhere."""
+  return jnp.where(z > 0, z, LEAK * z)
+
+
+def squared_relu(z: Feature) -> Feature:
+  """Returns ReLU(z)²."""
+  return jax.nn.relu(z) ** 2
+
+
 def decode_untied_relu(params: UntiedParams, h: Hidden) -> Feature:
   """Returns y′ = ReLU(W₂ h + b)."""
   return jax.nn.relu(params.W2 @ h + params.b)
@@ -116,6 +138,12 @@ MODELS: dict[str, Model] = {
   "relu_hidden": Model(init_tied, jax.nn.relu, decode_relu, "tied"),
   # y′ = ReLU(W₂ ReLU(W₁ x) + b), asked for |x| (section "Computation in Superposition").
   "absolute_value": Model(init_untied, jax.nn.relu, decode_untied_relu, "untied"),
+  # x′ = f(WᵀW x + b) with other activations f (a comment on the paper by Redwood Research).
+  "leaky_relu_output": Model(init_tied, identity, decode_with(leaky_relu), "tied"),
+  "squared_relu_output": Model(init_tied, identity, decode_with(squared_relu), "tied"),
+  "gelu_output": Model(init_tied, identity, decode_with(jax.nn.gelu), "tied"),
+  "softplus_output": Model(init_tied, identity, decode_with(jax.nn.softplus), "tied"),
+  "tanh_output": Model(init_tied, identity, decode_with(jnp.tanh), "tied"),
 }
 
 

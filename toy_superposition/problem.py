@@ -12,6 +12,7 @@ from toy_superposition import distributions, draws, models, objective, optimizer
 from toy_superposition.types import Instance, Key, Params, Spec
 
 Feature = Float[Array, "feature"]
+Hidden = Float[Array, "hidden"]
 Batch = Float[Array, "feature example"]
 Scalar = Float[Array, ""]
 
@@ -25,8 +26,10 @@ class Problem(NamedTuple):
   init: Callable[[Key], Params]
   features: Callable[[Float[Array, "draw"], Instance], Feature]  # of one example
   # Of one example: I_i (x_i − x′_i)² from the input and its hidden activations.
-  decoded_loss: Callable[[Params, Instance, Feature, Float[Array, "hidden"]], Feature]
+  decoded_loss: Callable[[Params, Instance, Feature, Hidden], Feature]
   reduction: Callable[[Feature], Scalar]
+  # Of one example's hidden activations: added to the reduced loss in training, and never reported.
+  penalty: Callable[[Hidden], Scalar] | None
   optimizer: Callable[[Instance], optax.GradientTransformationExtraArgs]
 
   def sample(
@@ -47,6 +50,12 @@ class Problem(NamedTuple):
     )
     return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
 
+  def example_objective(self, params: Params, instance: Instance, x: Feature) -> Scalar:
+    """Returns the training objective for one input: the reduced loss, and the penalty."""
+    h = self.model.encode(params, x)
+    loss = self.reduction(self.decoded_loss(params, instance, x, h))
+    return loss + self.penalty(h) if self.penalty else loss
+
   def example_loss(self, params: Params, instance: Instance, x: Feature) -> Feature:
     """Returns each feature's importance-weighted squared error for one input."""
     return self.decoded_loss(params, instance, x, self.model.encode(params, x))
@@ -58,7 +67,11 @@ class Problem(NamedTuple):
 
   def loss(self, params: Params, instance: Instance, x: Batch) -> Scalar:
     """Returns the training objective, averaged over the batch."""
-    return self.reduction(self.feature_loss(params, instance, x))
+    loss = self.reduction(self.feature_loss(params, instance, x))
+    if self.penalty is None:
+      return loss
+    h = jax.vmap(self.model.encode, (None, 1))(params, x)
+    return loss + jnp.mean(jax.vmap(self.penalty)(h))
 
 
 def make(spec: Spec) -> Problem:
@@ -77,6 +90,9 @@ def make(spec: Spec) -> Problem:
   def decoded_loss(params: Params, instance: Instance, x: Feature, h) -> Feature:
     return objective.feature_loss(target(x), model.decode(params, h), instance.importance)
 
+  def penalty(h: Hidden) -> Scalar:
+    return spec.hidden_l1 * jnp.sum(jnp.abs(h), axis=0)
+
   def optimizer(instance: Instance) -> optax.GradientTransformationExtraArgs:
     def rate(step):
       return instance.learning_rate * optimizers.schedule(spec, step)
@@ -91,5 +107,6 @@ def make(spec: Spec) -> Problem:
     features=features,
     decoded_loss=decoded_loss,
     reduction=objective.REDUCTIONS[spec.reduction],
+    penalty=penalty if spec.hidden_l1 else None,
     optimizer=optimizer,
   )

@@ -37,6 +37,7 @@ SPEC_FIELDS = {
   "generator": "data.generator",
   "target": "data.target",
   "reduction": "loss.reduction",
+  "hidden_l1": "loss.hidden_l1",
   "init_scheme": "init.scheme",
   "init_scale": "init.scale",
   "init_n_instances": "init.n_instances",

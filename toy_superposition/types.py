@@ -43,6 +43,7 @@ class Spec:
   generator: str
   target: str
   reduction: str
+  hidden_l1: float
   init_scheme: str
   init_scale: float
   init_n_instances: int

@@ -5,8 +5,12 @@ figures and claims are drawn from results alone.
 """
 
 from toy_superposition.analyses import (
+  activation_functions,
+  cross_entropy_neuron,
   introduction,
+  l1_superposition,
   phase_change,
+  thomson,
 )
 from toy_superposition.analyses.analysis import Analysis
 
@@ -14,4 +18,8 @@ from toy_superposition.analyses.analysis import Analysis
 ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
+  "thomson": thomson.ANALYSIS,
+  "l1_superposition": l1_superposition.ANALYSIS,
+  "activation_functions": activation_functions.ANALYSIS,
+  "cross_entropy_neuron": cross_entropy_neuron.ANALYSIS,
 }

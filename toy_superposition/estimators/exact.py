@@ -43,6 +43,8 @@ def refuses(spec: Spec, instances: Instance) -> str:
     return f"model {' or '.join(expected_loss.MODELS)}, not {spec.model}"
   if spec.distribution != "sparse_uniform" or spec.target != "identity":
     return "data sparse_uniform with target identity"
+  if spec.hidden_l1:
+    return f"config.loss.hidden_l1 0, not {spec.hidden_l1:g}"
   if spec.n_features > expected_loss.MAX_FEATURES:
     return f"at most {expected_loss.MAX_FEATURES} features, not {spec.n_features}"
   return ""

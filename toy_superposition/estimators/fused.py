@@ -28,8 +28,7 @@ def example_loss(problem: Problem) -> Callable[[Params, Instance, Draws], Scalar
   """Returns the loss of one example as a function of its uniform numbers."""
 
   def example(params: Params, instance: Instance, u: Draws) -> Scalar:
-    x = problem.features(u, instance)
-    return problem.reduction(problem.example_loss(params, instance, x))
+    return problem.example_objective(params, instance, problem.features(u, instance))
 
   return example
 

@@ -65,7 +65,8 @@ def make(problem: Problem, instances: Instance) -> Method:
     h = jax.vmap(problem.model.hidden)(encode(params.directions, positions, values))
     x = dense(positions, values)
     each = jax.vmap(problem.decoded_loss, in_axes=(None, None, 1, 0), out_axes=1)
-    return problem.reduction(jnp.mean(each(params, instance, x, h), axis=1))
+    loss = problem.reduction(jnp.mean(each(params, instance, x, h), axis=1))
+    return loss + jnp.mean(jax.vmap(problem.penalty)(h)) if problem.penalty else loss
 
   def over_blocks(function, params: Params, instance: Instance, key: KeyWords):
     positions, values = active(instance, key)

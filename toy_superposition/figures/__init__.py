@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
+  activation_functions,
+  cross_entropy_neuron,
   introduction,
+  l1_superposition,
   phase_diagram,
+  thomson,
 )
 
 if TYPE_CHECKING:
@@ -24,4 +28,8 @@ class Drawing(NamedTuple):
 FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
+  "thomson": Drawing(thomson.draw, "thomson"),
+  "l1_superposition": Drawing(l1_superposition.draw, "l1_superposition"),
+  "activation_functions": Drawing(activation_functions.draw, "activation_functions"),
+  "cross_entropy_neuron": Drawing(cross_entropy_neuron.draw, "cross_entropy_neuron"),
 }

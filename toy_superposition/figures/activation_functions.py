@@ -1,0 +1,39 @@
+"""The phase diagram under several output activations, by the paper's colours."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from toy_superposition.analyses.activation_functions import label
+from toy_superposition.figures import phase_diagram, style
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+COLUMNS = 4
+
+
+def draw(dataset: "xr.Dataset") -> Figure:
+  """Returns the figure: one map per activation, and the legend."""
+  models = [str(name) for name in dataset["model"].values]
+  n_rows = -(-(len(models) + 1) // COLUMNS)
+  with style.style():
+    figure = Figure(figsize=(2.6 * COLUMNS, 2.75 * n_rows + 0.3), layout="constrained")
+    panels = np.ravel(figure.subplots(n_rows, COLUMNS, squeeze=False))
+    for k, name in enumerate(models):
+      cell = dataset.sel(model=name)
+      rgb = phase_diagram.colour(cell["best_norm"].values, cell["best_superposition"].values)
+      phase_diagram.draw_map(panels[k], cell, rgb, label(name))
+      if k % COLUMNS == 0:
+        panels[k].set_ylabel("density $p = 1 - S$")
+      else:
+        panels[k].tick_params(labelleft=False)
+      if k + COLUMNS < len(panels):
+        panels[k].set_xlabel("")
+    phase_diagram.draw_legend(panels[len(models)])
+    for axes in panels[len(models) + 1 :]:
+      axes.set_axis_off()
+    n = dataset.sizes.get("restart", 1)
+    figure.suptitle(f"Fate of the extra feature by output activation: best of {n} restarts")
+  return figure
