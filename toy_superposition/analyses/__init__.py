@@ -5,13 +5,17 @@ figures and claims are drawn from results alone.
 """
 
 from toy_superposition.analyses import (
+  demonstration,
   introduction,
   phase_change,
+  uniform_geometry,
 )
 from toy_superposition.analyses.analysis import Analysis
 
 # In the paper's order.
 ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
+  "demonstration": demonstration.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
+  "uniform_geometry": uniform_geometry.ANALYSIS,
 }

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
+  demonstration,
   introduction,
   phase_diagram,
+  uniform_geometry,
 )
 
 if TYPE_CHECKING:
@@ -23,5 +25,7 @@ class Drawing(NamedTuple):
 
 FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
+  "demonstration": Drawing(demonstration.draw, "demonstration"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
+  "uniform_geometry": Drawing(uniform_geometry.draw, "uniform_geometry"),
 }
