@@ -7,6 +7,7 @@ figures and claims are drawn from results alone.
 from toy_superposition.analyses import (
   demonstration,
   introduction,
+  local_bases,
   phase_change,
   uniform_geometry,
 )
@@ -18,4 +19,5 @@ ANALYSES: dict[str, Analysis] = {
   "demonstration": demonstration.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
   "uniform_geometry": uniform_geometry.ANALYSIS,
+  "local_bases": local_bases.ANALYSIS,
 }

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from toy_superposition.figures import (
   demonstration,
   introduction,
+  local_bases,
   phase_diagram,
   uniform_geometry,
 )
@@ -28,4 +29,5 @@ FIGURES: dict[str, Drawing] = {
   "demonstration": Drawing(demonstration.draw, "demonstration"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "uniform_geometry": Drawing(uniform_geometry.draw, "uniform_geometry"),
+  "local_bases": Drawing(local_bases.draw, "local_bases"),
 }
