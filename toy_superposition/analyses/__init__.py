@@ -11,15 +11,23 @@ from toy_superposition.analyses import (
   l1_superposition,
   phase_change,
   thomson,
+  demonstration,
+  introduction,
+  local_bases,
+  phase_change,
+  uniform_geometry,
 )
 from toy_superposition.analyses.analysis import Analysis
 
 # In the paper's order.
 ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
+  "demonstration": demonstration.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
   "thomson": thomson.ANALYSIS,
   "l1_superposition": l1_superposition.ANALYSIS,
   "activation_functions": activation_functions.ANALYSIS,
   "cross_entropy_neuron": cross_entropy_neuron.ANALYSIS,
+  "uniform_geometry": uniform_geometry.ANALYSIS,
+  "local_bases": local_bases.ANALYSIS,
 }

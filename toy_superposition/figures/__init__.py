@@ -12,6 +12,11 @@ from toy_superposition.figures import (
   l1_superposition,
   phase_diagram,
   thomson,
+  demonstration,
+  introduction,
+  local_bases,
+  phase_diagram,
+  uniform_geometry,
 )
 
 if TYPE_CHECKING:
@@ -27,9 +32,12 @@ class Drawing(NamedTuple):
 
 FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
+  "demonstration": Drawing(demonstration.draw, "demonstration"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "thomson": Drawing(thomson.draw, "thomson"),
   "l1_superposition": Drawing(l1_superposition.draw, "l1_superposition"),
   "activation_functions": Drawing(activation_functions.draw, "activation_functions"),
   "cross_entropy_neuron": Drawing(cross_entropy_neuron.draw, "cross_entropy_neuron"),
+  "uniform_geometry": Drawing(uniform_geometry.draw, "uniform_geometry"),
+  "local_bases": Drawing(local_bases.draw, "local_bases"),
 }

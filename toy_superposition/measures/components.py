@@ -118,7 +118,7 @@ def components(W: Float[np.ndarray, "hidden feature"], at: float | None = None) 
   edges = np.abs(cosine) > (threshold(cosine) if at is None else at)
   dimensionality = _dimensionality(W)[chosen]
   found = []
-  for members in _connected(edges):
+  for members in connected(edges):
     name, rank, deviation = _name(W[:, chosen[members]], cosine[np.ix_(members, members)])
     found.append(Component(name, chosen[members], rank, dimensionality[members], deviation))
   return sorted(found, key=lambda c: (-len(c.features), c.features[0]))
@@ -129,7 +129,7 @@ def _dimensionality(W: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray,
   return (W**2).sum(axis=0) / np.where(squared > 0, squared, 1)
 
 
-def _connected(edges: np.ndarray) -> list[np.ndarray]:
+def connected(edges: np.ndarray) -> list[np.ndarray]:
   """Returns the members of each connected component of a graph."""
   left, found = set(range(len(edges))), []
   while left:
