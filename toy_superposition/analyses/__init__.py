@@ -6,6 +6,7 @@ figures and claims are drawn from results alone.
 
 from toy_superposition.analyses import (
   introduction,
+  nonuniform_density,
   phase_change,
 )
 from toy_superposition.analyses.analysis import Analysis
@@ -14,4 +15,5 @@ from toy_superposition.analyses.analysis import Analysis
 ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
+  "nonuniform_density": nonuniform_density.ANALYSIS,
 }

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
   introduction,
+  nonuniform_density,
   phase_diagram,
 )
 
@@ -24,4 +25,5 @@ class Drawing(NamedTuple):
 FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
+  "nonuniform_density": Drawing(nonuniform_density.draw, "nonuniform_density"),
 }
