@@ -5,6 +5,7 @@ figures and claims are drawn from results alone.
 """
 
 from toy_superposition.analyses import (
+  correlated,
   introduction,
   nonuniform_density,
   phase_change,
@@ -16,4 +17,5 @@ ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
   "nonuniform_density": nonuniform_density.ANALYSIS,
+  "correlated": correlated.ANALYSIS,
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
+  correlated,
   introduction,
   nonuniform_density,
   phase_diagram,
@@ -26,4 +27,5 @@ FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "nonuniform_density": Drawing(nonuniform_density.draw, "nonuniform_density"),
+  "correlated": Drawing(correlated.draw, "correlated"),
 }
