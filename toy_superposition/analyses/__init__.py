@@ -6,6 +6,7 @@ figures and claims are drawn from results alone.
 
 from toy_superposition.analyses import (
   correlated,
+  correlated_collapse,
   introduction,
   nonuniform_density,
   phase_change,
@@ -18,4 +19,5 @@ ANALYSES: dict[str, Analysis] = {
   "phase_change": phase_change.ANALYSIS,
   "nonuniform_density": nonuniform_density.ANALYSIS,
   "correlated": correlated.ANALYSIS,
+  "correlated_collapse": correlated_collapse.ANALYSIS,
 }

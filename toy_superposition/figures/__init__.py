@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
   correlated,
+  correlated_collapse,
   introduction,
   nonuniform_density,
   phase_diagram,
@@ -28,4 +29,5 @@ FIGURES: dict[str, Drawing] = {
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "nonuniform_density": Drawing(nonuniform_density.draw, "nonuniform_density"),
   "correlated": Drawing(correlated.draw, "correlated"),
+  "correlated_collapse": Drawing(correlated_collapse.draw, "correlated_collapse"),
 }
