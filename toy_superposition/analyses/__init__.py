@@ -9,6 +9,10 @@ from toy_superposition.analyses import (
   cross_entropy_neuron,
   introduction,
   l1_superposition,
+  correlated,
+  correlated_collapse,
+  introduction,
+  nonuniform_density,
   phase_change,
   thomson,
   demonstration,
@@ -30,4 +34,7 @@ ANALYSES: dict[str, Analysis] = {
   "cross_entropy_neuron": cross_entropy_neuron.ANALYSIS,
   "uniform_geometry": uniform_geometry.ANALYSIS,
   "local_bases": local_bases.ANALYSIS,
+  "nonuniform_density": nonuniform_density.ANALYSIS,
+  "correlated": correlated.ANALYSIS,
+  "correlated_collapse": correlated_collapse.ANALYSIS,
 }

@@ -10,6 +10,10 @@ from toy_superposition.figures import (
   cross_entropy_neuron,
   introduction,
   l1_superposition,
+  correlated,
+  correlated_collapse,
+  introduction,
+  nonuniform_density,
   phase_diagram,
   thomson,
   demonstration,
@@ -40,4 +44,7 @@ FIGURES: dict[str, Drawing] = {
   "cross_entropy_neuron": Drawing(cross_entropy_neuron.draw, "cross_entropy_neuron"),
   "uniform_geometry": Drawing(uniform_geometry.draw, "uniform_geometry"),
   "local_bases": Drawing(local_bases.draw, "local_bases"),
+  "nonuniform_density": Drawing(nonuniform_density.draw, "nonuniform_density"),
+  "correlated": Drawing(correlated.draw, "correlated"),
+  "correlated_collapse": Drawing(correlated_collapse.draw, "correlated_collapse"),
 }

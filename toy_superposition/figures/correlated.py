@@ -1,0 +1,47 @@
+"""Five models of features in sets: arrows, with one colour per set."""
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from toy_superposition.analyses import restarts
+from toy_superposition.figures import style, weights
+from toy_superposition.measures import sets
+from toy_superposition.measures.orientation import oriented
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+SHOWN = 5  # models, as in the paper
+NAMES = {"correlated_sets": "correlated", "anticorrelated_sets": "anticorrelated"}
+
+
+def set_colours(n_features: int, set_size: int) -> np.ndarray:
+  """Returns a colour per feature, the same for members of a set."""
+  return colormaps["tab10"](sets.set_of(n_features, set_size))
+
+
+def draw(dataset: "xr.Dataset") -> Figure:
+  """Returns the figure: the best restarts from left to right."""
+  if "restart" not in dataset.dims:
+    dataset = dataset.expand_dims("restart")
+  values = json.loads(dataset.attrs["config"])
+  n, size = dataset.sizes["feature"], values["data.set_size"]
+  ranked = dataset.isel(restart=np.argsort(restarts.ranked_loss(dataset).values))
+  n_shown = min(SHOWN, dataset.sizes["restart"])
+  with style.style():
+    figure = Figure(figsize=(1.9 * n_shown, 2.75), layout="constrained")
+    for k, axes in enumerate(figure.subplots(1, n_shown, squeeze=False)[0]):
+      model = ranked.isel(restart=k)
+      weights.draw_arrows(axes, oriented(model["W"].values), set_colours(n, size), limit=1.25)
+      axes.set_title(f"restart {int(model['restart'])}\nloss {float(model['loss']):.2g}")
+    p = float(dataset["feature_density"].values.flat[0])
+    kind = NAMES[values["data.distribution"]]
+    figure.suptitle(
+      f"{n} features in {n // size} {kind} sets of {size}, p = {p:g}: the best {n_shown} of "
+      f"{dataset.sizes['restart']} restarts"
+    )
+  return figure
