@@ -6,6 +6,7 @@ figures and claims are drawn from results alone.
 
 from toy_superposition.analyses import (
   demonstration,
+  feature_benefit,
   introduction,
   local_bases,
   phase_change,
@@ -17,6 +18,7 @@ from toy_superposition.analyses.analysis import Analysis
 ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
   "demonstration": demonstration.ANALYSIS,
+  "feature_benefit": feature_benefit.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
   "uniform_geometry": uniform_geometry.ANALYSIS,
   "local_bases": local_bases.ANALYSIS,

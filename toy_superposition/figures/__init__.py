@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
   demonstration,
+  feature_benefit,
   introduction,
   local_bases,
   phase_diagram,
@@ -27,6 +28,7 @@ class Drawing(NamedTuple):
 FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
   "demonstration": Drawing(demonstration.draw, "demonstration"),
+  "feature_benefit": Drawing(feature_benefit.draw, "feature_benefit"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "uniform_geometry": Drawing(uniform_geometry.draw, "uniform_geometry"),
   "local_bases": Drawing(local_bases.draw, "local_bases"),
