@@ -9,7 +9,14 @@ from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED
 from toy_superposition.records import workdir as workdirs
 
 # Claims that this size is fine enough to decide, by config.
-DECIDED = {"phase_change": 5, "phase_change_three": 3}
+DECIDED = {
+  "demonstration": 8,
+  "demonstration_large": 7,
+  "feature_benefit": 7,
+  "local_bases": 4,
+  "phase_change": 5,
+  "phase_change_three": 3,
+}
 
 
 @pytest.mark.slow

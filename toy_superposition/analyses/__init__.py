@@ -16,6 +16,7 @@ from toy_superposition.analyses import (
   phase_change,
   thomson,
   demonstration,
+  feature_benefit,
   introduction,
   local_bases,
   phase_change,
@@ -27,6 +28,7 @@ from toy_superposition.analyses.analysis import Analysis
 ANALYSES: dict[str, Analysis] = {
   "introduction": introduction.ANALYSIS,
   "demonstration": demonstration.ANALYSIS,
+  "feature_benefit": feature_benefit.ANALYSIS,
   "phase_change": phase_change.ANALYSIS,
   "thomson": thomson.ANALYSIS,
   "l1_superposition": l1_superposition.ANALYSIS,

@@ -17,6 +17,7 @@ from toy_superposition.figures import (
   phase_diagram,
   thomson,
   demonstration,
+  feature_benefit,
   introduction,
   local_bases,
   phase_diagram,
@@ -37,6 +38,7 @@ class Drawing(NamedTuple):
 FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
   "demonstration": Drawing(demonstration.draw, "demonstration"),
+  "feature_benefit": Drawing(feature_benefit.draw, "feature_benefit"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
   "thomson": Drawing(thomson.draw, "thomson"),
   "l1_superposition": Drawing(l1_superposition.draw, "l1_superposition"),
