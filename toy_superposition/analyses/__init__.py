@@ -8,6 +8,7 @@ from toy_superposition.analyses import (
   correlated,
   correlated_collapse,
   introduction,
+  learning_dynamics_geometry,
   nonuniform_density,
   phase_change,
 )
@@ -20,4 +21,5 @@ ANALYSES: dict[str, Analysis] = {
   "nonuniform_density": nonuniform_density.ANALYSIS,
   "correlated": correlated.ANALYSIS,
   "correlated_collapse": correlated_collapse.ANALYSIS,
+  "learning_dynamics_geometry": learning_dynamics_geometry.ANALYSIS,
 }

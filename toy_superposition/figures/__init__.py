@@ -9,6 +9,7 @@ from toy_superposition.figures import (
   correlated,
   correlated_collapse,
   introduction,
+  learning_dynamics_geometry,
   nonuniform_density,
   phase_diagram,
 )
@@ -30,4 +31,7 @@ FIGURES: dict[str, Drawing] = {
   "nonuniform_density": Drawing(nonuniform_density.draw, "nonuniform_density"),
   "correlated": Drawing(correlated.draw, "correlated"),
   "correlated_collapse": Drawing(correlated_collapse.draw, "correlated_collapse"),
+  "learning_dynamics_geometry": Drawing(
+    learning_dynamics_geometry.draw, "learning_dynamics_geometry"
+  ),
 }
