@@ -9,6 +9,7 @@ from toy_superposition.analyses import (
   correlated_collapse,
   introduction,
   learning_dynamics_geometry,
+  learning_dynamics_jumps,
   nonuniform_density,
   phase_change,
 )
@@ -22,4 +23,5 @@ ANALYSES: dict[str, Analysis] = {
   "correlated": correlated.ANALYSIS,
   "correlated_collapse": correlated_collapse.ANALYSIS,
   "learning_dynamics_geometry": learning_dynamics_geometry.ANALYSIS,
+  "learning_dynamics_jumps": learning_dynamics_jumps.ANALYSIS,
 }

@@ -10,6 +10,7 @@ from toy_superposition.figures import (
   correlated_collapse,
   introduction,
   learning_dynamics_geometry,
+  learning_dynamics_jumps,
   nonuniform_density,
   phase_diagram,
 )
@@ -34,4 +35,5 @@ FIGURES: dict[str, Drawing] = {
   "learning_dynamics_geometry": Drawing(
     learning_dynamics_geometry.draw, "learning_dynamics_geometry"
   ),
+  "learning_dynamics_jumps": Drawing(learning_dynamics_jumps.draw, "learning_dynamics_jumps"),
 }
