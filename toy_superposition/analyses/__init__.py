@@ -12,6 +12,8 @@ from toy_superposition.analyses import (
   correlated,
   correlated_collapse,
   introduction,
+  learning_dynamics_geometry,
+  learning_dynamics_jumps,
   nonuniform_density,
   phase_change,
   thomson,
@@ -39,4 +41,6 @@ ANALYSES: dict[str, Analysis] = {
   "nonuniform_density": nonuniform_density.ANALYSIS,
   "correlated": correlated.ANALYSIS,
   "correlated_collapse": correlated_collapse.ANALYSIS,
+  "learning_dynamics_geometry": learning_dynamics_geometry.ANALYSIS,
+  "learning_dynamics_jumps": learning_dynamics_jumps.ANALYSIS,
 }

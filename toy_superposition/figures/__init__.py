@@ -13,6 +13,8 @@ from toy_superposition.figures import (
   correlated,
   correlated_collapse,
   introduction,
+  learning_dynamics_geometry,
+  learning_dynamics_jumps,
   nonuniform_density,
   phase_diagram,
   thomson,
@@ -49,4 +51,8 @@ FIGURES: dict[str, Drawing] = {
   "nonuniform_density": Drawing(nonuniform_density.draw, "nonuniform_density"),
   "correlated": Drawing(correlated.draw, "correlated"),
   "correlated_collapse": Drawing(correlated_collapse.draw, "correlated_collapse"),
+  "learning_dynamics_geometry": Drawing(
+    learning_dynamics_geometry.draw, "learning_dynamics_geometry"
+  ),
+  "learning_dynamics_jumps": Drawing(learning_dynamics_jumps.draw, "learning_dynamics_jumps"),
 }

@@ -116,7 +116,7 @@ def components(W: Float[np.ndarray, "hidden feature"], at: float | None = None) 
   chosen = np.flatnonzero((W**2).sum(axis=0) > REPRESENTED)
   cosine = cosines(W[:, chosen])
   edges = np.abs(cosine) > (threshold(cosine) if at is None else at)
-  dimensionality = _dimensionality(W)[chosen]
+  dimensionality = dimensionalities(W)[chosen]
   found = []
   for members in connected(edges):
     name, rank, deviation = _name(W[:, chosen[members]], cosine[np.ix_(members, members)])
@@ -124,9 +124,14 @@ def components(W: Float[np.ndarray, "hidden feature"], at: float | None = None) 
   return sorted(found, key=lambda c: (-len(c.features), c.features[0]))
 
 
-def _dimensionality(W: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray, "feature"]:
-  squared = ((cosines(W) * np.linalg.norm(W, axis=0)) ** 2).sum(axis=1)
-  return (W**2).sum(axis=0) / np.where(squared > 0, squared, 1)
+def dimensionalities(
+  W: Float[np.ndarray, "*model hidden feature"],
+) -> Float[np.ndarray, "*model feature"]:
+  """Returns D_i of models with leading axes, as geometry.feature_dimensionality does of one."""
+  norm = np.linalg.norm(W, axis=-2)
+  unit = W / np.where(norm > 0, norm, 1)[..., None, :]
+  squared = ((np.swapaxes(unit, -1, -2) @ W) ** 2).sum(axis=-1)
+  return norm**2 / np.where(squared > 0, squared, 1)
 
 
 def connected(edges: np.ndarray) -> list[np.ndarray]:

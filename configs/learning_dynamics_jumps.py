@@ -1,0 +1,48 @@
+"""Equal features in superposition: during training, dimensionalities jump between levels.
+
+Paper: "Toy Models of Superposition", section "Learning Dynamics".
+Fifty equally important features in ten dimensions, at a density at which they end as digons.
+
+  python -m toy_superposition.main --config=configs/learning_dynamics_jumps.py        16 restarts
+  python -m toy_superposition.main --config=configs/learning_dynamics_jumps.py:quick   2 restarts
+
+Measured on 2 CPU cores, start-up and compilation included: 60 seconds beside other work (31 of processor time), quick 12.
+To expect: most features settle early at D = 1/2, two to a dimension. In some restarts one dimension
+is left over: a single feature rises in it at little gain, and when a second one joins it, both
+jump to 1/2 and the loss falls. In the others features settle too close to each other to be told
+apart.
+
+The paper says the set-up is that of uniform superposition and that all features end as digons; it
+states neither sizes nor density, steps or first weights. n = 50, m = 10 and p = .35, in the middle
+of the digons' range, show the levels clearly. Losses of kept steps are all of the same few
+thousand examples, on which a difference is known better than either loss.
+"""
+
+from configs import base
+
+# variant: (restarts, steps, batch size, steps kept, samples for the loss)
+SIZES = {"": (16, 6000, 512, 151, 2048), "quick": (2, 1500, 256, 51, 512)}
+
+
+def get_config(variant: str | None = None):
+  """Returns the experiment's config; variant is quick or nothing."""
+  variant = base.choose(variant, ("quick",))
+  n_restarts, steps, batch_size, n_kept, n_samples = SIZES[variant]
+  config = base.get_config()
+  config.name = "_".join(filter(None, ("learning_dynamics_jumps", variant)))
+  config.model.n_features = 50
+  config.model.n_hidden = 10
+  config.data.generator = "hash"
+  config.density.base = 0.35
+  config.loss.reduction = "mean"
+  config.train.steps = steps
+  config.train.batch_size = batch_size
+  config.train.optimizer = "adam"
+  config.train.learning_rate = 1e-3
+  base.set_axes(config, restart=base.restarts(n_restarts))
+  config.history.num = n_kept
+  config.history.scale = "linear"
+  config.evaluation.n_samples = n_samples
+  config.analysis = "learning_dynamics_jumps"
+  config.figures = ("learning_dynamics_jumps",)
+  return config
