@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from toy_superposition.figures import (
   introduction,
   phase_diagram,
+  privileged_basis,
 )
 
 if TYPE_CHECKING:
@@ -24,4 +25,5 @@ class Drawing(NamedTuple):
 FIGURES: dict[str, Drawing] = {
   "introduction": Drawing(introduction.draw, "introduction"),
   "phase_diagram": Drawing(phase_diagram.draw, "phase_change"),
+  "privileged_basis": Drawing(privileged_basis.draw, "privileged_basis"),
 }
