@@ -23,6 +23,7 @@ from toy_superposition.analyses.analysis import (
   require_axes,
   verdict,
 )
+from toy_superposition.measures.correlation import rank_correlation
 from toy_superposition.problem import Problem
 from toy_superposition.theory import attacks
 from toy_superposition.types import Group, Instance, Params
@@ -69,7 +70,8 @@ def attacked(one: Problem, params: Params, instance: Instance) -> dict[str, jax.
     clean = losses(x, h)
 
     def step(worst, direction):
-      rises = losses(x, h + size * (params.directions @ direction)) - clean
+      shift = size * (params.directions @ direction)
+      rises = losses(x, h + jnp.broadcast_to(shift, h.shape)) - clean
       return jnp.maximum(worst, rises), jnp.mean(rises)
 
     worst, means = jax.lax.scan(step, jnp.full(BATCH_SIZE, -jnp.inf), rows)
@@ -109,14 +111,13 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   """Returns what the trained models say about vulnerability and superposition."""
   best = restarts.best(dataset)
   x = 1 / best["density"].values
-  rows = [
+  return [
     _dense_claim(dataset, best, x),
     _sparse_claim(dataset, best, x, "universal", verified="3.15"),
     _plateau_claim(best),
     _correlation_claim(best, x),
     _sparse_claim(dataset, best, x, "per_example", verified="11"),
   ]
-  return rows
 
 
 def _spread(dataset: "xr.Dataset", name: str, k: int) -> str:
@@ -167,11 +168,9 @@ def _plateau_claim(best: "xr.Dataset") -> Claim:
 
 
 def _correlation_claim(best: "xr.Dataset", x: np.ndarray) -> Claim:
-  from scipy.stats import spearmanr
-
   features = features_per_dimension(best).values
   found = [
-    float(spearmanr(best[f"vulnerability_{name}"].values, features).statistic)
+    rank_correlation(best[f"vulnerability_{name}"].values, features)
     for name in ("universal", "per_example")
   ]
   return Claim(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-
 from jax.sharding import Mesh
 
 from toy_superposition.analyses import restarts
@@ -68,7 +67,10 @@ def check(values: Mapping[str, Any], axes: Sequence[str], groups: Sequence[Group
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   """Returns the dataset with the best restarts judged again."""
   del memory_budget
-  return restarts.shortlisted(dataset, SHORTLIST, SAMPLES, mesh)
+  if "restart" not in dataset.dims:
+    return dataset
+  count = max(1, min(SHORTLIST, dataset.sizes["restart"] // 8))
+  return restarts.shortlisted(dataset, count, SAMPLES, mesh)
 
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
@@ -151,7 +153,9 @@ def _represented_claim(cells: Sequence[tuple[Regime, "xr.Dataset"]]) -> Claim:
   ]
   listed = ", ".join(str(regime.density) for regime, _ in known)
   expected = ", ".join(
-    f"{min(r.represented)}–{max(r.represented)}" if len(r.represented) > 1 else f"{r.represented[0]}"
+    f"{min(r.represented)}–{max(r.represented)}"
+    if len(r.represented) > 1
+    else f"{r.represented[0]}"
     for r, _ in known
   )
   return Claim(

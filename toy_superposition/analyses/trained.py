@@ -1,5 +1,6 @@
 """A stored dataset as trained models again: what an analysis runs on fresh examples."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,7 +46,7 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
     return array.reshape(-1, *array.shape[len(dims) :])
 
   kind = models.PARAMS[one.model.params]
-  params = kind(**{name: leading(name) for name in kind.__dataclass_fields__})
+  params = kind(**{field.name: leading(field.name) for field in dataclasses.fields(kind)})
   instances = Instance(
     index=np.arange(int(np.prod(shape)), dtype=np.int32),
     density=leading("feature_density"),

@@ -1,7 +1,7 @@
 """What single neurons stand for, in hidden layers whose basis is privileged.
 
-Paper, sections "Superposition in a Privileged Basis" and "Computation in Superposition". A neuron is
-a row of the weights into the hidden layer.
+Paper, sections "Superposition in a Privileged Basis" and "Computation in Superposition". A neuron
+is a row of the weights into the hidden layer.
 """
 
 from typing import NamedTuple
@@ -68,7 +68,7 @@ def pair_code(W: Weights) -> int:
 
   A feature has the neurons in which its weight is positive and above half of its largest.
   """
-  chosen = (W > 0.5 * W.max(axis=0)) & (W > 0)
+  chosen = np.maximum(0.5 * W.max(axis=0), 0) < W
   sets = [tuple(np.flatnonzero(column)) for column in chosen.T]
   return sum(len(one) == 2 and sets.count(one) == 1 for one in sets)
 

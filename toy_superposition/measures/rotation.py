@@ -25,7 +25,7 @@ def rotated(params: Params, O: Float[Array, "hidden hidden"]) -> Params:  # noqa
   Where the hidden layer is linear, the model's function stays the same.
   """
   if isinstance(params, UntiedParams):
-    return params.replace(W1=O @ params.W1, W2=params.W2 @ O.T)
+    return UntiedParams(W1=O @ params.W1, W2=params.W2 @ O.T, b=params.b)
   return params.replace(W=O @ params.W)
 
 
@@ -37,5 +37,5 @@ def fourth_moment(W: Float[Array, "hidden feature"], least_norm: float) -> Float
   """
   norm = jnp.linalg.norm(W, axis=0)
   chosen = norm > least_norm
-  unit = W / jnp.where(chosen, norm, 1)
+  unit = W / jnp.broadcast_to(jnp.where(chosen, norm, 1), W.shape)
   return jnp.sum(jnp.where(chosen, jnp.sum(unit**4, axis=0), 0)) / jnp.sum(chosen)

@@ -21,9 +21,7 @@ def directions(W: Float[Array, "hidden feature"]) -> Float[Array, "feature featu
   return jnp.where(norm > 0, gram / jnp.where(norm > 0, norm, 1), 0)
 
 
-def without_superposition(
-  density: Float[Array, "feature"], n_hidden: int
-) -> TiedParams:
+def without_superposition(density: Float[Array, "feature"], n_hidden: int) -> TiedParams:
   """Returns the best model without superposition for equal importances: `n_hidden` features stored
   as they are, and for the others their mean, p/2, as bias."""
   n = density.shape[0]
