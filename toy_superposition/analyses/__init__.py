@@ -23,6 +23,14 @@ from toy_superposition.analyses import (
   local_bases,
   phase_change,
   uniform_geometry,
+  absolute_value,
+  adversarial,
+  asymmetric_superposition,
+  introduction,
+  optimizer_basis,
+  phase_change,
+  privileged_basis,
+  rotation_invariance,
 )
 from toy_superposition.analyses.analysis import Analysis
 
@@ -43,4 +51,11 @@ ANALYSES: dict[str, Analysis] = {
   "correlated_collapse": correlated_collapse.ANALYSIS,
   "learning_dynamics_geometry": learning_dynamics_geometry.ANALYSIS,
   "learning_dynamics_jumps": learning_dynamics_jumps.ANALYSIS,
+  "adversarial": adversarial.ANALYSIS,
+  "privileged_basis": privileged_basis.ANALYSIS,
+  "rotation_invariance": rotation_invariance.ANALYSIS,
+  "optimizer_basis": optimizer_basis.ANALYSIS,
+  "absolute_value_small": absolute_value.SMALL,
+  "absolute_value": absolute_value.ANALYSIS,
+  "asymmetric_superposition": asymmetric_superposition.ANALYSIS,
 }

@@ -24,6 +24,14 @@ from toy_superposition.figures import (
   local_bases,
   phase_diagram,
   uniform_geometry,
+  absolute_value,
+  adversarial,
+  asymmetric_superposition,
+  introduction,
+  optimizer_basis,
+  phase_diagram,
+  privileged_basis,
+  rotation_invariance,
 )
 
 if TYPE_CHECKING:
@@ -55,4 +63,11 @@ FIGURES: dict[str, Drawing] = {
     learning_dynamics_geometry.draw, "learning_dynamics_geometry"
   ),
   "learning_dynamics_jumps": Drawing(learning_dynamics_jumps.draw, "learning_dynamics_jumps"),
+  "adversarial": Drawing(adversarial.draw, "adversarial"),
+  "privileged_basis": Drawing(privileged_basis.draw, "privileged_basis"),
+  "rotation_invariance": Drawing(rotation_invariance.draw, "rotation_invariance"),
+  "optimizer_basis": Drawing(optimizer_basis.draw, "optimizer_basis"),
+  "absolute_value_small": Drawing(absolute_value.draw, "absolute_value_small"),
+  "absolute_value": Drawing(absolute_value.draw, "absolute_value"),
+  "asymmetric_superposition": Drawing(asymmetric_superposition.draw, "asymmetric_superposition"),
 }

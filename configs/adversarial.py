@@ -1,0 +1,47 @@
+"""Vulnerability to small changes of the input rises with features per dimension.
+
+Paper: "Toy Models of Superposition", section "Relationship to Adversarial Robustness". An attack of
+a tenth of the mean input's norm along a row of WᵀW; how much it raises the loss, relative to a
+model without superposition.
+
+  python -m toy_superposition.main --config=configs/adversarial.py        12 densities × 2 restarts
+  python -m toy_superposition.main --config=configs/adversarial.py:quick  5 densities
+
+Measured on 2 CPU cores, shared with other work: about ADV_D seconds, quick ADV_Q seconds.
+To expect: 1 when dense, 2 where all features are in pairs, 3 at 1/(1−S) = 10; 11 there if the worst
+attack may differ from example to example.
+
+The paper states neither n, m nor densities, nor whether the worst attack is one for all examples,
+nor its sign: n = 100, m = 10 are enough for what it shows, densities are those of its section on
+uniform superposition, both readings are computed and both signs allowed.
+"""
+
+from configs import base
+
+# variant: (points, restarts, steps, batch)
+SIZES = {"": (12, 2, 2000, 512), "quick": (5, 1, 500, 256)}
+
+
+def get_config(variant: str | None = None):
+  """Returns the experiment's config; variant is quick or nothing."""
+  variant = base.choose(variant, ("quick",))
+  n_points, n_restarts, steps, batch_size = SIZES[variant]
+  config = base.get_config()
+  config.name = "_".join(filter(None, ("adversarial", variant)))
+  config.model.n_features = 100
+  config.model.n_hidden = 10
+  config.data.generator = "hash"
+  config.train.steps = steps
+  config.train.batch_size = batch_size
+  config.train.optimizer = "adam"
+  config.train.learning_rate = 1e-2
+  config.train.schedule = "cosine"
+  base.set_axes(
+    config,
+    density=base.log("density.base", 1, 0.1, n_points),
+    restart=base.restarts(n_restarts),
+  )
+  config.evaluation.n_samples = 20_480
+  config.analysis = "adversarial"
+  config.figures = ("adversarial",)
+  return config

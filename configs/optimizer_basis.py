@@ -1,0 +1,47 @@
+"""Adam knows the hidden layer's axes, although the model's function has none; SGD does not.
+
+Paper: none of the experiments of "Toy Models of Superposition", but a question about it, raised by
+"Privileged Bases in the Transformer Residual Stream", which suspects Adam.
+
+  python -m toy_superposition.main --config=configs/optimizer_basis.py        2 optimizers × 8 seeds
+  python -m toy_superposition.main --config=configs/optimizer_basis.py:quick  2 optimizers × 2 seeds
+
+Measured on 2 CPU cores, shared with other work: about OB_D seconds, quick OB_Q seconds.
+To expect: after Adam, coordinates of unit columns are closer to each other in size than after a
+random rotation (z ≈ −2.6); after SGD they are not (|z| < 1); the same loss within 2 %.
+
+All settings are ours. Importances of 20 give SGD a learning rate of its own: Adam does not change
+when the loss is multiplied by a number, and SGD then takes steps twenty times as large.
+"""
+
+from configs import base
+
+# variant: (seeds, steps, batch)
+SIZES = {"": (8, 2500, 512), "quick": (2, 150, 256)}
+
+
+def get_config(variant: str | None = None):
+  """Returns the experiment's config; variant is quick or nothing."""
+  variant = base.choose(variant, ("quick",))
+  n_restarts, steps, batch_size = SIZES[variant]
+  config = base.get_config()
+  config.name = "_".join(filter(None, ("optimizer_basis", variant)))
+  config.model.n_features = 64
+  config.model.n_hidden = 16
+  config.data.generator = "hash"
+  config.density.base = 0.05
+  config.importance.base = 20.0
+  config.train.steps = steps
+  config.train.batch_size = batch_size
+  config.train.learning_rate = 1e-2
+  config.train.weight_decay = 0.0
+  config.train.schedule = "cosine"
+  base.set_axes(
+    config,
+    optimizer=base.points("train.optimizer", ("adam", "sgd")),
+    restart=base.restarts(n_restarts),
+  )
+  config.evaluation.n_samples = 20_480
+  config.analysis = "optimizer_basis"
+  config.figures = ("optimizer_basis",)
+  return config
