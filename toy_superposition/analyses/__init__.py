@@ -9,6 +9,7 @@ from toy_superposition.analyses import (
   cross_entropy_neuron,
   introduction,
   l1_superposition,
+  nonlinear_compression,
   phase_change,
   thomson,
 )
@@ -22,4 +23,5 @@ ANALYSES: dict[str, Analysis] = {
   "l1_superposition": l1_superposition.ANALYSIS,
   "activation_functions": activation_functions.ANALYSIS,
   "cross_entropy_neuron": cross_entropy_neuron.ANALYSIS,
+  "nonlinear_compression": nonlinear_compression.ANALYSIS,
 }

@@ -10,6 +10,7 @@ from toy_superposition.figures import (
   cross_entropy_neuron,
   introduction,
   l1_superposition,
+  nonlinear_compression,
   phase_diagram,
   thomson,
 )
@@ -32,4 +33,5 @@ FIGURES: dict[str, Drawing] = {
   "l1_superposition": Drawing(l1_superposition.draw, "l1_superposition"),
   "activation_functions": Drawing(activation_functions.draw, "activation_functions"),
   "cross_entropy_neuron": Drawing(cross_entropy_neuron.draw, "cross_entropy_neuron"),
+  "nonlinear_compression": Drawing(nonlinear_compression.draw, "nonlinear_compression"),
 }
