@@ -6,6 +6,7 @@ figures and claims are drawn from results alone.
 
 from toy_superposition.analyses import (
   activation_functions,
+  compressed_sensing,
   cross_entropy_neuron,
   introduction,
   l1_superposition,
@@ -24,4 +25,5 @@ ANALYSES: dict[str, Analysis] = {
   "activation_functions": activation_functions.ANALYSIS,
   "cross_entropy_neuron": cross_entropy_neuron.ANALYSIS,
   "nonlinear_compression": nonlinear_compression.ANALYSIS,
+  "compressed_sensing": compressed_sensing.ANALYSIS,
 }

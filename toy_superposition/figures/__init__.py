@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
   activation_functions,
+  compressed_sensing,
   cross_entropy_neuron,
   introduction,
   l1_superposition,
@@ -34,4 +35,5 @@ FIGURES: dict[str, Drawing] = {
   "activation_functions": Drawing(activation_functions.draw, "activation_functions"),
   "cross_entropy_neuron": Drawing(cross_entropy_neuron.draw, "cross_entropy_neuron"),
   "nonlinear_compression": Drawing(nonlinear_compression.draw, "nonlinear_compression"),
+  "compressed_sensing": Drawing(compressed_sensing.draw, "compressed_sensing"),
 }

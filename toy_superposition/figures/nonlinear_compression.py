@@ -50,4 +50,4 @@ def _draw_errors(axes, dataset: "xr.Dataset") -> None:
     xlabel=r"width $\epsilon$ of the ramps", ylabel="squared error, sum over both", title="error"
   )
   axes.set_ylim(0, None)
-  axes.legend(loc="lower right")
+  axes.legend(loc="lower right", fontsize=7.5, labelspacing=0.3)
