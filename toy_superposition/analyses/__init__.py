@@ -6,6 +6,7 @@ figures and claims are drawn from results alone.
 
 from toy_superposition.analyses import (
   activation_functions,
+  compressed_sensing,
   cross_entropy_neuron,
   introduction,
   l1_superposition,
@@ -15,6 +16,7 @@ from toy_superposition.analyses import (
   learning_dynamics_geometry,
   learning_dynamics_jumps,
   nonuniform_density,
+  nonlinear_compression,
   phase_change,
   thomson,
   demonstration,
@@ -58,4 +60,6 @@ ANALYSES: dict[str, Analysis] = {
   "absolute_value_small": absolute_value.SMALL,
   "absolute_value": absolute_value.ANALYSIS,
   "asymmetric_superposition": asymmetric_superposition.ANALYSIS,
+  "nonlinear_compression": nonlinear_compression.ANALYSIS,
+  "compressed_sensing": compressed_sensing.ANALYSIS,
 }

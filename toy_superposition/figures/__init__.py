@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.figures import (
   activation_functions,
+  compressed_sensing,
   cross_entropy_neuron,
   introduction,
   l1_superposition,
@@ -16,6 +17,7 @@ from toy_superposition.figures import (
   learning_dynamics_geometry,
   learning_dynamics_jumps,
   nonuniform_density,
+  nonlinear_compression,
   phase_diagram,
   thomson,
   demonstration,
@@ -70,4 +72,6 @@ FIGURES: dict[str, Drawing] = {
   "absolute_value_small": Drawing(absolute_value.draw, "absolute_value_small"),
   "absolute_value": Drawing(absolute_value.draw, "absolute_value"),
   "asymmetric_superposition": Drawing(asymmetric_superposition.draw, "asymmetric_superposition"),
+  "nonlinear_compression": Drawing(nonlinear_compression.draw, "nonlinear_compression"),
+  "compressed_sensing": Drawing(compressed_sensing.draw, "compressed_sensing"),
 }
