@@ -23,8 +23,33 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 # In the paper's order.
 EXPERIMENTS = (
   "introduction",
+  "demonstration",
+  "demonstration_large",
+  "feature_benefit",
   "phase_change",
   "phase_change_three",
+  "activation_functions",
+  "uniform_geometry",
+  "thomson",
+  "nonuniform_density",
+  "correlated_pairs",
+  "anticorrelated_pairs",
+  "correlated_hexagon",
+  "local_bases",
+  "correlated_collapse",
+  "learning_dynamics_jumps",
+  "learning_dynamics_geometry",
+  "adversarial",
+  "privileged_basis",
+  "rotation_invariance",
+  "optimizer_basis",
+  "absolute_value_small",
+  "absolute_value",
+  "asymmetric_superposition",
+  "l1_superposition",
+  "nonlinear_compression",
+  "compressed_sensing",
+  "cross_entropy_neuron",
 )
 
 
