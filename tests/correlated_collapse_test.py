@@ -20,10 +20,10 @@ P = np.geomspace(0.02, 0.8, 17)
 def test_sets_of_one_are_independent_features():
   rng = np.random.default_rng(0)
   params = TiedParams(
-    W=jnp.asarray(rng.normal(size=(2, 3)), jnp.float32), b=jnp.asarray([0.1, -0.2, 0.3])
+    W=jnp.asarray(rng.normal(size=(2, 2)), jnp.float32), b=jnp.asarray([0.1, -0.2])
   )
   ours = sets_loss.expected_loss(params, jnp.float32(0.3), set_size=1)
-  exact = expected_loss.expected_feature_loss(params, jnp.full(3, 0.3), jnp.ones(3)).sum()
+  exact = expected_loss.expected_feature_loss(params, jnp.full(2, 0.3), jnp.ones(2)).sum()
   assert float(ours) == pytest.approx(float(exact), rel=1e-3)
 
 

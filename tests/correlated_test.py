@@ -80,6 +80,21 @@ def test_claims_follow_the_arrangement(right, wrong, distribution, p, loss):
   assert figure.draw(made(right, distribution, p, loss)).axes
 
 
+def test_a_hexagon_of_independent_features_contradicts_the_paper_if_it_is_found():
+  hexagon, pentagon = plane(*range(0, 360, 60)), plane(0, 72, 144, 216, 288, 1)
+
+  def verdicts(*models, n_restarts=24):
+    dataset = made(hexagon, "sparse_uniform", 0.05, 0.02, n_restarts)
+    W = np.stack([models[k % len(models)] for k in range(n_restarts)])
+    return [row.verdict for row in analysis.claims(dataset.assign(W=dataset["W"].copy(data=W)))]
+
+  assert analysis.regular_hexagon(hexagon) and not analysis.regular_hexagon(HEXAGON * 0.5)
+  assert verdicts(hexagon, pentagon) == [CONTRADICTED, CONFIRMED, REPORTED]
+  assert verdicts(pentagon, hexagon) == [CONTRADICTED, CONTRADICTED, REPORTED]
+  assert verdicts(pentagon)[0] == CONFIRMED
+  assert verdicts(pentagon, n_restarts=8)[:2] == [UNDECIDED] * 2
+
+
 @pytest.mark.parametrize(
   ("field", "value"), [("model.n_features", 8), ("model.n_hidden", 3), ("data.set_size", 4)]
 )

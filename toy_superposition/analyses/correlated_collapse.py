@@ -153,7 +153,7 @@ def _band_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
       REPORTED,
     ),
     Claim(
-      "two and three collapse at lower densities than in the paper (said to be verified)",
+      "two and three collapse at lower densities than in the paper (an earlier computation)",
       f"{two:.3f}, {three:.3f}",
       f"< {starts[1]:g}, < {starts[2]:g}",
       verdict(two < starts[1] and three < starts[2], decided=fine and bool(np.isfinite(three))),

@@ -1,4 +1,4 @@
-"""Five models of features in sets: arrows, with one colour per set."""
+"""Five models of features in sets, or independent ones: arrows, with one colour per set."""
 
 import json
 from typing import TYPE_CHECKING
@@ -39,9 +39,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
       weights.draw_arrows(axes, oriented(model["W"].values), set_colours(n, size), limit=1.25)
       axes.set_title(f"restart {int(model['restart'])}\nloss {float(model['loss']):.2g}")
     p = float(dataset["feature_density"].values.flat[0])
-    kind = NAMES[values["data.distribution"]]
-    figure.suptitle(
-      f"{n} features in {n // size} {kind} sets of {size}, p = {p:g}: the best {n_shown} of "
-      f"{dataset.sizes['restart']} restarts"
-    )
+    what = f"{n} independent features"
+    if size > 1:
+      what = f"{n} features in {n // size} {NAMES[values['data.distribution']]} sets of {size}"
+    figure.suptitle(f"{what}, p = {p:g}: the best {n_shown} of {dataset.sizes['restart']} restarts")
   return figure
