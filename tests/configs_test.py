@@ -61,7 +61,8 @@ def test_quick_size_runs_draws_its_figures_and_shows_the_phases(name, tmp_path):
   stored = load(tmp_path).dataset
   axes = {axis.name: len(axis.points) for axis in resolved.axes}
   assert dict(stored["loss"].sizes) == axes
-  assert dict(stored["W"].sizes) == axes | {
+  encoder = "W1" if resolved.values["model.name"] == "absolute_value" else "W"
+  assert dict(stored[encoder].sizes) == axes | {
     "hidden": resolved.values["model.n_hidden"],
     "feature": resolved.values["model.n_features"],
   }
