@@ -6,7 +6,8 @@ Superposition Motif". |x| of six features of importance .7ⁱ in ten neurons, de
   python -m toy_superposition.main --config=configs/asymmetric_superposition.py        64 restarts
   python -m toy_superposition.main --config=configs/asymmetric_superposition.py:quick  24 restarts
 
-Measured on 2 CPU cores, shared with other work: about AS_D seconds, quick AS_Q seconds.
+Measured on 2 CPU cores that three other jobs shared: 17 seconds (10 of processor time); quick 13
+seconds (8).
 To expect: the motif in about nine restarts of ten, and twice in the one of least loss.
 
 The paper states neither sizes nor density nor importances of the model that it shows: sizes are a

@@ -8,8 +8,9 @@ each density, since most end in another arrangement.
   python -m toy_superposition.main --config=configs/privileged_basis.py:quick  7 densities × 24
   python -m toy_superposition.main --config=configs/privileged_basis.py:full   7 densities × 1000
 
-Measured on 2 CPU cores, shared with other work: about PB_D seconds, quick PB_Q seconds (59 and 15
-of processor time); full was not run. To expect: 5, 3, 2, 1 and then 0 neurons of their own; at p =
+Measured on 2 CPU cores that three other jobs shared: 106 seconds (59 of processor time); quick 14
+seconds (9). The full size was not run.
+To expect: 5, 3, 2, 1 and then 0 neurons of their own; at p =
 .35 three features share two neurons as (+,+), (+,−), (−,+), at p = .03 each feature has a pair of
 neurons.
 

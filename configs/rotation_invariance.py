@@ -6,8 +6,9 @@ W of the two models. Ten features of importance .75ⁱ in five hidden units, den
   python -m toy_superposition.main --config=configs/rotation_invariance.py        2 models × 8
   python -m toy_superposition.main --config=configs/rotation_invariance.py:quick  2 models × 2
 
-Measured on 2 CPU cores, shared with other work: about RI_D seconds, quick RI_Q seconds, most of it
-compilation. To expect: relative changes of the loss of at most 1e-6 for the first, and of 1 and
+Measured on 2 CPU cores that three other jobs shared: 14 seconds (10 of processor time); quick 11
+seconds (9). Most of it is compilation.
+To expect: relative changes of the loss of at most 1e-6 for the first, and of 1 and
 more for the other.
 
 The paper states no density for this comparison: at .1 both models have features in superposition.

@@ -46,7 +46,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       axes.set(ylim=(-1.05 * low, 1.05 * high), xlabel="neurons")
       if k:
         axes.tick_params(labelleft=False)
-    grid[0, 0].set_ylabel("features ($W^T$)")
+    grid[0, 0].set_ylabel("features\n($W^T$, blue −1.5, red 1.5)")
     grid[1, 0].set_ylabel("$|w|$, negative weights below the axis")
     figure.legend(
       handles=[Patch(color=colours[i], label=f"{i}") for i in range(n)],
