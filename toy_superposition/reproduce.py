@@ -35,6 +35,7 @@ EXPERIMENTS = (
   "correlated_pairs",
   "anticorrelated_pairs",
   "correlated_hexagon",
+  "independent_hexagon",
   "local_bases",
   "correlated_collapse",
   "learning_dynamics_jumps",
