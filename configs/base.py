@@ -49,6 +49,8 @@ def get_config() -> ConfigDict:
   config.loss.reduction = "sum"  # over features: sum (the paper's equation) or mean (its notebook)
   config.loss.hidden_l1 = 0.0  # λ ≥ 0: λ Σ |h| is added to the loss that is trained on, and not to
   # the reported ones, which stay the reconstruction's
+  config.loss.attack = 0.0  # adversarial training: L2 norm ≥ 0 of what is added to every training
+  # input along a row of WᵀW taken at random, as a share of the root mean square norm of inputs
 
   config.train = ConfigDict()
   config.train.steps = 10_000  # optimizer steps (notebook: 10 000); 0: nothing is trained, all is
@@ -58,10 +60,8 @@ def get_config() -> ConfigDict:
   # fused (tiny models), blocked (matrix products), sparse (huge n, few active); or exact: of the
   # expected loss, without sampling, for few features. The first three see the same random numbers
   config.train.precision = "float32"  # of matrix products, or bfloat16 (blocked only)
-  config.train.optimizer = (
-    "adamw"  # adam, adamw, sgd (notebook: AdamW); or, with exact, bfgs, which
-  )
-  # has no learning rate, schedule or decay
+  config.train.optimizer = "adamw"  # adam, adamw or sgd (notebook: AdamW); or, with exact, bfgs,
+  # which has no learning rate, schedule or decay
   config.train.learning_rate = 1e-3  # at the schedule's peak (notebook: 1e-3)
   config.train.schedule = "constant"  # constant, linear, cosine or quarter_cosine, to 0 at the end
   config.train.warmup_steps = 0  # linear warm-up, multiplied with the schedule

@@ -15,7 +15,9 @@ import pytest
 
 from configs import base, phase_change
 from toy_superposition import config
+from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.errors import UserError
+from toy_superposition.models import MODELS
 
 NAN, INF = math.nan, math.inf
 CONFIGS = Path(base.__file__).parent
@@ -106,6 +108,7 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   ({"importance.base": INF}, ["config.importance.base", "inf", "a number in [0, inf)"]),
   ({"importance.ratio": NAN}, ["config.importance.ratio", "nan", "a number in [0, inf)"]),
   ({"loss.reduction": "max"}, ["config.loss.reduction", "'max'", "sum, mean"]),
+  ({"loss.attack": -0.1}, ["config.loss.attack", "-0.1", "a number in [0, inf)"]),
   ({"loss.hidden_l1": -0.1}, ["config.loss.hidden_l1", "-0.1", "a number in [0, inf)"]),
   ({"train.steps": -1}, ["config.train.steps", "-1", "an integer ≥ 0"]),
   ({"train.steps": "40"}, ["config.train.steps", "'40'", "an integer ≥ 0"]),
@@ -557,7 +560,9 @@ print(accepted)
     text=True,
   )
   assert done.returncode == 0, done.stderr
-  assert int(done.stdout) == 3 * 16 + 8 + 2  # sparse takes 8 combinations and exact 2
+  # Three take all combinations, sparse two distributions, exact two models on one of them.
+  n_models = len(MODELS)
+  assert int(done.stdout) == n_models * (3 * len(DISTRIBUTIONS) + 2) + 2
 
 
 def test_values_at_the_ends_of_their_intervals_are_allowed():

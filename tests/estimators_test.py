@@ -206,6 +206,47 @@ def test_a_penalty_on_hidden_activations_is_part_of_loss_and_gradient(name, mode
   assert outcome(spec).loss[0] > outcome(free).loss[0]  # of the dense instance
 
 
+ATTACKED = ("autodiff", "blocked")
+
+
+def attacked(name: str, **changes) -> tuple[Any, Any]:
+  """Returns loss and gradient of x′ = I x + 0 under attacks of .3 times the norm of inputs."""
+  density = jnp.array([1, 0.1, 0.2, 0.7])
+  fields: dict[str, Any] = {"n_features": N, "n_hidden": N, "model": "linear", "attack": 0.3}
+  spec = small.spec(estimator=name, **fields | changes)
+  instance = Instance(jnp.int32(0), density, jnp.ones(N), jnp.ones(()))
+  key = draws.fold_in(streams.words(streams.root(0), Stream.TRAIN, 0), 2)
+  params = PARAMS["tied"](W=jnp.eye(N), b=jnp.zeros(N))
+  method = ESTIMATORS[name].make(problem.make(spec), instance)
+
+  def both(*operands):
+    return method.loss(*operands), method.gradient(*operands)[1]
+
+  return compiled(both, name, params, instance, key)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize("name", ATTACKED)
+def test_attacks_of_random_features_cost_the_identity_their_squared_norm(name, generator):
+  loss, gradient = attacked(name, batch_size=2000, generator=generator)
+  size = 0.3 * (2.0 / 3) ** 0.5  # Σ p = 2
+  np.testing.assert_allclose(loss, size**2, rtol=ROUND_OFF)
+  # E 2 (x′ − x) = 2 δ, of which each feature has a share; a share is binomial.
+  share = gradient.b / (2 * size)
+  np.testing.assert_allclose(share.sum(), 1, rtol=ROUND_OFF)
+  assert np.all(np.abs(share - 1 / N) < N_ERRORS * (1 / N * (1 - 1 / N) / 2000) ** 0.5)
+
+
+def test_attacked_inputs_are_the_same_for_all_that_take_them():
+  reference, found = (attacked(name, batch_size=BATCH, model="relu_output") for name in ATTACKED)
+  for x, y in zip(jax.tree.leaves(reference), jax.tree.leaves(found), strict=True):
+    np.testing.assert_allclose(x, y, rtol=ROUND_OFF, atol=ROUND_OFF)
+  spec = small.spec(attack=0.3)
+  refused = [name for name in ESTIMATORS if ESTIMATORS[name].refuses(spec, instances_of(spec))]
+  assert set(refused) == set(ESTIMATORS) - set(ATTACKED)
+  assert choose(dataclasses.replace(spec, estimator="auto"), instances_of(spec), "cpu") in ATTACKED
+
+
 def assert_follows_the_model(spec: Spec):
   """Checks loss and gradient against jax's for each of the examples seen."""
   found = outcome(spec)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import pytest
 import xarray as xr
 
 from configs import base
-from toy_superposition import config, evaluation, experiment, placement, problem
+from toy_superposition import config, evaluation, experiment, models, placement, problem
 from toy_superposition.errors import UserError
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import MODELS, PARAM_DIMS, PARAMS
@@ -267,6 +268,17 @@ def relu(x):
   return np.maximum(x, 0)
 
 
+OUTPUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+  "linear": lambda z: z,
+  "leaky_relu_output": lambda z: np.maximum(z, models.LEAK * z),
+  "squared_relu_output": lambda z: relu(z) ** 2,
+  # The common approximation by a hyperbolic tangent (Hendrycks and Gimpel, 2016).
+  "gelu_output": lambda z: z / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3))),
+  "softplus_output": lambda z: np.log1p(np.exp(z)),
+  "tanh_output": np.tanh,
+}
+
+
 def output(name: str, p: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
   """Returns the outputs of the paper's models for inputs (feature,), by their formulas."""
   if name == "absolute_value":
@@ -274,8 +286,7 @@ def output(name: str, p: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
   hidden = p["W"] @ x
   if name == "relu_hidden":
     hidden = relu(hidden)
-  linear = p["W"].T @ hidden + p["b"]
-  return linear if name == "linear" else relu(linear)
+  return OUTPUTS.get(name, relu)(p["W"].T @ hidden + p["b"])
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -17,6 +17,7 @@ SPEC = Spec(
   target="identity",
   reduction="sum",
   hidden_l1=0.0,
+  attack=0.0,
   init_scheme="xavier",
   init_scale=1.0,
   init_n_instances=10,

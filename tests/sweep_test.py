@@ -162,6 +162,7 @@ STATIC = {
   "target": ("absolute", "identity"),
   "reduction": ("mean", "sum"),
   "hidden_l1": (0.1, 0.5),
+  "attack": (0.1, 0.5),
   "init_scheme": ("notebook", "xavier"),
   "init_scale": (0.5, 2.0),
   "init_n_instances": (1, 2),

@@ -10,6 +10,7 @@ from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import MAX_WORDS
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.estimators import ESTIMATORS
+from toy_superposition.models import MODELS
 from toy_superposition.optimizers import SEARCHING
 from toy_superposition.types import Group, Instance, Spec
 
@@ -36,6 +37,8 @@ def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
       raise not_allowed("history.num", values["history.num"], "0 along an axis over train.steps")
     if reason := _refusal(spec, instances):
       raise not_allowed("train.estimator", spec.estimator, reason)
+    if spec.attack and MODELS[spec.model].params != "tied":
+      raise not_allowed("loss.attack", spec.attack, f"0 for {spec.model}, which has no WᵀW")
     if spec.precision != "float32" and spec.estimator != "blocked":
       raise not_allowed(
         "train.precision", spec.precision, "with config.train.estimator='blocked' only"

@@ -66,6 +66,7 @@ NUMBERS = {
   "importance.base": (0, math.inf, True, False),
   "importance.ratio": (0, math.inf, True, False),
   "loss.hidden_l1": (0, math.inf, True, False),
+  "loss.attack": (0, math.inf, True, False),
   "train.learning_rate": (0, math.inf, False, False),
   "train.b1": (0, 1, True, False),
   "train.b2": (0, 1, True, False),
@@ -135,6 +136,8 @@ def resolve(config: ConfigDict) -> Experiment:
     missing = [name for name in analysis.measures if name not in measures]
     if missing:
       raise not_allowed("measures", measures, f"{', '.join(missing)} too, for the analysis")
+    if analysis.of_trained and not values["train.steps"]:
+      raise not_allowed("train.steps", 0, f"≥ 1 for analysis {values['analysis']!r}")
     analysis.check(values, [axis.name for axis in axes], groups)
   return Experiment(values["name"], values, axes, groups, measures, drawn)
 

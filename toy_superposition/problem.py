@@ -6,15 +6,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jaxtyping import Array, Float
 
 from toy_superposition import distributions, draws, models, objective, optimizers
+from toy_superposition.theory import attacks
 from toy_superposition.types import Instance, Key, Params, Spec
 
 Feature = Float[Array, "feature"]
 Hidden = Float[Array, "hidden"]
 Batch = Float[Array, "feature example"]
 Scalar = Float[Array, ""]
+
+ATTACK = 1  # folded into a step's key for the draws of attacks
 
 
 class Problem(NamedTuple):
@@ -30,6 +34,8 @@ class Problem(NamedTuple):
   reduction: Callable[[Feature], Scalar]
   # Of one example's hidden activations: added to the reduced loss in training, and never reported.
   penalty: Callable[[Hidden], Scalar] | None
+  # What is added to the inputs of a training step; what is asked for stays the clean input's.
+  attack: Callable[[Params, Instance, Float[Array, "example"]], Batch] | None
   optimizer: Callable[[Instance], optax.GradientTransformationExtraArgs]
 
   def sample(
@@ -65,13 +71,32 @@ class Problem(NamedTuple):
     each = jax.vmap(self.example_loss, in_axes=(None, None, 1), out_axes=1)
     return jnp.mean(each(params, instance, x), axis=1)
 
-  def loss(self, params: Params, instance: Instance, x: Batch) -> Scalar:
-    """Returns the training objective, averaged over the batch."""
-    loss = self.reduction(self.feature_loss(params, instance, x))
-    if self.penalty is None:
-      return loss
-    h = jax.vmap(self.model.encode, (None, 1))(params, x)
-    return loss + jnp.mean(jax.vmap(self.penalty)(h))
+  def loss(
+    self, params: Params, instance: Instance, x: Batch, attack: Batch | None = None
+  ) -> Scalar:
+    """Returns the training objective, averaged over the batch, if `attack` is added to inputs."""
+    seen = x if attack is None else x + attack
+    h = jax.vmap(self.model.encode, (None, 1), 1)(params, seen)
+    each = jax.vmap(self.decoded_loss, (None, None, 1, 1), 1)(params, instance, x, h)
+    loss = self.reduction(jnp.mean(each, axis=1))
+    return loss + jnp.mean(jax.vmap(self.penalty, 1)(h)) if self.penalty else loss
+
+  def step_loss(
+    self,
+    params: Params,
+    instance: Instance,
+    key: draws.KeyWords,
+    first: Array | int = 0,
+    n_columns: int | None = None,
+  ) -> Scalar:
+    """Returns the training objective of a step, or of `n_columns` of its examples."""
+    spec = self.spec
+    x = self.sample(key, instance, spec.batch_size, first, n_columns)
+    if self.attack is None:
+      return self.loss(params, instance, x)
+    own = draws.fold_in(key, ATTACK)
+    u = draws.uniform(spec.generator, own, 1, spec.batch_size, first, n_columns)[0]
+    return self.loss(params, instance, x, self.attack(params, instance, u))
 
 
 def make(spec: Spec) -> Problem:
@@ -93,6 +118,11 @@ def make(spec: Spec) -> Problem:
   def penalty(h: Hidden) -> Scalar:
     return spec.hidden_l1 * jnp.sum(jnp.abs(h), axis=0)
 
+  def attack(params: Params, instance: Instance, u: Float[Array, "example"]) -> Batch:
+    feature = jnp.minimum(jnp.floor(u * spec.n_features), spec.n_features - 1).astype(jnp.int32)
+    size = spec.attack * attacks.input_norm(instance.density)
+    return size * lax.stop_gradient(attacks.directions(params.directions))[feature].T
+
   def optimizer(instance: Instance) -> optax.GradientTransformationExtraArgs:
     def rate(step):
       return instance.learning_rate * optimizers.schedule(spec, step)
@@ -108,5 +138,6 @@ def make(spec: Spec) -> Problem:
     decoded_loss=decoded_loss,
     reduction=objective.REDUCTIONS[spec.reduction],
     penalty=penalty if spec.hidden_l1 else None,
+    attack=attack if spec.attack else None,
     optimizer=optimizer,
   )

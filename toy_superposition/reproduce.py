@@ -41,6 +41,7 @@ EXPERIMENTS = (
   "learning_dynamics_jumps",
   "learning_dynamics_geometry",
   "adversarial",
+  "adversarial_training",
   "privileged_basis",
   "rotation_invariance",
   "optimizer_basis",

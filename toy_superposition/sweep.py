@@ -38,6 +38,7 @@ SPEC_FIELDS = {
   "target": "data.target",
   "reduction": "loss.reduction",
   "hidden_l1": "loss.hidden_l1",
+  "attack": "loss.attack",
   "init_scheme": "init.scheme",
   "init_scale": "init.scale",
   "init_n_instances": "init.n_instances",

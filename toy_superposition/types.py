@@ -44,6 +44,7 @@ class Spec:
   target: str
   reduction: str
   hidden_l1: float
+  attack: float
   init_scheme: str
   init_scale: float
   init_n_instances: int

@@ -43,6 +43,7 @@ class Analysis(NamedTuple):
   claims: Callable[["xr.Dataset"], list[Claim]]  # from the dataset that `run` returned
   # (dataset, mesh, memory budget in bytes) → dataset with the theory's variables.
   run: Callable[["xr.Dataset", Mesh, int], "xr.Dataset"] = unchanged
+  of_trained: bool = True  # whether it is about trained models, and 0 steps say nothing
 
 
 def verdict(holds: bool | np.bool_, decided: bool | np.bool_ = True) -> str:

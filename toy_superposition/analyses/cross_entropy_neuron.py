@@ -122,5 +122,10 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
 
 
 ANALYSIS = Analysis(
-  "Towards Monosemanticity: polysemanticity without superposition", (), check, claims, run
+  "Towards Monosemanticity: polysemanticity without superposition",
+  (),
+  check,
+  claims,
+  run,
+  of_trained=False,
 )

@@ -254,4 +254,4 @@ def _polytope_claims(dataset: "xr.Dataset") -> list[Claim]:
   ]
 
 
-ANALYSIS = Analysis("The Geometry of Superposition", (), check, claims, run)
+ANALYSIS = Analysis("The Geometry of Superposition", (), check, claims, run, of_trained=False)

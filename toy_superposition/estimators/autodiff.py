@@ -7,9 +7,9 @@ import jax
 
 from toy_superposition import placement
 from toy_superposition.draws import KeyWords
-from toy_superposition.estimators.estimator import Batch, Estimator, Method, Scalar
+from toy_superposition.estimators.estimator import Batch, Estimator, Method
 from toy_superposition.problem import Problem
-from toy_superposition.types import Instance, Params, Spec
+from toy_superposition.types import Instance, Spec
 
 
 def make(problem: Problem, instances: Instance) -> Method:
@@ -19,13 +19,7 @@ def make(problem: Problem, instances: Instance) -> Method:
   def inputs(instance: Instance, key: KeyWords) -> Batch:
     return problem.sample(key, instance, problem.spec.batch_size)
 
-  def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
-    return problem.loss(params, instance, inputs(instance, key))
-
-  def gradient(params: Params, instance: Instance, key: KeyWords):
-    return jax.value_and_grad(problem.loss)(params, instance, inputs(instance, key))
-
-  return Method(gradient, loss, inputs)
+  return Method(jax.value_and_grad(problem.step_loss), problem.step_loss, inputs)
 
 
 def refuses(spec: Spec, instances: Instance) -> str:

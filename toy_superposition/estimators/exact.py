@@ -45,6 +45,8 @@ def refuses(spec: Spec, instances: Instance) -> str:
     return "data sparse_uniform with target identity"
   if spec.hidden_l1:
     return f"config.loss.hidden_l1 0, not {spec.hidden_l1:g}"
+  if spec.attack:
+    return f"config.loss.attack 0, not {spec.attack:g}"
   if spec.n_features > expected_loss.MAX_FEATURES:
     return f"at most {expected_loss.MAX_FEATURES} features, not {spec.n_features}"
   return ""

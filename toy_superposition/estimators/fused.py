@@ -66,6 +66,8 @@ def refuses(spec: Spec, instances: Instance) -> str:
   """Returns why the step cannot be written out: too large, or an operation without a rule."""
   if (size := n_outputs(spec)) > MAX_OUTPUTS:
     return f"at most {MAX_OUTPUTS} parameters per model, not {size}"
+  if spec.attack:
+    return f"config.loss.attack 0, not {spec.attack:g}"
   one = problem.make(spec)
   instance = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), instances)
   u = jax.ShapeDtypeStruct((one.n_draws,), jnp.float32)

@@ -125,6 +125,8 @@ def refuses(spec: Spec, instances: Instance) -> str:
   """Returns why active features cannot be enumerated: dependent, or too many."""
   if spec.distribution not in INDEPENDENT:
     return f"features that are active independently ({', '.join(INDEPENDENT)})"
+  if spec.attack:
+    return f"config.loss.attack 0, not {spec.attack:g}: attacked inputs are dense"
   if (highest := np.max(instances.density)) > np.float32(MAX_DENSITY):
     return f"densities up to {MAX_DENSITY}, not {highest:g}"
   slots = n_slots(spec.n_features, float(highest))

@@ -9,6 +9,7 @@ from toy_superposition.figures import (
   absolute_value,
   activation_functions,
   adversarial,
+  adversarial_training,
   asymmetric_superposition,
   compressed_sensing,
   correlated,
@@ -59,6 +60,7 @@ FIGURES: dict[str, Drawing] = {
     learning_dynamics_geometry.draw, "learning_dynamics_geometry"
   ),
   "adversarial": Drawing(adversarial.draw, "adversarial"),
+  "adversarial_training": Drawing(adversarial_training.draw, "adversarial_training"),
   "privileged_basis": Drawing(privileged_basis.draw, "privileged_basis"),
   "rotation_invariance": Drawing(rotation_invariance.draw, "rotation_invariance"),
   "optimizer_basis": Drawing(optimizer_basis.draw, "optimizer_basis"),

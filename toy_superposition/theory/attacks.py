@@ -27,3 +27,9 @@ def without_superposition(density: Float[Array, "feature"], n_hidden: int) -> Ti
   n = density.shape[0]
   W = jnp.eye(n_hidden, n, dtype=density.dtype)
   return TiedParams(W=W, b=jnp.where(jnp.arange(n) < n_hidden, 0, density / 2))
+
+
+def input_norm(density: Float[Array, "feature"]) -> Float[Array, ""]:
+  """Returns √(Σ p_i / 3), the root mean square norm of inputs whose active features are uniform on
+  [0, 1) or [−1, 1)."""
+  return jnp.sqrt(jnp.sum(density, axis=0) / 3)
