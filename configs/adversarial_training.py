@@ -1,4 +1,4 @@
-"""Training against attacks takes superposition away: how large do they have to be?
+"""Training against attacks takes superposition away, if they are nearly as large as the input.
 
 Paper: "Toy Models of Superposition", section "Relationship to Adversarial Robustness": a remark
 without a figure. Every training input is changed along a row of WᵀW taken at random, and the clean

@@ -24,7 +24,7 @@ from configs import base
 
 # variant: (features, hidden dimensions, densities, restarts, steps, batch size)
 SIZES = {
-  "": (400, 30, 50, 2, 4000, 256),
+  "": (400, 30, 50, 2, 4000, 1024),
   "quick": (100, 10, 9, 1, 4000, 128),
   "full": (400, 30, 50, 4, 10_000, 1024),
 }
@@ -38,8 +38,6 @@ def get_config(variant: str | None = None):
   config.name = "_".join(filter(None, ("uniform_geometry", variant)))
   config.model.n_features = n_features
   config.model.n_hidden = n_hidden
-  config.init.scheme = "notebook"
-  config.init.n_instances = 50
   config.train.optimizer = "adam"
   config.train.b1 = 0.99
   config.train.weight_decay = 0.0

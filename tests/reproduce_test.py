@@ -76,9 +76,10 @@ def test_claims_are_a_markdown_table_whatever_they_say(tmp_path):
   run = made("one", tmp_path)
   odd = Claim("|cos| < .05", "a\nb", "|", CONFIRMED)
   page.write_markdown(tmp_path / "claims.md", [run._replace(claims=[odd])])
-  head, rule, row = (tmp_path / "claims.md").read_text().splitlines()
-  assert head.startswith("| experiment | statement |")
-  assert row == r"| one | \|cos\| < .05 | a b | \| | confirmed |"
+  title, _, head, rule, row = (tmp_path / "claims.md").read_text().splitlines()
+  assert title == "### one: Superposition as a Phase Change"
+  assert head == "| statement | measured | expected | verdict |"
+  assert row == r"| \|cos\| < .05 | a b | \| | confirmed |"
   assert len({line.replace(r"\|", "").count("|") for line in (head, rule, row)}) == 1
 
 

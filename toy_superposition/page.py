@@ -92,15 +92,20 @@ def write_claims(path: Path, runs: Sequence[Run]) -> None:
 
 
 def write_markdown(path: Path, runs: Sequence[Run]) -> None:
-  """Writes the claims as a table in Markdown, for a README or an issue."""
-  names = ("experiment", *Claim._fields)
-  lines = [" | ".join(names), " | ".join("---" for _ in names)]
+  """Writes the claims as Markdown, a heading with the paper's section and a table for each run."""
+  lines = []
   for run in runs:
-    for claim in run.claims:
-      cells = (run.name, *claim)
-      lines.append(" | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in cells))
+    lines += [f"### {run.name}: {_section_title(run) or run.about}", ""]
+    if run.problem:
+      lines += [f"Failed: {run.problem}", ""]
+    if not run.claims:
+      continue
+    for cells in (Claim._fields, ["---"] * len(Claim._fields), *run.claims):
+      row = (cell.replace("|", r"\|").replace("\n", " ") for cell in cells)
+      lines.append(f"| {' | '.join(row)} |")
+    lines.append("")
   with files.replacing(path) as temporary:
-    temporary.write_text("".join(f"| {line} |\n" for line in lines), encoding="utf-8")
+    temporary.write_text("\n".join(lines), encoding="utf-8")
 
 
 def _section_title(run: Run) -> str:

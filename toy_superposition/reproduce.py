@@ -126,10 +126,14 @@ def _run(name: str, folder: Path, log: Path) -> str:
 
 def main(argv: Sequence[str]) -> int:
   """Runs the chosen experiments, prints the claims and writes the page; returns the exit code."""
+  import jax
+
   from toy_superposition import interrupts, page, terminal
   from toy_superposition.records import files
 
   del argv
+  # Accelerators are the experiments'; claims are a little arithmetic.
+  jax.config.update("jax_platforms", "cpu")
   if not FLAGS.workdir:
     terminal.fail("--workdir is missing; for example --workdir=runs/paper")
   names, root = _chosen(), Path(FLAGS.workdir)
