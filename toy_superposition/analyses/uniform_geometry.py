@@ -227,12 +227,31 @@ def _line_claims(dataset: "xr.Dataset", large: bool) -> list[Claim]:
       verdict(any(all(found[name]) for name in others), decided=large),
     ),
     Claim(
+      "the same at one density by itself: 1/(1−S) at which they do in some seed",
+      _at_single_densities(D, inverse, others),
+      "3/4: 1.2–1.5, 2/3: 1.5–2, 2/5: 3.6–5, 3/8: 4.3–5.3 in the paper's figure",
+      REPORTED,
+    ),
+    Claim(
       "dimensionalities ≥ .1 within .02 of one of these fractions (models with D* < .95)",
       f"{share:.0%}",
       "26 % in the notebook's run",
       REPORTED,
     ),
   ]
+
+
+def _at_single_densities(D: np.ndarray, inverse: np.ndarray, names: Sequence[str]) -> str:
+  """Returns where dimensionalities (density, restart, feature) gather at each fraction."""
+  parts = []
+  for name in names:
+    there = [
+      x
+      for x, seeds in zip(inverse, D, strict=True)
+      if any(is_line(s, FRACTIONS[name]) for s in seeds)
+    ]
+    parts.append(f"{name}: {', '.join(f'{x:.1f}' for x in there) or 'none'}")
+  return "; ".join(parts)
 
 
 def _digon_claim(dataset: "xr.Dataset", large: bool) -> Claim:
