@@ -18,7 +18,7 @@ from toy_superposition.records import workdir as workdirs
 
 FOLDER = Path(__file__).parent.parent / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "base")
-IN_SUITE = ("introduction", "phase_change", "phase_change_three")
+IN_SUITE = ("introduction", "phase_change")
 QUICK = [pytest.param(n, marks=() if n in IN_SUITE else pytest.mark.slow) for n in NAMES]
 # Least agreement with the true optimum at the quick size: fewer steps and restarts than at the
 # default one, so a few cells may miss the optimum's phase.

@@ -226,6 +226,7 @@ def test_a_killed_run_continues_to_the_same_bits(uninterrupted, tmp_path):
   assert len(sessions(workdir)) == 2
 
 
+@pytest.mark.slow
 def test_a_whole_experiment_killed_in_training_and_in_its_theory_ends_with_the_same_bits(tmp_path):
   expected, workdir = tmp_path / "expected", tmp_path / "run"
   arguments = [CONFIG, "--config.run.checkpoint_seconds=0"]
