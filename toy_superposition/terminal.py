@@ -1,5 +1,6 @@
 """How the entry points speak: one line for a mistake, a short table for a result."""
 
+import itertools
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
   from toy_superposition.analyses.analysis import Claim
 
-STATEMENT_WIDTH = 52
+WIDTHS = (52, 44, 36, 24)  # most, of a table of claims
 # What the parsers of flags say of a value of the wrong type → what is allowed.
 WRONG_TYPES = {
   "invalid literal for int()": "an integer, written without exponent or point",
@@ -95,18 +96,21 @@ def run(main: Callable[[list[str]], Any], parser: Callable[[Sequence[str]], list
 
 
 def table(claims: Sequence["Claim"]) -> str:
-  """Returns the claims as aligned text."""
+  """Returns the claims as aligned text, long cells on several lines."""
   rows = [("statement", "measured", "expected", "verdict"), *claims]
-  widths = [max(len(row[column]) for row in rows) for column in (1, 2)]
+  longest = [max(len(row[k]) for row in rows) for k in range(len(WIDTHS))]
+  widths = [min(length, most) for length, most in zip(longest, WIDTHS, strict=True)]
   lines: list[str] = []
-  for statement, measured, expected, verdict in rows:
-    first, *more = textwrap.wrap(statement, STATEMENT_WIDTH)
-    line = (
-      f"{first:<{STATEMENT_WIDTH}}  {measured:<{widths[0]}}  {expected:<{widths[1]}}  {verdict}"
-    )
-    lines += [line.rstrip(), *("  " + rest for rest in more)]
+  for row in rows:
+    wrapped = [
+      textwrap.wrap(cell, width, subsequent_indent="  ") or [""]
+      for cell, width in zip(row, widths, strict=True)
+    ]
+    for cells in itertools.zip_longest(*wrapped, fillvalue=""):
+      padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+      lines.append("  ".join(padded).rstrip())
     if len(lines) == 1:
-      lines.append("-" * len(line))
+      lines.append("-" * (sum(widths) + 2 * (len(widths) - 1)))
   return "\n".join(lines)
 
 
