@@ -438,6 +438,8 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
   "empty_axis": (["--config.axis.density.num=0"], ["config.axis.density.num", "0", "one point"]),
   "endless_axis": (["--config.axis.restart.num=2147483648"], ["config.ax", "2147483648"]),
   "no_steps": (["--config.train.steps=0"], ["config.train.steps", "0", "≥ 1", "phase_change"]),
+  "no_such_shard": (["--shard=3/2"], ["--shard=3/2", "i from 0 to N − 1"]),
+  "more_shards_than_instances": (["--shard=0/999"], ["--shard=0/999", "allowed: N up to"]),
   "no_batch": (["--config.train.batch_size=0"], ["config.train.batch_size", "0", "≥ 1"]),
   "overflow": (
     ["--config.importance.base=1e39", *NO_THEORY],
@@ -524,3 +526,27 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
   done = succeed(*TINY, *NO_THEORY, f"--workdir={tmp_path / 'run'}", env=env)
   lines = [line for line in done.stderr.splitlines() if "font_manager" not in line]  # matplotlib's
   assert all(LOG_LINE.match(line) for line in lines)
+
+
+def test_shards_run_by_themselves_are_collected_into_the_whole_run(tmp_path):
+  workdir = tmp_path / "run"
+  arguments = [*TINY, *NO_THEORY, f"--workdir={workdir}"]
+
+  def collect() -> subprocess.CompletedProcess:
+    return run(f"--workdir={workdir}", module="collect")
+
+  assert "holds no shards" in only_line(collect())
+  succeed(*arguments, "--shard=1/2")
+  assert "1 of 2 shards missing: 0; " in only_line(collect())
+  other = run(*arguments, "--shard=0/2", "--config.seed=5")
+  assert "shard of another config (seed 0 → 5)" in last_line(other)
+  assert "is finished" in succeed(*arguments, "--shard=1/2").stdout
+  succeed(*arguments, "--shard=0/2")
+  done = collect()
+  assert done.returncode == 0, done.stderr
+  whole = tmp_path / "whole"
+  succeed(*TINY, *NO_THEORY, f"--workdir={whole}")
+  ours, theirs = variables(workdir), variables(whole)
+  assert ours.keys() == theirs.keys()
+  np.testing.assert_allclose(ours["/ loss"], theirs["/ loss"], rtol=1e-5)
+  np.testing.assert_allclose(ours["/ W"], theirs["/ W"], rtol=1e-5, atol=1e-6)

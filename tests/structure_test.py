@@ -19,17 +19,17 @@ LAYERS = (
   ("combinations",),
   ("config",),
   ("records", "progress", "interrupts"),
-  ("experiment",),
+  ("experiment", "shards"),
   ("terminal",),
   ("main",),
   ("page",),
-  ("report", "reproduce"),
+  ("report", "reproduce", "collect"),
 )
 ALLOWED = {
   "ml_collections": {"config", "main"},
   "orbax": {"records"},
   "matplotlib": {"figures"},
-  "absl": {"main", "report", "reproduce", "terminal"},
+  "absl": {"main", "report", "reproduce", "collect", "terminal"},
   "tqdm": {"progress"},
   "tensorboardX": {"records"},
 }

@@ -113,7 +113,15 @@ def resolve(config: ConfigDict) -> Experiment:
   Raises:
     UserError: names the field, the value found, what is allowed, and the nearest valid name.
   """
-  values = dict(_flatten(config.to_dict()))
+  return resolve_values(dict(_flatten(config.to_dict())))
+
+
+def resolve_values(values: Mapping[str, Any]) -> Experiment:
+  """Returns the experiment of a config's fields by dotted name, such as a manifest keeps.
+
+  Raises:
+    UserError: as `resolve` does.
+  """
   _check_fields(values)
   _check_name("name", values["name"])
   for field, value in values.items():

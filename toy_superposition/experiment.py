@@ -35,6 +35,14 @@ LOGS_PER_RUN = 20  # segments of a run when the config names no length
 def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.Dataset"]:
   """Trains what is not yet trained and writes results.nc; returns its datasets.
 
+  Args and errors are those of `outcomes`.
+  """
+  return finish(experiment, outcomes(experiment, workdir, mesh), workdir, mesh)
+
+
+def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[str, np.ndarray]]:
+  """Trains what is not yet trained; returns the results' variables of each group.
+
   Args:
     experiment: what to run.
     workdir: opened for this experiment; a run found there is continued.
@@ -46,24 +54,44 @@ def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.D
     UserError: the disk is full or cannot be written.
   """
   values = experiment.values
-  budget = placement.memory_budget(list(mesh.devices.flat), values["run.memory_gib"])
-  outcomes = []
+  budget = _budget(experiment, mesh)
+  found = []
   with_tensorboard = workdir.tensorboard if values["run.tensorboard"] else None
   writer = metrics.Metrics(workdir.metrics, with_tensorboard)
   try:
     for i in range(len(experiment.groups)):
       state = _train(experiment, i, workdir, mesh, budget, writer)
       outcome = _judge(experiment, experiment.groups[i], state, mesh, budget)
-      outcomes.append(outcome | _judge_history(experiment, i, state, workdir, mesh, budget))
+      found.append(outcome | _judge_history(experiment, i, state, workdir, mesh, budget))
   finally:
     writer.close()
-  datasets = results.assemble(values, experiment.axes, experiment.groups, outcomes)
+  return found
+
+
+def finish(
+  experiment: Experiment,
+  found: Sequence[Mapping[str, np.ndarray]],
+  workdir: Workdir,
+  mesh: Mesh,
+) -> dict[str, "xr.Dataset"]:
+  """Puts theory beside the results' variables of each group and writes results.nc.
+
+  Raises:
+    UserError: the disk is full or cannot be written.
+  """
+  values, budget = experiment.values, _budget(experiment, mesh)
+  datasets = results.assemble(values, experiment.axes, experiment.groups, found)
   if values["analysis"] != "none":
     log.info("theory: computing what %s compares with", values["analysis"])
     analysis = ANALYSES[values["analysis"]]
     datasets = {name: analysis.run(ds, mesh, budget) for name, ds in datasets.items()}
   results.save(workdir, datasets)
   return datasets
+
+
+def _budget(experiment: Experiment, mesh: Mesh) -> int:
+  gibibytes = experiment.values["run.memory_gib"]
+  return placement.memory_budget(list(mesh.devices.flat), gibibytes)
 
 
 def _borders(first: int, steps: int, every: int, kept: Sequence[int]) -> list[int]:

@@ -6,12 +6,11 @@ The config is Python code and is executed; run only configs that you trust.
 import contextlib
 import difflib
 import itertools
-import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
   from jax.sharding import Mesh
 
   from toy_superposition.config import Experiment
+  from toy_superposition.records.workdir import Workdir
 
 FLAGS = flags.FLAGS
 
@@ -38,6 +38,9 @@ def define_flags() -> None:
   flags.DEFINE_integer("devices", None, "Use this many devices; all by default.", lower_bound=1)
   flags.DEFINE_integer(
     "cpu_devices", None, "Split the CPU into this many; one per core by default.", lower_bound=1
+  )
+  flags.DEFINE_string(
+    "shard", None, "i/N: part i, from 0, of N on machines of their own; see collect.py."
   )
   flags.DEFINE_bool(
     "compilation_cache", True, "Keep compiled programs in the user's cache folder for the next run."
@@ -106,13 +109,15 @@ def main(argv: Sequence[str]) -> int:
     print(FLAGS.config)
     return 0
   terminal.show_log()
-  cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-  placement.configure(FLAGS.cpu_devices or cores or 1, FLAGS.compilation_cache)
+  placement.configure(FLAGS.cpu_devices or placement.cores(), FLAGS.compilation_cache)
   mesh = placement.make_mesh(placement.devices(FLAGS.devices))
   path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
   try:
     with interrupts.raised():
-      run_in(path, what, mesh)
+      if FLAGS.shard is None:
+        run_in(path, what, mesh)
+      else:
+        run_shard(path, what, mesh)
   except interrupts.Interrupted as signal:
     without = ", without --overwrite," if FLAGS.overwrite else ""
     message = f"{signal}: stopped; the same command{without} continues from what is saved in {path}"
@@ -120,9 +125,11 @@ def main(argv: Sequence[str]) -> int:
   return 0
 
 
-def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
-  """Runs an experiment in a folder, or finds it finished; draws and reports it."""
-  from toy_superposition import experiment, terminal
+@contextlib.contextmanager
+def session(
+  path: Path, what: "Experiment", identity: Mapping[str, Any], mesh: "Mesh"
+) -> Iterator["Workdir"]:
+  """Gives the opened folder of a run; its manifest learns when the session ended, and how."""
   from toy_superposition.records import metrics
   from toy_superposition.records import workdir as workdirs
 
@@ -132,24 +139,48 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   workdir = workdirs.open_workdir(
     path,
     what.values,
-    what.identity,
+    identity,
     overwrite=FLAGS.overwrite,
     command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
     devices=[str(device) for device in mesh.devices.flat],
   )
   print(f"writing to {path}", flush=True)
   try:
+    yield workdir
+  except BaseException:
+    with contextlib.suppress(UserError):  # what ended the run is the news
+      workdirs.close_session(workdir, time.perf_counter() - started)
+    raise
+  workdirs.close_session(workdir, time.perf_counter() - started)
+
+
+def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
+  """Runs one of the parts of an experiment, or finds it finished."""
+  from toy_superposition import experiment, shards
+
+  shard = shards.parse(FLAGS.shard, what)
+  shards.check_neighbours(root, what, shard)
+  folder = shard.folder(root)
+  part = shards.part(what, shard, mesh.devices.flat[0].platform)
+  with session(folder, what, shards.identity(what, shard), mesh) as workdir:
+    if shards.is_finished(folder):
+      print(f"shard {shard.name} is finished (--overwrite runs it afresh)")
+    else:
+      shards.save(folder, part, experiment.outcomes(part, workdir, mesh))
+  print(f"\nonce all are finished: python -m toy_superposition.collect --workdir={root}")
+
+
+def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
+  """Runs an experiment in a folder, or finds it finished; draws and reports it."""
+  from toy_superposition import experiment, terminal
+
+  with session(path, what, what.identity, mesh) as workdir:
     datasets = experiment.stored(workdir)
     if datasets is None:
       datasets = experiment.run(what, workdir, mesh)
     else:
       print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
     figures = list(experiment.draw(what.figures, datasets, workdir))
-  except BaseException:
-    with contextlib.suppress(UserError):  # what ended the run is the news
-      workdirs.close_session(workdir, time.perf_counter() - started)
-    raise
-  workdirs.close_session(workdir, time.perf_counter() - started)
   claims = experiment.claims(what.values["analysis"], datasets)
   terminal.report(datasets, claims, [workdir.results, *figures])
 

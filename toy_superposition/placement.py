@@ -51,6 +51,13 @@ def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False)
     jax.config.update("jax_num_cpu_devices", n_cpu_devices)
 
 
+def cores() -> int:
+  """Returns how many processor cores this process may use."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
 def cache_folder() -> Path:
   """Returns the folder of compiled programs: one for each kind of CPU.
 

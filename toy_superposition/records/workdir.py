@@ -44,6 +44,11 @@ class Workdir(NamedTuple):
     return self.path / "results.nc"
 
   @property
+  def shard(self) -> Path:
+    """In the place of results, in the folder of a part of an experiment (shards.py)."""
+    return self.path / "shard.nc"
+
+  @property
   def figures(self) -> Path:
     """Drawn from the results; may be deleted."""
     return self.path / "figures"
@@ -135,7 +140,9 @@ def open_workdir(
         "use another --workdir, or --overwrite to replace it"
       )
     sessions = manifest["sessions"]
-  elif workdir.results.exists() or workdir.metrics.exists() or any(_steps(workdir)):
+  elif any(p.exists() for p in (workdir.results, workdir.shard, workdir.metrics)) or any(
+    _steps(workdir)
+  ):
     raise UserError(
       f"{path}: holds results, metrics or checkpoints but no manifest.json to say of what; "
       "use another --workdir, or --overwrite to delete them"
@@ -162,6 +169,11 @@ def close_session(workdir: Workdir, seconds: float) -> None:
 def read_values(workdir: Workdir) -> dict[str, Any]:
   """Returns every field of the config that a run was made from."""
   return _read_manifest(workdir)["config"]
+
+
+def read_identity(workdir: Workdir) -> dict[str, Any]:
+  """Returns the fields that decided the results of the run in a folder."""
+  return _read_manifest(workdir)["identity"]
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,7 +208,7 @@ def _delete_ours(workdir: Workdir) -> None:
   """Deletes the files of an earlier run, the manifest first: what remains after a crash in
   between is refused, not taken for whole. Files of others stay, also in our folders."""
   with files.disk_errors(workdir.path):
-    for path in (workdir.manifest, workdir.metrics, workdir.results):
+    for path in (workdir.manifest, workdir.metrics, workdir.results, workdir.shard):
       path.unlink(missing_ok=True)
     for step in list(_steps(workdir)):
       shutil.rmtree(step)

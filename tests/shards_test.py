@@ -1,0 +1,140 @@
+"""Parts of an experiment, run by themselves, are together the whole experiment."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from configs import base
+from toy_superposition import config, experiment, placement, shards
+from toy_superposition.errors import UserError
+from toy_superposition.records.workdir import Workdir, open_workdir
+from toy_superposition.shards import Shard
+
+MESH = placement.make_mesh(placement.devices(2))
+
+
+def resolved(**fields):
+  settings = base.get_config()
+  settings.name = "test"
+  settings.train.batch_size, settings.train.steps = 8, 12
+  settings.evaluation.n_samples = 64
+  settings.history.num = 3
+  for field, value in fields.items():
+    settings[field] = value
+  base.set_axes(
+    settings,
+    density=base.log("density.base", 1, 0.1, 3),
+    n=base.points("model.n_features", (3, 5)),
+    restart=base.restarts(2),
+  )
+  return config.resolve(settings)
+
+
+WHOLE = resolved()
+N = 12
+
+
+def opened(path, what, identity):
+  return open_workdir(path, what.values, identity, overwrite=False, command=[], devices=[])
+
+
+def run(root, shard, what=WHOLE, mesh=MESH):
+  shards.check_neighbours(root, what, shard)
+  workdir = opened(shard.folder(root), what, shards.identity(what, shard))
+  part = shards.part(what, shard, "cpu")
+  shards.save(workdir.path, part, experiment.outcomes(part, workdir, mesh))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+  path = tmp_path_factory.mktemp("sharded")
+  for number in range(3):
+    run(path, Shard(number, 3))
+  return path
+
+
+def test_shards_put_together_are_the_unsharded_run(root, tmp_path):
+  expected = experiment.run(WHOLE, opened(tmp_path / "whole", WHOLE, WHOLE.identity), MESH)
+  workdir = Workdir(tmp_path / "merged")
+  workdir.path.mkdir()
+  merged = experiment.finish(WHOLE, shards.collect(root, WHOLE), workdir, MESH)
+  assert merged.keys() == expected.keys() == {"/n=3", "/n=5"}
+  for name, dataset in expected.items():
+    assert merged[name].sizes == dataset.sizes
+    assert set(merged[name].variables) == set(dataset.variables)
+    for variable, values in dataset.data_vars.items():
+      np.testing.assert_allclose(merged[name][variable], values, rtol=1e-5, atol=1e-6)
+  assert workdir.results.exists()
+
+
+@pytest.mark.parametrize("total", [1, 2, 5, 7, N])
+def test_parts_are_every_instance_once_and_of_about_one_size(total):
+  parts = [shards.part(WHOLE, Shard(number, total), "cpu") for number in range(total)]
+  index = [i for part in parts for group in part.groups for i in group.instances.index]
+  assert sorted(index) == list(range(N))
+  sizes = [sum(len(group.cells) for group in part.groups) for part in parts]
+  assert max(sizes) - min(sizes) <= 1
+  for part in parts:
+    for group in part.groups:
+      cells = dict(zip(group.instances.index.tolist(), group.cells.tolist(), strict=True))
+      for whole in WHOLE.groups:
+        for i, cell in zip(whole.instances.index.tolist(), whole.cells.tolist(), strict=True):
+          assert cells.get(i, cell) == cell
+
+
+def test_a_part_takes_the_way_to_the_gradient_that_the_whole_takes():
+  # By itself the first half is rare enough for the sparse way; the whole is not.
+  settings = base.get_config()
+  settings.name = "test"
+  settings.model.n_features = 5000
+  base.set_axes(settings, density=base.points("density.base", (0.001, 0.1)))
+  what = config.resolve(settings)
+  (group,) = shards.part(what, Shard(0, 2), "cpu").groups
+  assert group.instances.density.max() < 0.005
+  assert group.spec.estimator == "blocked"
+
+
+@pytest.mark.parametrize("text", ["3/3", "-1/3", "1", "a/b", "0/0", "1/2/3", "13/15", "0/13"])
+def test_what_is_no_shard_is_refused(text):
+  with pytest.raises(UserError, match=r"--shard=.*allowed"):
+    shards.parse(text, WHOLE)
+  assert shards.parse("11/12", WHOLE) == Shard(11, 12)
+
+
+def copied(root, tmp_path):
+  return shutil.copytree(root, tmp_path / "copy")
+
+
+def test_missing_shards_are_named(root, tmp_path):
+  path = copied(root, tmp_path)
+  Workdir(Shard(1, 3).folder(path)).shard.unlink()
+  shutil.rmtree(Shard(2, 3).folder(path))
+  with pytest.raises(UserError, match=r"2 of 3 shards missing: 1–2; .*--shard=1/3"):
+    shards.collect(path, WHOLE)
+
+
+def test_a_damaged_shard_is_named(root, tmp_path):
+  path = copied(root, tmp_path)
+  file = Workdir(Shard(1, 3).folder(path)).shard
+  file.write_bytes(file.read_bytes()[:3000])
+  with pytest.raises(UserError, match=r"00001-of-00003.*damaged"):
+    shards.collect(path, WHOLE)
+
+
+def test_shards_of_another_config_or_number_are_refused(root, tmp_path):
+  path = copied(root, tmp_path)
+  with pytest.raises(UserError, match=r"another config \(seed 0 → 7\)"):
+    shards.check_neighbours(path, resolved(seed=7), Shard(1, 3))
+  with pytest.raises(UserError, match="one of 3 shards, not of 4"):
+    shards.check_neighbours(path, WHOLE, Shard(1, 4))
+  with pytest.raises(UserError, match="another config"):
+    shards.collect(path, resolved(seed=7))
+  shards.check_neighbours(path, dataclasses.replace(WHOLE, figures=()), Shard(1, 3))
+
+
+def test_shards_do_not_go_where_a_whole_run_is(tmp_path):
+  opened(tmp_path, WHOLE, WHOLE.identity)
+  with pytest.raises(UserError, match="not in shards"):
+    shards.check_neighbours(tmp_path, WHOLE, Shard(0, 2))

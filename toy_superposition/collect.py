@@ -1,0 +1,55 @@
+"""Puts the shards of an experiment together: python -m toy_superposition.collect --workdir=…"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from toy_superposition.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+  """Defines this entry point's flags."""
+  flags.DEFINE_string("workdir", None, "The folder that the shards were written to.")
+
+
+def main(argv: Sequence[str]) -> int:
+  """Merges all shards, says which are missing, draws and reports; returns the exit code."""
+  from toy_superposition import config, experiment, placement, shards, terminal
+  from toy_superposition.records import workdir as workdirs
+
+  del argv
+  if not FLAGS.workdir:
+    terminal.fail("--workdir is missing; for example --workdir=runs/phase_change")
+  root = Path(FLAGS.workdir)
+  there = shards.found(root)
+  if not there:
+    raise UserError(f"{root}: holds no shards; they are written with --shard=i/N")
+  terminal.show_log()
+  placement.configure(placement.cores(), compilation_cache=True)
+  mesh = placement.make_mesh(placement.devices())
+  values = workdirs.read_values(workdirs.Workdir(there[0].folder(root)))
+  what = config.resolve_values(values)
+  outcomes = shards.collect(root, what)
+  workdir = workdirs.open_workdir(
+    root,
+    what.values,
+    what.identity,
+    overwrite=False,
+    command=["python", "-m", "toy_superposition.collect", f"--workdir={root}"],
+    devices=[str(device) for device in mesh.devices.flat],
+  )
+  datasets = experiment.finish(what, outcomes, workdir, mesh)
+  figures = list(experiment.draw(what.figures, datasets, workdir))
+  claims = experiment.claims(what.values["analysis"], datasets)
+  terminal.report(datasets, claims, [workdir.results, *figures])
+  return 0
+
+
+if __name__ == "__main__":
+  from toy_superposition import terminal
+
+  define_flags()
+  terminal.run(main, terminal.parse_flags)
