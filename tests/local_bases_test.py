@@ -10,7 +10,7 @@ from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED, REPORTE
 from toy_superposition.analyses.local_bases import ANALYSIS
 from toy_superposition.errors import UserError
 from toy_superposition.figures import local_bases as figure
-from toy_superposition.measures.blocks import between_sets, within_sets
+from toy_superposition.measures.sets import products_between, products_within
 
 M = 10
 
@@ -45,9 +45,9 @@ def verdicts(dataset):
 
 def test_blocks_of_a_basis_and_its_rotation():
   W = bases(np.random.default_rng(0))
-  np.testing.assert_allclose(within_sets(W, M), 0, atol=1e-12)
-  np.testing.assert_allclose(np.linalg.svd(between_sets(W, M))[1], 1)
-  np.testing.assert_allclose(between_sets(W, M), W[:, M:])
+  np.testing.assert_allclose(products_within(W, M), 0, atol=1e-12)
+  np.testing.assert_allclose(np.linalg.svd(products_between(W, M))[1], 1)
+  np.testing.assert_allclose(products_between(W, M), W[:, M:])
 
 
 def test_two_rotated_bases_confirm_every_statement_at_any_rotation():

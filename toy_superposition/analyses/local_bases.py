@@ -19,7 +19,7 @@ from toy_superposition.analyses.analysis import (
   verdict,
 )
 from toy_superposition.errors import UserError
-from toy_superposition.measures.blocks import between_sets, within_sets
+from toy_superposition.measures.sets import products_between, products_within
 from toy_superposition.types import Group
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   W = dataset["W"].transpose(..., "hidden", "feature")
   dims, shape, m = W.dims[:-2], W.shape[:-2], W.sizes["hidden"]
   models = W.values.reshape(-1, *W.shape[-2:])
-  within = np.array([np.abs(within_sets(one, m)).max() for one in models])
-  cross = np.array([between_sets(one, m) for one in models])
+  within = np.array([np.abs(products_within(one, m)).max() for one in models])
+  cross = np.array([products_between(one, m) for one in models])
   singular = np.array([np.linalg.svd(C, compute_uv=False) for C in cross])
   return dataset.assign(
     within_sets=(dims, within.reshape(shape), {"long_name": "largest |W_i · W_j| within a set"}),

@@ -26,6 +26,18 @@ def within(W: Directions, set_size: int) -> Float[np.ndarray, "pair"]:
   return cosines(W)[i, j][member[i] == member[j]]
 
 
+def products_within(W: Directions, set_size: int) -> Float[np.ndarray, "pair"]:
+  """Returns W_i · W_j of every pair of different features of the same set."""
+  member = set_of(W.shape[1], set_size)
+  pairs = (member[:, None] == member) & ~np.eye(W.shape[1], dtype=bool)
+  return (W.T @ W)[pairs]
+
+
+def products_between(W: Directions, set_size: int) -> Float[np.ndarray, "one other"]:
+  """Returns W_i · W_j, i in the first and j in the second set."""
+  return W[:, :set_size].T @ W[:, set_size : 2 * set_size]
+
+
 def across(W: Directions, set_size: int) -> Float[np.ndarray, "feature other"]:
   """Returns every feature's cosines with the members of other sets."""
   member = set_of(W.shape[1], set_size)
