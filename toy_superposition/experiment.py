@@ -11,7 +11,17 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import evaluation, interrupts, placement, problem, streams, train, unroll
+from toy_superposition import (
+  estimators,
+  evaluation,
+  interrupts,
+  placement,
+  problem,
+  processes,
+  streams,
+  train,
+  unroll,
+)
 from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses.analysis import Claim
 from toy_superposition.config import Experiment
@@ -20,7 +30,7 @@ from toy_superposition.figures import FIGURES, style
 from toy_superposition.measures import measure, working_bytes
 from toy_superposition.progress import Progress
 from toy_superposition.records import files, history, metrics, results
-from toy_superposition.records.checkpoints import Checkpoints
+from toy_superposition.records.ledger import Ledger
 from toy_superposition.records.workdir import Workdir
 from toy_superposition.theory import expected_loss
 from toy_superposition.types import Group, Instance, Params, TrainState
@@ -35,9 +45,12 @@ LOGS_PER_RUN = 20  # segments of a run when the config names no length
 def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.Dataset"]:
   """Trains what is not yet trained and writes results.nc; returns its datasets.
 
-  Args and errors are those of `outcomes`.
+  Of several processes the first one returns them, and the others nothing. Args and errors are those
+  of `outcomes`.
   """
-  return finish(experiment, outcomes(experiment, workdir, mesh), workdir, mesh)
+  found = outcomes(experiment, workdir, mesh)
+  with processes.first_alone() as first:
+    return finish(experiment, found, workdir, mesh) if first else {}
 
 
 def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[str, np.ndarray]]:
@@ -57,14 +70,15 @@ def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[
   budget = _budget(experiment, mesh)
   found = []
   with_tensorboard = workdir.tensorboard if values["run.tensorboard"] else None
-  writer = metrics.Metrics(workdir.metrics, with_tensorboard)
+  writer = metrics.Metrics(workdir.metrics, with_tensorboard) if processes.is_first() else None
   try:
     for i in range(len(experiment.groups)):
       state = _train(experiment, i, workdir, mesh, budget, writer)
       outcome = _judge(experiment, experiment.groups[i], state, mesh, budget)
       found.append(outcome | _judge_history(experiment, i, state, workdir, mesh, budget))
   finally:
-    writer.close()
+    if writer:
+      writer.close()
   return found
 
 
@@ -111,7 +125,7 @@ def _train(
   workdir: Workdir,
   mesh: Mesh,
   budget: int,
-  writer: metrics.Metrics,
+  writer: metrics.Metrics | None,
 ) -> TrainState:
   """Returns the trained state of one group, from its last checkpoint on."""
   values, group = experiment.values, experiment.groups[number]
@@ -121,45 +135,44 @@ def _train(
   if group.spec.steps == 0:
     initial = jax.jit(lambda i: train.initial_state(one, i, root))(group.instances)
     return jax.tree.map(np.asarray, initial)
-  checkpoints = Checkpoints(workdir.checkpoints(number))
-  start = checkpoints.latest(like)
-  step = start[0] if start else 0
-  if start and step == group.spec.steps:
-    checkpoints.close()
-    return start[1]
+  n_instances = len(group.instances.index)
   label = experiment.name
   if len(experiment.groups) > 1:
     label += f" [{number + 1}/{len(experiment.groups)}]"
-  if start:
-    log.info("%s: continuing after step %d of %d", label, step, group.spec.steps)
-  writer.keep_until(number, step)
   kept = history.steps(group.spec.steps, values["history.num"], values["history.scale"])
-  progress = Progress(label, step, group.spec.steps, len(group.instances.index))
-  state = start[1] if start else None
-  saved = time.monotonic()
-  with contextlib.closing(checkpoints), contextlib.closing(progress), interrupts.deferred() as stop:
-    for snapshot in train.run(
-      one,
-      group,
-      _borders(step, group.spec.steps, values["run.log_every"], kept),
-      mesh=mesh,
-      memory_budget=budget,
-      start=start,
-      on_compiled=progress.compiled,
-    ):
-      if snapshot.step in kept:
-        history.write(workdir.history(number), snapshot.step, snapshot.state.params)
-      progress.update(snapshot)
-      writer.write(metrics.summary(number, snapshot, progress.rate))
-      state, signal = snapshot.state, stop()
-      due = time.monotonic() - saved >= values["run.checkpoint_seconds"]
-      if due or signal or snapshot.step == group.spec.steps:
-        checkpoints.save(snapshot.step, state)
-        saved = time.monotonic()
-      if signal:
+  with contextlib.closing(Ledger(workdir, number, writer)) as ledger:
+    start = ledger.latest(like)
+    step, state = start or (0, None)
+    if start and step == group.spec.steps:
+      return start[1]
+    if start:
+      log.info("%s: continuing after step %d of %d", label, step, group.spec.steps)
+    ledger.begin(step)
+    progress = Progress(label, step, group.spec.steps, n_instances)
+    saved = time.monotonic()
+    with contextlib.closing(progress), interrupts.deferred() as stop:
+      for part in train.run(
+        one,
+        processes.own(estimators.settled(group, mesh.devices.flat[0].platform)),
+        _borders(step, group.spec.steps, values["run.log_every"], kept),
+        mesh=mesh,
+        memory_budget=budget,
+        start=(step, processes.own_rows(state)) if start else None,
+        on_compiled=progress.compiled,
+      ):
+        snapshot = processes.whole_snapshot(part, n_instances)
+        progress.update(snapshot)
+        ledger.write(snapshot, progress.rate, snapshot.step in kept)
+        state, signal = snapshot.state, processes.any_of(stop())
+        late = time.monotonic() - saved >= values["run.checkpoint_seconds"]
+        due = processes.any_of(int(late))  # clocks differ
+        if due or signal or snapshot.step == group.spec.steps:
+          ledger.save(snapshot)
+          saved = time.monotonic()
+        if signal:
+          raise interrupts.Interrupted(signal)
+      if signal := processes.any_of(stop()):  # one that came while the last state was saved
         raise interrupts.Interrupted(signal)
-    if signal := stop():  # one that came while the last state was saved
-      raise interrupts.Interrupted(signal)
   assert state is not None  # a group has at least one step
   return state
 
@@ -191,14 +204,15 @@ def _evaluate(
     if exact
     else placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
   )
-  return placement.map_slices(
+  judged = placement.map_slices(
     judge,
-    (params, instances),
+    processes.own_rows((params, instances)),
     mesh=mesh,
     bytes_each=each,
     budget=budget,
     cpu_options=unroll.CPU_OPTIONS if exact else {},
   )
+  return processes.whole(judged, len(instances.index))
 
 
 def _judge(
@@ -234,8 +248,12 @@ def _judge_history(
   if not steps:
     return {}
   folder = workdir.history(number)
-  kept = [history.read(folder, step, state.params) for step in steps]
-  params = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *kept)
+  # The first process wrote them, where the others may not see them.
+  kept = [
+    history.read(folder, step, state.params) if processes.is_first() else state.params
+    for step in steps
+  ]
+  params = processes.from_first(jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *kept))
   # Every step of every instance is a row by itself.
   rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), params)
   instances = jax.tree.map(lambda leaf: np.repeat(leaf, len(steps), axis=0), group.instances)

@@ -42,6 +42,11 @@ def define_flags() -> None:
   flags.DEFINE_string(
     "shard", None, "i/N: part i, from 0, of N on machines of their own; see collect.py."
   )
+  flags.DEFINE_string(
+    "coordinator", None, "host:port of process 0 of several, or auto under SLURM and on TPUs."
+  )
+  flags.DEFINE_integer("num_processes", None, "How many processes make this run together.")
+  flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
   flags.DEFINE_bool(
     "compilation_cache", True, "Keep compiled programs in the user's cache folder for the next run."
   )
@@ -101,15 +106,18 @@ def _wrong_field(error: BaseException, argv: Sequence[str]) -> str:
 
 def main(argv: Sequence[str]) -> int:
   """Runs the experiment that the flags name; returns the exit code."""
-  from toy_superposition import config, interrupts, placement, terminal
+  from toy_superposition import config, interrupts, placement, processes, terminal
 
   del argv
   what = config.resolve(FLAGS.config)
   if FLAGS.print_config:
     print(FLAGS.config)
     return 0
-  terminal.show_log()
   placement.configure(FLAGS.cpu_devices or placement.cores(), FLAGS.compilation_cache)
+  processes.join(
+    FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id, what.values["run.peer_timeout"]
+  )
+  terminal.show_log(quiet=not processes.is_first())
   mesh = placement.make_mesh(placement.devices(FLAGS.devices))
   path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
   try:
@@ -130,34 +138,45 @@ def session(
   path: Path, what: "Experiment", identity: Mapping[str, Any], mesh: "Mesh"
 ) -> Iterator["Workdir"]:
   """Gives the opened folder of a run; its manifest learns when the session ended, and how."""
+  from toy_superposition import processes
   from toy_superposition.records import metrics
   from toy_superposition.records import workdir as workdirs
 
   started = time.perf_counter()
   if what.values["run.tensorboard"]:
     metrics.check_tensorboard()  # before anything is written or overwritten
-  workdir = workdirs.open_workdir(
-    path,
-    what.values,
-    identity,
-    overwrite=FLAGS.overwrite,
-    command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
-    devices=[str(device) for device in mesh.devices.flat],
-  )
-  print(f"writing to {path}", flush=True)
+  with processes.first_alone() as first:
+    workdir = workdirs.Workdir(path)
+    if first:
+      workdir = workdirs.open_workdir(
+        path,
+        what.values,
+        identity,
+        overwrite=FLAGS.overwrite,
+        command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
+        devices=[str(device) for device in mesh.devices.flat],
+      )
+      print(f"writing to {path}", flush=True)
+
+  def close() -> None:
+    if first:
+      workdirs.close_session(workdir, time.perf_counter() - started)
+
   try:
     yield workdir
   except BaseException:
     with contextlib.suppress(UserError):  # what ended the run is the news
-      workdirs.close_session(workdir, time.perf_counter() - started)
+      close()
     raise
-  workdirs.close_session(workdir, time.perf_counter() - started)
+  close()
 
 
 def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs one of the parts of an experiment, or finds it finished."""
-  from toy_superposition import experiment, shards
+  from toy_superposition import experiment, processes, shards
 
+  if processes.count() > 1:
+    raise UserError("--shard and --coordinator are two ways to use many machines; take one")
   shard = shards.parse(FLAGS.shard, what)
   shards.check_neighbours(root, what, shard)
   folder = shard.folder(root)
@@ -172,14 +191,16 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
 
 def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
-  from toy_superposition import experiment, terminal
+  from toy_superposition import experiment, processes, terminal
 
   with session(path, what, what.identity, mesh) as workdir:
-    datasets = experiment.stored(workdir)
-    if datasets is None:
+    datasets = experiment.stored(workdir) if processes.is_first() else None
+    if not processes.any_of(int(datasets is not None)):
       datasets = experiment.run(what, workdir, mesh)
-    else:
+    elif processes.is_first():
       print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
+    if not datasets:
+      return  # the first process draws and reports
     figures = list(experiment.draw(what.figures, datasets, workdir))
   claims = experiment.claims(what.values["analysis"], datasets)
   terminal.report(datasets, claims, [workdir.results, *figures])

@@ -74,9 +74,8 @@ def part(experiment: Experiment, shard: Shard, platform: str) -> Experiment:
     chosen = slice(max(first - before, 0), max(last - before, 0))
     before += size
     if len(group.cells[chosen]):
-      name = estimators.choose(group.spec, group.instances, platform)
-      spec = dataclasses.replace(group.spec, estimator=name)
       instances = jax.tree.map(lambda leaf, s=chosen: leaf[s], group.instances)
+      spec = estimators.settled(group, platform).spec
       groups.append(Group(spec, instances, group.cells[chosen]))
   return dataclasses.replace(experiment, groups=tuple(groups))
 

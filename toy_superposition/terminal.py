@@ -29,13 +29,16 @@ WRONG_TYPES = {
 }
 
 
-def show_log() -> None:
-  """Shows this package's messages on stderr as plain lines, and those of no other package."""
+def show_log(quiet: bool = False) -> None:
+  """Shows this package's messages on stderr as plain lines, and those of no other package.
+
+  `quiet` leaves warnings alone, for a process beside the one that reports.
+  """
   handler = logging.StreamHandler(sys.stderr)
   handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
   logger = logging.getLogger("toy_superposition")
   logger.handlers, logger.propagate = [handler], False
-  logger.setLevel(logging.INFO)
+  logger.setLevel(logging.WARNING if quiet else logging.INFO)
   # Orbax logs tracebacks of what it also raises, and leaves tasks behind that complain when they
   # are collected; what it raises is told in one line.
   absl_logging.set_verbosity(absl_logging.FATAL)

@@ -5,6 +5,8 @@ from the same distribution; exact needs none. The rules of `choose` stand here a
 measurements behind them are in BUILD_NOTES.md.
 """
 
+import dataclasses
+
 import numpy as np
 
 from toy_superposition.estimators.autodiff import AUTODIFF
@@ -13,7 +15,7 @@ from toy_superposition.estimators.estimator import Estimator
 from toy_superposition.estimators.exact import EXACT
 from toy_superposition.estimators.fused import FUSED, n_outputs
 from toy_superposition.estimators.sparse import SPARSE
-from toy_superposition.types import Instance, Spec
+from toy_superposition.types import Group, Instance, Spec
 
 ESTIMATORS: dict[str, Estimator] = {
   "autodiff": AUTODIFF,
@@ -43,3 +45,10 @@ def choose(spec: Spec, instances: Instance, platform: str) -> str:
   if spec.n_features >= SPARSE_FEATURES and rare and not SPARSE.refuses(spec, instances):
     return "sparse"
   return "blocked"
+
+
+def settled(group: Group, platform: str) -> Group:
+  """Returns the group with its estimator chosen: a part that chose for itself might draw other
+  numbers than the whole."""
+  name = choose(group.spec, group.instances, platform)
+  return group._replace(spec=dataclasses.replace(group.spec, estimator=name))

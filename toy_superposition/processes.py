@@ -1,0 +1,175 @@
+"""Several processes, one run: who has which instances, and what they tell each other.
+
+Every process trains its part of a group's instances on its own devices; models never need each
+other. At a border all states are gathered everywhere, and the first process alone writes. With one
+process everything here is the identity.
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from toy_superposition.errors import UserError
+from toy_superposition.types import Group, Snapshot
+
+PATIENCE = 30.0  # seconds that a process waits for the coordinator to listen
+AUTO = "auto"  # the address: from SLURM, a TPU's metadata or whatever else jax knows
+
+
+def join(address: str | None, n_processes: int | None, number: int | None, timeout: int) -> None:
+  """Makes this process one of several; to be called before any device is touched.
+
+  Args:
+    address: host:port of process 0, "auto", or None for a process by itself.
+    n_processes: how many there are; left to jax with "auto", as is `number`.
+    number: of this process, from 0.
+    timeout: seconds after which a process that is not heard of counts as dead; the others then end.
+
+  Raises:
+    UserError: the numbers do not fit, or nobody listens at the address.
+  """
+  if address is None:
+    if n_processes is not None or number is not None:
+      raise UserError("--num_processes and --process_id need --coordinator=host:port")
+    return
+  if address == AUTO:
+    _initialize(heartbeat_timeout_seconds=timeout)
+    return
+  if n_processes is None or number is None or not 0 <= number < n_processes:
+    raise UserError(
+      f"--coordinator={address} needs --num_processes=N and --process_id from 0 to N − 1, "
+      f"not {n_processes} and {number}"
+    )
+  host, port = _host_and_port(address)
+  if number > 0:
+    _wait_for(host, port)
+  _initialize(
+    coordinator_address=address,
+    num_processes=n_processes,
+    process_id=number,
+    heartbeat_timeout_seconds=timeout,
+  )
+
+
+def _initialize(**options: Any) -> None:
+  try:
+    jax.distributed.initialize(**options)
+  except (ValueError, RuntimeError) as error:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    raise UserError(f"--coordinator: the processes did not find each other: {reason}") from error
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+  host, colon, port = address.rpartition(":")
+  if not colon or not host or not port.isdigit() or not 0 < int(port) < 2**16:
+    raise UserError(f"--coordinator={address}: allowed: host:port, such as 10.0.0.1:1234, or auto")
+  return host.strip("[]"), int(port)
+
+
+def _wait_for(host: str, port: int) -> None:
+  """Waits until process 0 listens; jax itself would wait for minutes, and then abort."""
+  end = time.monotonic() + PATIENCE
+  while True:
+    try:
+      socket.create_connection((host, port), timeout=2).close()
+    except OSError as error:
+      if time.monotonic() < end and not isinstance(error, socket.gaierror):
+        time.sleep(0.2)
+        continue
+      raise UserError(
+        f"--coordinator={host}:{port}: nobody listens there ({error}); start process 0 on that "
+        "machine, with the same --coordinator"
+      ) from error
+    else:
+      return
+
+
+def is_first() -> bool:
+  """Whether this is the process that writes."""
+  return jax.process_index() == 0
+
+
+def count() -> int:
+  """Returns how many processes take part in this run."""
+  return jax.process_count()
+
+
+def _part(n_instances: int) -> np.ndarray:
+  """Returns the positions of this process's instances, equally many for each process: where they
+  do not divide, the last instance is repeated."""
+  length = -(-n_instances // count())
+  first = jax.process_index() * length
+  return np.minimum(np.arange(first, first + length), n_instances - 1)
+
+
+def own(group: Group) -> Group:
+  """Returns this process's part of a group."""
+  if count() == 1:
+    return group
+  part = _part(len(group.instances.index))
+  return Group(group.spec, own_rows(group.instances), group.cells[part])
+
+
+def own_rows(tree: Any) -> Any:
+  """Returns this process's part of every leaf's leading axis of instances."""
+  if count() == 1:
+    return tree
+  part = _part(len(jax.tree.leaves(tree)[0]))
+  return jax.tree.map(lambda leaf: np.asarray(leaf)[part], tree)
+
+
+def whole(tree: Any, n_instances: int) -> Any:
+  """Returns the processes' parts as one, the repeated instances dropped."""
+  if count() == 1:
+    return tree
+  gathered = multihost_utils.process_allgather(tree, tiled=True)
+  return jax.tree.map(lambda leaf: np.asarray(leaf)[:n_instances], gathered)
+
+
+def whole_snapshot(snapshot: Snapshot, n_instances: int) -> Snapshot:
+  """Returns the snapshot of all processes' instances."""
+  state, losses, finite = whole((snapshot.state, snapshot.losses, snapshot.finite), n_instances)
+  return snapshot._replace(state=state, losses=losses, finite=finite)
+
+
+def any_of(number: int | None) -> int | None:
+  """Returns the largest of the processes' numbers, None if all have none: all stop together."""
+  if count() == 1:
+    return number
+  largest = int(np.max(multihost_utils.process_allgather(np.int32(number or 0))))
+  return largest or None
+
+
+def from_first(tree: Any) -> Any:
+  """Returns the first process's tree of arrays on all; the others give one of the same shapes."""
+  if count() == 1:
+    return tree
+  return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
+
+
+@contextlib.contextmanager
+def first_alone() -> Iterator[bool]:
+  """Gives whether this is the first process, and lets the others wait until it is done.
+
+  If it fails, all end: the first with its reason, the others pointing to it.
+  """
+  if count() == 1:
+    yield True
+    return
+  if is_first():
+    try:
+      yield True
+    except BaseException:
+      from_first(np.int32(0))
+      raise
+    from_first(np.int32(1))
+  else:
+    yield False
+    if not from_first(np.int32(0)):
+      raise UserError("process 0 failed; it says why")

@@ -1,0 +1,68 @@
+"""What the training of one group leaves on disk.
+
+Of several processes, which see one folder, all take part in checkpoints (Orbax lets the first one
+write), and the first one alone does the rest.
+"""
+
+from pathlib import Path
+
+from toy_superposition.records import history
+from toy_superposition.records.checkpoints import Checkpoints
+from toy_superposition.records.metrics import Metrics, summary
+from toy_superposition.records.workdir import Workdir
+from toy_superposition.types import Snapshot, TrainState
+
+
+class Ledger:
+  """Checkpoints, kept parameters and metrics of one group."""
+
+  def __init__(self, workdir: Workdir, group: int, metrics: Metrics | None):
+    """Opens the group's records.
+
+    Args:
+      workdir: of the run.
+      group: its number.
+      metrics: of the run; None where another process writes.
+
+    Raises:
+      UserError: the folder cannot be made or read.
+    """
+    self._group, self._metrics = group, metrics
+    self._history: Path = workdir.history(group)
+    self._checkpoints = Checkpoints(workdir.checkpoints(group))
+
+  def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
+    """Returns the newest readable step and state, None if there is none.
+
+    Args:
+      like: a state with the names, shapes and types to be found, such as from jax.eval_shape.
+    """
+    return self._checkpoints.latest(like)
+
+  def begin(self, step: int) -> None:
+    """Drops metrics of later steps: training goes on from there."""
+    if self._metrics:
+      self._metrics.keep_until(self._group, step)
+
+  def write(self, snapshot: Snapshot, rate: float | None, kept: bool) -> None:
+    """Writes a line of metrics, and the parameters if they are to be kept.
+
+    Raises:
+      UserError: the disk is full or cannot be written.
+    """
+    if self._metrics:
+      if kept:
+        history.write(self._history, snapshot.step, snapshot.state.params)
+      self._metrics.write(summary(self._group, snapshot, rate))
+
+  def save(self, snapshot: Snapshot) -> None:
+    """Writes a checkpoint.
+
+    Raises:
+      UserError: the disk is full or cannot be written.
+    """
+    self._checkpoints.save(snapshot.step, snapshot.state)
+
+  def close(self) -> None:
+    """Releases the folder."""
+    self._checkpoints.close()
