@@ -6,8 +6,7 @@ densities.
   python -m toy_superposition.main --config=configs/absolute_value.py        7 densities × 2 seeds
   python -m toy_superposition.main --config=configs/absolute_value.py:quick  3 densities, 300 steps
 
-Measured on 2 CPU cores that three other jobs shared: 57 seconds (57 of processor time); quick 17
-seconds (8).
+Measured on 2 CPU cores, start-up and compilation included: 53 seconds, quick 9.
 To expect: forty neurons of one feature each at p ≥ .3, some thirty at .1, twenty at .03, few at
 .01, none at .001.
 

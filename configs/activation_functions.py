@@ -8,8 +8,8 @@ softplus and tanh.
   python -m toy_superposition.main --config=configs/activation_functions.py        14 × 14 × 5 each
   python -m toy_superposition.main --config=configs/activation_functions.py:quick    6 × 6 × 3, of 3
 
-Measured on 2 CPU cores, start-up and compilation included: 60 seconds, quick 9.
-Softplus alone takes a quarter of it.
+Measured on 2 CPU cores, start-up and compilation included: 37 seconds, quick 13. Softplus alone
+takes a quarter of it.
 To expect: superposition below a line in the plane for every activation that treats the two signs
 differently, GELU's line lower than ReLU's; none for the linear model and for tanh.
 

@@ -7,8 +7,7 @@ model without superposition.
   python -m toy_superposition.main --config=configs/adversarial.py        12 densities × 2 restarts
   python -m toy_superposition.main --config=configs/adversarial.py:quick  5 densities
 
-Measured on 2 CPU cores that three other jobs shared: 51 seconds (30 of processor time); quick 14
-seconds (9).
+Measured on 2 CPU cores, start-up and compilation included: 19 seconds, quick 13.
 To expect: 1 when dense, 2 where all features are in pairs, 3 at 1/(1−S) = 10; 11 there if the worst
 attack may differ from example to example.
 

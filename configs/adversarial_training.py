@@ -7,9 +7,10 @@ input is asked for.
   python -m toy_superposition.main --config=configs/adversarial_training.py        9 attacks × 3 × 2
   python -m toy_superposition.main --config=configs/adversarial_training.py:quick  3 × 2 × 1
 
-Measured on 2 CPU cores, start-up and compilation included: 75 seconds, quick 12.
-To expect: fewer features share dimensions the larger the attacks, and none at about .8 of the
-input's norm, as the paper says; weights shrink to half on the way, and the loss rises by a third.
+Measured on 2 CPU cores, start-up and compilation included: 68 seconds, quick 20.
+To expect: fewer features share dimensions the larger the attacks, and hardly any at .8 of the
+input's norm, as the paper says; weights shrink to half on the way, and the loss rises by a fifth
+to a half.
 
 The paper states no set-up: sizes, optimizer and steps are those of configs/adversarial.py. Attacks
 have the direction that raises outputs. Every size of attack is a program of its own.

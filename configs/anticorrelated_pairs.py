@@ -6,7 +6,7 @@ Four equally important features in two dimensions; of each pair one member at mo
   python -m toy_superposition.main --config=configs/anticorrelated_pairs.py        16 restarts
   python -m toy_superposition.main --config=configs/anticorrelated_pairs.py:quick   8 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 8 seconds, quick 7.
+Measured on 2 CPU cores, start-up and compilation included: 6 seconds, quick 10.
 To expect: a digon per pair, the two digons at right angles; opposite features are never active at
 once, so nothing at all is lost. A good part of the trainings ends with members of different pairs
 opposite to each other, a local minimum.

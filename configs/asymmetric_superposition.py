@@ -6,8 +6,7 @@ Superposition Motif". |x| of six features of importance .7ⁱ in ten neurons, de
   python -m toy_superposition.main --config=configs/asymmetric_superposition.py        64 restarts
   python -m toy_superposition.main --config=configs/asymmetric_superposition.py:quick  24 restarts
 
-Measured on 2 CPU cores that three other jobs shared: 17 seconds (10 of processor time); quick 13
-seconds (8).
+Measured on 2 CPU cores, start-up and compilation included: 10 seconds, quick 9.
 To expect: the motif in about nine restarts of ten, and twice in the one of least loss.
 
 The paper states neither sizes nor density nor importances of the model that it shows: sizes are a

@@ -6,7 +6,7 @@ Six equally important features in two dimensions; the two members of a pair are 
   python -m toy_superposition.main --config=configs/correlated_collapse.py        17 densities × 24
   python -m toy_superposition.main --config=configs/correlated_collapse.py:quick   6 densities × 8
 
-Measured on 2 CPU cores, start-up and compilation included: 30 seconds, quick 11.
+Measured on 2 CPU cores, start-up and compilation included: 14 seconds, quick 11.
 To expect: a hexagon where pairs are rare; from p ≈ .07, .14 and .36 on one, two and three pairs
 whose columns are equal, of norm 1/√2. The paper has three collapsed from .25 on: between these
 densities a model with two of them loses less. Single trainings often end in either.

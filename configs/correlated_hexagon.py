@@ -6,7 +6,7 @@ Six equally important features in two dimensions; the two members of a pair are 
   python -m toy_superposition.main --config=configs/correlated_hexagon.py        32 restarts
   python -m toy_superposition.main --config=configs/correlated_hexagon.py:quick   8 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 9 seconds, quick 8.
+Measured on 2 CPU cores, start-up and compilation included: 9 seconds, quick 7.
 To expect: six arrows of about one length, those of a pair 64° apart and next to each other. Many
 trainings end with one pair as a single direction or with a feature missing, local minima whose
 loss is a few per cent larger or more.

@@ -6,7 +6,7 @@ Four equally important features in two dimensions; the two members of a pair are
   python -m toy_superposition.main --config=configs/correlated_pairs.py        16 restarts
   python -m toy_superposition.main --config=configs/correlated_pairs.py:quick   8 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 7 seconds, quick 7.
+Measured on 2 CPU cores, start-up and compilation included: 6 seconds, quick 6.
 To expect: four arrows of length 1 at right angles; each feature lies opposite to a member of the
 other pair, so that only two pairs active at once lose anything: a loss of 2p²/3.
 

@@ -8,7 +8,8 @@ two costs ln 2 = .693. Under squared error both cost the same.
   python -m toy_superposition.main --config=configs/cross_entropy_neuron.py        64 restarts
   python -m toy_superposition.main --config=configs/cross_entropy_neuron.py:quick   8
 
-Measured on 2 CPU cores: 10 seconds, quick 9, nearly all of it start-up and compilation.
+Measured on 2 CPU cores, start-up and compilation included: 13 seconds, quick 7. Nearly all of it is
+start-up and compilation.
 To expect: the best restart fires on two features under cross-entropy, on any number under squared
 error; with unequal importances, squared error prefers a neuron that singles out one.
 

@@ -6,8 +6,7 @@ n = 20 features of importance 0.7ⁱ in m = 5 dimensions, seven densities, both 
   python -m toy_superposition.main --config=configs/demonstration.py        best of 8
   python -m toy_superposition.main --config=configs/demonstration.py:quick  best of 2
 
-Measured on 2 CPU cores, start-up and compilation included: 37 seconds beside other
-programs; quick 16.
+Measured on 2 CPU cores, start-up and compilation included: 31 seconds, quick 10.
 To expect: the linear model stores the 5 most important features at every density. So does the
 other when features are dense; the sparser they are, the more it stores, as antipodal pairs first
 and then all of them together, with a negative bias.

@@ -6,8 +6,7 @@ n = 80 features of importance 0.9ⁱ in m = 20 dimensions, seven densities, both
   python -m toy_superposition.main --config=configs/demonstration_large.py        best of 3
   python -m toy_superposition.main --config=configs/demonstration_large.py:quick  one of each
 
-Measured on 2 CPU cores, start-up and compilation included: 80 seconds beside other
-programs, 87 of processor time; quick 17.
+Measured on 2 CPU cores, start-up and compilation included: 52 seconds, quick 13.
 To expect: the same progression as with 20 features (demonstration.py).
 
 Settings as for demonstration.py, which says why.

@@ -7,7 +7,7 @@ Six equally important features in two dimensions, active independently of each o
   python -m toy_superposition.main --config=configs/independent_hexagon.py        32 restarts
   python -m toy_superposition.main --config=configs/independent_hexagon.py:quick   8 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 17 seconds, quick 14.
+Measured on 2 CPU cores, start-up and compilation included: 10 seconds, quick 8.
 To expect: nine of ten trainings end in a pentagon with a weak sixth feature on top of a strong one,
 and the others in a regular hexagon, whose expected loss is 4 % smaller. The paper says that
 independent features are never embedded as a hexagon: true of most trainings, not of the optimum.

@@ -7,7 +7,7 @@ as two antipodal pairs. Very sparse: all five, as a pentagon.
   python -m toy_superposition.main --config=configs/introduction.py        10 densities × 16
   python -m toy_superposition.main --config=configs/introduction.py:quick  10 densities × 8
 
-Measured on 2 CPU cores, start-up and compilation included: 15 seconds, quick 7.
+Measured on 2 CPU cores, start-up and compilation included: 13 seconds, quick 7.
 To expect: 2, 4 and 5 represented features at densities 1, ≈.2 and ≤ .1.
 
 The paper calls the importances "varying" and states no optimizer; all else is its notebook's:

@@ -7,8 +7,8 @@ Twenty equally important features of density .05 in five dimensions, trained wit
   python -m toy_superposition.main --config=configs/l1_superposition.py        9 penalties × 6
   python -m toy_superposition.main --config=configs/l1_superposition.py:quick  3 × 2
 
-Measured on 2 CPU cores, start-up and compilation included: 50 seconds, quick 11, most
-of them compilation.
+Measured on 2 CPU cores, start-up and compilation included: 30 seconds, quick 11. Most of it is
+compilation.
 To expect: features per dimension fall from 5 to 0 while the loss rises. Directions first gather on
 the axes of the hidden layer as antipodal pairs. A feature in a pair costs no more Σ|h| than one
 alone, so pairs stay until λ is nearly too large for any feature, at about .73.

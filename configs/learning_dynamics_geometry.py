@@ -6,7 +6,7 @@ Six equally important features in three dimensions; the three members of a set a
   python -m toy_superposition.main --config=configs/learning_dynamics_geometry.py        16 restarts
   python -m toy_superposition.main --config=configs/learning_dynamics_geometry.py:quick   3 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 19 seconds, quick 12.
+Measured on 2 CPU cores, start-up and compilation included: 18 seconds, quick 12.
 To expect: small random weights; a plateau on which each set is one direction, as in principal
 component analysis (loss p/18 per feature); then the members of a set split, and end at right
 angles, each opposite to a member of the other set: an octahedron (loss p²/6).

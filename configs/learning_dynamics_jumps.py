@@ -6,7 +6,7 @@ Fifty equally important features in ten dimensions, at a density at which they e
   python -m toy_superposition.main --config=configs/learning_dynamics_jumps.py        16 restarts
   python -m toy_superposition.main --config=configs/learning_dynamics_jumps.py:quick   2 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 60 seconds, quick 12.
+Measured on 2 CPU cores, start-up and compilation included: 43 seconds, quick 8.
 To expect: most features settle early at D = 1/2, two to a dimension. In some restarts one
 dimension is left over: a single feature rises in it at little gain, and when a second one joins it,
 both jump to 1/2 and the loss falls. In the others features settle too close to each other to be

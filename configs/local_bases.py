@@ -7,8 +7,7 @@ the sets rarely are: both are stored, each without interference within itself.
   python -m toy_superposition.main --config=configs/local_bases.py        4 densities × 6
   python -m toy_superposition.main --config=configs/local_bases.py:quick  4 densities × 2
 
-Measured on 2 CPU cores, start-up and compilation included: 9 seconds beside other
-programs; quick 8.
+Measured on 2 CPU cores, start-up and compilation included: 10 seconds, quick 7.
 To expect: for p ≤ .05 a rotation of one basis against the other, with 1/2 dimension per feature;
 at p = .2 the sets are active together too often, and one feature is lost.
 

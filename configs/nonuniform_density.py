@@ -8,7 +8,7 @@ Five equally important features in two dimensions, active with probability p = .
   python -m toy_superposition.main --config=configs/nonuniform_density.py        41 ρ × 12
   python -m toy_superposition.main --config=configs/nonuniform_density.py:quick  7 ρ × 5
 
-Measured on 2 CPU cores, start-up and compilation included: 30 seconds, quick 13.
+Measured on 2 CPU cores, start-up and compilation included: 18 seconds, quick 12.
 To expect: a denser feature 0 pushes its neighbours away, a sparser one lets them in; below
 ρ ≈ .27 two digons without it are better. Both arrangements are local minima on either side of the
 crossing, so the change is abrupt. The paper's text says that it happens at 2.5 times sparser,

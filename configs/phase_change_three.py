@@ -8,10 +8,9 @@ others it always has a dimension of its own, and it is the two others that are s
   python -m toy_superposition.main --config=configs/phase_change_three.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change_three.py:full   100 × 100 × 10
 
-Measured on 2 CPU cores, start-up and compilation included: 24 seconds. Full
-was not run. To expect: the best restart shows the true
-optimum's phase in at least 95 % of the cells away from r = 1 (99.5 %), and for r > 1 the extra
-feature is always dedicated.
+Measured on 2 CPU cores, start-up and compilation included: 23 seconds, quick 15. Full was not run.
+To expect: the best restart shows the true optimum's phase in at least 95 % of the cells away from
+r = 1 (99.5 %), and for r > 1 the extra feature is always dedicated.
 
 Settings as for phase_change.py, which says why, but 2 000 steps of 256 examples.
 """

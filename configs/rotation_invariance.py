@@ -6,8 +6,8 @@ W of the two models. Ten features of importance .75ⁱ in five hidden units, den
   python -m toy_superposition.main --config=configs/rotation_invariance.py        2 models × 8
   python -m toy_superposition.main --config=configs/rotation_invariance.py:quick  2 models × 2
 
-Measured on 2 CPU cores that three other jobs shared: 14 seconds (10 of processor time); quick 11
-seconds (9). Most of it is compilation.
+Measured on 2 CPU cores, start-up and compilation included: 12 seconds, quick 11. Most of it is
+compilation.
 To expect: relative changes of the loss of at most 1e-6 for the first, and of 1 and
 more for the other.
 

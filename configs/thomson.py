@@ -7,7 +7,8 @@ energy is least, and solids are made of what their matrix is orthogonal to.
   python -m toy_superposition.main --config=configs/thomson.py        24 descents per N
   python -m toy_superposition.main --config=configs/thomson.py:quick   4
 
-Measured on 2 CPU cores: 14 seconds, quick 10, nearly all of it start-up.
+Measured on 2 CPU cores, start-up and compilation included: 18 seconds, quick 21. Nearly all of it
+is start-up.
 To expect: digon, triangle, tetrahedron, triangular bipyramid, octahedron, pentagonal bipyramid and
 square antiprism for 2 to 8 charges; the last one's dimensionality is .3744 and not 3/8.
 

@@ -43,21 +43,21 @@ def verdicts(dataset: xr.Dataset) -> list[str]:
 
 def test_superposition_that_ends_between_half_and_all_of_the_paper_s_attack_confirms_it():
   dataset = made((18, 15, 10, 4, 0, 0))
-  assert verdicts(dataset) == [CONFIRMED] * 3 + [REPORTED]
-  assert ANALYSIS.claims(dataset)[3].measured == "0.8, 0.8"
+  assert verdicts(dataset) == [CONFIRMED] * 2 + [REPORTED] * 2
+  assert ANALYSIS.claims(dataset)[2].measured == "0.8, 0.8"
   assert len(FIGURES["adversarial_training"].draw(dataset).axes) == 3
 
 
 @pytest.mark.parametrize("n_shared", [(18, 15, 10, 8, 6, 4), (18, 10, 0, 0, 0, 0)])
 def test_superposition_that_stays_or_is_gone_early_contradicts_it(n_shared):
-  assert verdicts(made(n_shared))[2] == CONTRADICTED
+  assert verdicts(made(n_shared))[1] == CONTRADICTED
 
 
 def test_an_attack_after_which_superposition_returns_is_not_where_it_ends():
   dataset = made((18, 15, 10, 0, 4, 0))
   assert verdicts(dataset)[0] == CONTRADICTED
-  assert ANALYSIS.claims(dataset)[3].measured == "1, 1"
-  assert ANALYSIS.claims(made((18, 15, 10, 8, 6, 4)))[3].measured == "none, none"
+  assert ANALYSIS.claims(dataset)[2].measured == "1, 1"
+  assert ANALYSIS.claims(made((18, 15, 10, 8, 6, 4)))[2].measured == "none, none"
 
 
 def test_few_attacks_decide_nothing():
