@@ -12,7 +12,7 @@ LAYERS = (
   ("streams", "draws", "jaxprs", "bfgs", "models", "profiles", "distributions", "objective"),
   ("unroll",),
   ("optimizers", "measures", "theory"),
-  ("sweep", "problem", "placement"),
+  ("sweep", "problem", "placement", "processes"),
   ("estimators",),
   ("train", "evaluation"),
   ("analyses", "figures"),

@@ -1,0 +1,123 @@
+"""Several processes are one run: the same results, stopped together, continued by any number."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from tests.main_test import (
+  LONG,
+  NO_THEORY,
+  TINY,
+  end,
+  metrics,
+  only_line,
+  run,
+  start,
+  succeed,
+  until_checkpoint,
+  variables,
+)
+from toy_superposition import processes
+from toy_superposition.errors import UserError
+
+ENV = {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_COMPILATION_CACHE": "false"}
+
+
+def free_port() -> int:
+  with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    return probe.getsockname()[1]
+
+
+def together(n: int, *arguments):
+  """Starts n processes of one run."""
+  address = f"--coordinator=127.0.0.1:{free_port()}"
+  return [
+    start(
+      *arguments,
+      *("--cpu_devices=1", address, f"--num_processes={n}", f"--process_id={i}"),
+      env=ENV,
+    )
+    for i in range(n)
+  ]
+
+
+def assert_equal_runs(ours, theirs):
+  found, expected = variables(ours), variables(theirs)
+  assert found.keys() == expected.keys()
+  for name, values in expected.items():
+    np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("n", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_several_processes_make_the_run_that_one_makes(tmp_path, n):
+  arguments = [*TINY, *NO_THEORY, "--config.axis.restart.num=3", "--config.history.num=3"]
+  done = [end(p) for p in together(n, *arguments, f"--workdir={tmp_path / 'together'}")]
+  assert [d.returncode for d in done] == [0] * n, [d.stderr for d in done]
+  assert "models, 0 not finite" in done[0].stdout
+  assert all("models" not in d.stdout for d in done[1:])
+  succeed(*arguments, "--cpu_devices=1", f"--workdir={tmp_path / 'alone'}")
+  assert_equal_runs(tmp_path / "together", tmp_path / "alone")
+  assert len(metrics(tmp_path / "together")) == len(metrics(tmp_path / "alone"))
+
+
+def test_one_signal_stops_all_and_any_number_continues(tmp_path):
+  workdir = tmp_path / "run"
+  arguments = [*LONG, f"--workdir={workdir}"]
+  pair = together(2, *arguments)
+  until_checkpoint(pair[0], workdir)
+  pair[1].send_signal(signal.SIGTERM)
+  done = [end(p) for p in pair]
+  assert [d.returncode for d in done] == [128 + signal.SIGTERM] * 2, [d.stderr for d in done]
+  assert not (workdir / "results.nc").exists()
+  stopped = metrics(workdir)[-1]["step"]
+  assert 0 < stopped < 20_000
+  shutil.copytree(workdir, tmp_path / "by_three")
+  succeed(*arguments)
+  # 8 models: one process has a model less, and repeats one.
+  done = [end(p) for p in together(3, *LONG, f"--workdir={tmp_path / 'by_three'}")]
+  assert [d.returncode for d in done] == [0] * 3, [d.stderr for d in done]
+  assert_equal_runs(tmp_path / "by_three", workdir)
+
+
+@pytest.mark.slow
+def test_a_dead_peer_ends_the_others_and_the_same_command_continues(tmp_path):
+  arguments = [*LONG, f"--workdir={tmp_path / 'run'}", "--config.run.peer_timeout=10"]
+  pair = together(2, *arguments)
+  until_checkpoint(pair[0], tmp_path / "run")
+  pair[1].kill()
+  killed = time.monotonic()
+  assert end(pair[0]).returncode != 0
+  end(pair[1])
+  assert time.monotonic() - killed < 60
+  done = [end(p) for p in together(2, *arguments)]
+  assert [d.returncode for d in done] == [0] * 2, [d.stderr for d in done]
+
+
+@pytest.mark.parametrize(
+  ("flags", "fragment"),
+  [
+    (["--coordinator=127.0.0.1:1234"], "--num_processes=N"),
+    (["--coordinator=127.0.0.1:1234", "--num_processes=2", "--process_id=2"], "from 0 to N − 1"),
+    (["--coordinator=somewhere", "--num_processes=2", "--process_id=1"], "host:port"),
+    (["--num_processes=2"], "need --coordinator"),
+  ],
+)
+def test_numbers_that_do_not_fit_are_one_line(flags, fragment, tmp_path):
+  line = only_line(run(*TINY, *flags, f"--workdir={tmp_path / 'run'}"))
+  assert fragment in line
+  assert os.listdir(tmp_path) == []
+
+
+def test_nobody_at_the_address_is_said_in_seconds(monkeypatch):
+  monkeypatch.setattr(processes, "PATIENCE", 0.5)
+  address = f"127.0.0.1:{free_port()}"
+  with pytest.raises(UserError, match=f"--coordinator={address}: nobody listens"):
+    processes.join(address, 2, 1, 100)
+  with pytest.raises(UserError, match="nobody listens there"):
+    processes.join("no.such.host.invalid:80", 2, 1, 100)
