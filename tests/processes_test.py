@@ -106,6 +106,7 @@ def test_a_dead_peer_ends_the_others_and_the_same_command_continues(tmp_path):
     (["--coordinator=127.0.0.1:1234", "--num_processes=2", "--process_id=2"], "from 0 to N − 1"),
     (["--coordinator=somewhere", "--num_processes=2", "--process_id=1"], "host:port"),
     (["--num_processes=2"], "need --coordinator"),
+    (["--coordinator=auto"], "give host:port"),
   ],
 )
 def test_numbers_that_do_not_fit_are_one_line(flags, fragment, tmp_path):

@@ -113,11 +113,13 @@ def main(argv: Sequence[str]) -> int:
   if FLAGS.print_config:
     print(FLAGS.config)
     return 0
+  terminal.show_log()
   placement.configure(FLAGS.cpu_devices or placement.cores(), FLAGS.compilation_cache)
   processes.join(
     FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id, what.values["run.peer_timeout"]
   )
-  terminal.show_log(quiet=not processes.is_first())
+  if not processes.is_first():
+    terminal.show_log(quiet=True)
   mesh = placement.make_mesh(placement.devices(FLAGS.devices))
   path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
   try:

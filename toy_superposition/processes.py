@@ -39,7 +39,10 @@ def join(address: str | None, n_processes: int | None, number: int | None, timeo
       raise UserError("--num_processes and --process_id need --coordinator=host:port")
     return
   if address == AUTO:
-    _initialize(heartbeat_timeout_seconds=timeout)
+    try:
+      _initialize(heartbeat_timeout_seconds=timeout)
+    except UserError as error:
+      raise UserError(f"{error}; outside of SLURM and TPUs, give host:port") from error
     return
   if n_processes is None or number is None or not 0 <= number < n_processes:
     raise UserError(
