@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# An experiment in shards on this machine, a process for each, and then their collection:
+#   launch/local.sh 4 --config=configs/phase_change.py --workdir=runs/phase_change
+# After Ctrl-C or SIGTERM every shard saves at its next border, and the same command continues.
+set -uo pipefail
+
+if [[ ! ${1:-} =~ ^[1-9][0-9]{0,3}$ || " $*" != *" --workdir="?* ]]; then
+  echo "usage: $0 SHARDS --config=configs/x.py --workdir=runs/x [more flags]" >&2
+  exit 2
+fi
+shards=$1
+shift
+for argument; do
+  [[ $argument == --workdir=* ]] && workdir=${argument#--workdir=}
+done
+mkdir -p "$workdir/logs" || exit 1
+
+# The cores that this process may use, one by one, from a list such as 0-3,8.
+cores=()
+if command -v taskset >/dev/null; then
+  allowed=$(taskset -cp $$)
+  ranges=${allowed##* }
+else
+  ranges=0-$(($(getconf _NPROCESSORS_ONLN) - 1))
+fi
+for range in ${ranges//,/ }; do
+  for ((core = ${range%-*}; core <= ${range#*-}; core++)); do
+    cores+=("$core")
+  done
+done
+
+pids=()
+signal=0
+pass_on() {
+  signal=$1
+  echo "stopping: every shard saves at its next border; a second signal ends them at once" >&2
+  kill -TERM "${pids[@]}" 2>/dev/null
+}
+trap 'pass_on 1' HUP
+trap 'pass_on 2' INT
+trap 'pass_on 15' TERM
+
+# Each shard in a process group of its own. A terminal's Ctrl-C would otherwise reach it once
+# from the terminal and once from here, and the second signal ends it without saving.
+set -m
+for ((i = 0; i < shards && signal == 0; i++)); do
+  first=$((i * ${#cores[@]} / shards))
+  count=$(((i + 1) * ${#cores[@]} / shards - first))
+  count=$((count > 0 ? count : 1)) # more shards than cores share them
+  mine=$(IFS=, && echo "${cores[*]:first:count}")
+  command=(python -m toy_superposition.main --shard="$i/$shards" --cpu_devices="$count" "$@")
+  command -v taskset >/dev/null && command=(taskset -c "$mine" "${command[@]}")
+  log=$workdir/logs/$i-of-$shards.log
+  echo "shard $i/$shards on cores $mine: $log"
+  "${command[@]}" </dev/null >>"$log" 2>&1 &
+  pids+=($!)
+done
+
+failed=()
+for i in "${!pids[@]}"; do
+  while kill -0 "${pids[i]}" 2>/dev/null; do
+    wait "${pids[i]}" # which a signal ends early
+  done
+  wait "${pids[i]}"
+  code=$?
+  if ((code != 0)); then
+    failed+=("$i")
+    log=$workdir/logs/$i-of-$shards.log
+    echo "shard $i/$shards ended with code $code: $(tail -n 1 "$log")" >&2
+  fi
+done
+
+if ((signal != 0)); then
+  echo "stopped; the same command continues" >&2
+  exit $((128 + signal))
+elif ((${#failed[@]} > 0)); then
+  echo "${#failed[@]} of $shards shards failed: ${failed[*]}; the same command runs them again" >&2
+  exit 1
+fi
+exec python -m toy_superposition.collect --workdir="$workdir"
