@@ -14,7 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.main_test import CACHE, LONG, NO_THEORY, PATIENCE, TINY, variables
+from tests.main_test import CACHE, LONG, NO_THEORY, PATIENCE, TINY, metrics, variables
 
 ROOT = Path(__file__).parent.parent
 LAUNCH = ROOT / "launch"
@@ -270,6 +270,65 @@ def test_a_slurm_task_ends_with_the_programs_code(stand_ins, ending, code):
   assert stand_ins.lines("scontrol") == []
 
 
+SRUN = """#!/bin/bash
+# A step of two processes, and the highest of their codes.
+while [[ $1 == --* ]]; do shift; done
+"$@" & first=$!
+"$@" & second=$!
+wait $first; one=$?
+wait $second; two=$?
+exit $((one > two ? one : two))
+"""
+
+
+def slurm_step(stand_ins, srun=SRUN):
+  stand_ins.add("srun", srun)
+  stand_ins.add("python", PROGRAM)
+  stand_ins.add("scontrol", '#!/bin/bash\necho "scontrol $*" >>"$FOLDER/slurm"\n')
+  stand_ins.add(
+    "scancel",
+    '#!/bin/bash\necho "scancel $*" >>"$FOLDER/slurm"\nkill -TERM $(<"$FOLDER/running")\n',
+  )
+  script = LAUNCH / "slurm_multihost.sbatch"
+  job = {"SLURM_JOB_ID": "74", "SLURM_CPUS_PER_TASK": "4"}
+  return stand_ins.start("bash", script, "--config=x.py", "--workdir=run", **job)
+
+
+def test_a_slurm_step_that_is_warned_saves_and_is_requeued(stand_ins):
+  process = slurm_step(stand_ins)
+  stand_ins.until("running", 2)
+  process.send_signal(signal.SIGUSR1)
+  code, output = end(process)
+  assert code == 143 and "back into the queue" in output
+  assert stand_ins.lines("slurm") == ["scancel --signal=TERM 74.0", "scontrol requeue 74"]
+  assert stand_ins.lines("signals") == 2 * ["stopped"]
+  call = "-m toy_superposition.main --coordinator=auto --cpu_devices=4 --config=x.py --workdir=run"
+  assert stand_ins.lines("calls") == 2 * [call]
+
+
+@pytest.mark.parametrize("warned", [False, True])
+def test_a_slurm_step_that_is_cancelled_saves_and_is_not_requeued(stand_ins, warned):
+  process = slurm_step(stand_ins)
+  stand_ins.until("running", 2)
+  if warned:
+    process.send_signal(signal.SIGUSR1)
+    stand_ins.until("signals", 2)
+  process.terminate()  # SLURM signals the shell as well as the step's processes
+  if not warned:
+    for number in stand_ins.lines("running"):
+      os.kill(int(number), signal.SIGTERM)
+  assert end(process)[0] == 143
+  assert stand_ins.lines("signals") == 2 * ["stopped"]
+  assert stand_ins.lines("slurm") == (["scancel --signal=TERM 74.0"] if warned else [])
+
+
+# 143 as well: srun ends the others when one process fails, and returns the highest code.
+@pytest.mark.parametrize("code", [0, 1, 143])
+def test_a_slurm_step_ends_with_the_code_of_srun(stand_ins, code):
+  assert end(slurm_step(stand_ins, f"#!/bin/bash\nexit {code}\n"))[0] == code
+  assert stand_ins.lines("slurm") == []
+
+
 GCLOUD = """#!/bin/bash
 # Two workers, each a folder.
 verb=$4
@@ -401,6 +460,11 @@ def slurm(tmp_path):
       daemon.wait(PATIENCE)
 
 
+def tasks(slurm, job: str) -> list[str]:
+  """Returns the tasks of a job that are not over, each with its state."""
+  return slurm("squeue", "--noheader", "--array", "--format=%i %T", "--jobs", job).splitlines()
+
+
 @pytest.mark.slow
 def test_a_real_slurm_requeues_what_it_warned_and_not_what_was_cancelled(slurm, tmp_path):
   def submit(workdir):
@@ -411,15 +475,12 @@ def test_a_real_slurm_requeues_what_it_warned_and_not_what_was_cancelled(slurm, 
     wait_for(lambda: (shards[1] / "checkpoints" / "group_0000").exists())
     return job
 
-  def states(job):
-    return slurm("squeue", "--noheader", "--array", "--format=%i %T", "--jobs", job).splitlines()
-
   workdir = tmp_path / "warned"
   job = submit(workdir)
   collection = f"python -m toy_superposition.collect --workdir={workdir}"
   slurm("sbatch", f"--dependency=afterok:{job}", "--output=collect.out", f"--wrap={collection}")
   slurm("scancel", "--batch", "--signal=USR1", f"{job}_1")
-  wait_for(lambda: f"{job}_1 PENDING" in states(job))
+  wait_for(lambda: f"{job}_1 PENDING" in tasks(slurm, job))
   time.sleep(4)  # SLURM waits two minutes, so that all of the first run is gone
   slurm("scontrol", "update", f"JobId={job}_1", "StartTime=now")
   wait_for(lambda: (workdir / "results.nc").exists())
@@ -430,7 +491,40 @@ def test_a_real_slurm_requeues_what_it_warned_and_not_what_was_cancelled(slurm, 
   workdir = tmp_path / "cancelled"
   job = submit(workdir)
   slurm("scancel", job)
-  wait_for(lambda: states(job) == [])
+  wait_for(lambda: tasks(slurm, job) == [])
   log = (tmp_path / "cancelled-1.out").read_text()
   assert "SIGTERM: stopped; the same command continues" in log
+  assert "back into the queue" not in log
+
+
+@pytest.mark.slow
+def test_a_real_slurm_runs_processes_together_and_requeues_them_as_one(slurm, tmp_path):
+  def submit(workdir):
+    options = ["--parsable", "--cpus-per-task=1", "--mem=0", f"--output={workdir}.out"]
+    options += ["--nodes=1", "--ntasks-per-node=2", "--overcommit"]  # one core will do
+    job = slurm(
+      "sbatch", *options, LAUNCH / "slurm_multihost.sbatch", *LONG, f"--workdir={workdir}"
+    )
+    group = workdir / "checkpoints" / "group_0000"
+    wait_for(lambda: any(path.name.isdigit() for path in group.glob("*")))
+    return job
+
+  workdir = tmp_path / "warned"
+  job = submit(workdir)
+  slurm("scancel", "--batch", "--signal=USR1", job)
+  wait_for(lambda: f"{job} PENDING" in tasks(slurm, job))
+  log = (tmp_path / "warned.out").read_text()
+  assert log.count("SIGTERM: stopped; the same command continues") == 2
+  time.sleep(4)  # SLURM waits two minutes, so that all of the first run is gone
+  slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+  wait_for(lambda: (workdir / "results.nc").exists())
+  assert "continuing after step" in (tmp_path / "warned.out").read_text()
+  assert len(metrics(workdir)) == 40  # a record for each border, none of them twice
+
+  workdir = tmp_path / "cancelled"
+  job = submit(workdir)
+  slurm("scancel", job)
+  wait_for(lambda: tasks(slurm, job) == [])
+  log = (tmp_path / "cancelled.out").read_text()
+  assert log.count("SIGTERM: stopped; the same command continues") == 2
   assert "back into the queue" not in log
