@@ -109,24 +109,44 @@ def test_scripts_are_valid_and_clean(path):
 def test_manifests_are_valid(path):
   newest = kubernetes_validate.latest_version()
   for resource in yaml.safe_load_all(path.read_text()):
-    kubernetes_validate.validate(resource, newest, strict=True)
+    for known in jobs_of(resource) if resource["kind"] == "JobSet" else [resource]:
+      kubernetes_validate.validate(known, newest, strict=True)
+
+
+def jobs_of(jobset: dict) -> list[dict]:
+  """Returns the Jobs that a JobSet makes; the rest of it is in no schema that we have."""
+  assert jobset["apiVersion"] == "jobset.x-k8s.io/v1alpha2"
+  common = {"apiVersion": "batch/v1", "kind": "Job"}
+  name = jobset["metadata"]["name"]
+  return [
+    common | replicated["template"] | {"metadata": {"name": f"{name}-{replicated['name']}-{i}"}}
+    for replicated in jobset["spec"]["replicatedJobs"]
+    for i in range(replicated["replicas"])
+  ]
+
+
+def manifest(name: str) -> list[dict]:
+  return list(yaml.safe_load_all((LAUNCH / "kubernetes" / name).read_text()))
 
 
 def test_manifests_agree_with_each_other():
-  claim, sweep = yaml.safe_load_all((LAUNCH / "kubernetes" / "sweep.yaml").read_text())
-  collect = yaml.safe_load((LAUNCH / "kubernetes" / "collect.yaml").read_text())
-  pods = [job["spec"]["template"]["spec"] for job in (sweep, collect)]
+  claim, sweep = manifest("sweep.yaml")
+  (collect,) = manifest("collect.yaml")
+  same_claim, jobset = manifest("jobset.yaml")
+  assert same_claim == claim
+  pods = [job["spec"]["template"]["spec"] for job in (sweep, collect, *jobs_of(jobset))]
   for pod in pods:
     (volume,) = pod["volumes"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-    assert "--workdir=/runs/phase_change" in pod["containers"][0]["args"]
     assert pod["containers"][0]["image"] == pods[0]["containers"][0]["image"]
+  for pod in pods[:2]:
+    assert "--workdir=/runs/phase_change" in pod["containers"][0]["args"]
   shard = pods[0]["containers"][0]
   assert {"name": "SHARDS", "value": str(sweep["spec"]["completions"])} in shard["env"]
 
 
 def test_the_command_of_a_pod_runs_the_shard_of_its_index(stand_ins):
-  _, sweep = yaml.safe_load_all((LAUNCH / "kubernetes" / "sweep.yaml").read_text())
+  _, sweep = manifest("sweep.yaml")
   (shard,) = sweep["spec"]["template"]["spec"]["containers"]
   stand_ins.add("python", PROGRAM)
   process = stand_ins.start(
@@ -138,6 +158,47 @@ def test_the_command_of_a_pod_runs_the_shard_of_its_index(stand_ins):
   assert stand_ins.lines("calls") == [
     f"-m toy_superposition.main --shard=3/16 {' '.join(shard['args'])}"
   ]
+
+
+def test_the_processes_of_a_jobset_are_numbered_and_know_the_first_ones_name():
+  _, jobset = manifest("jobset.yaml")
+  (job,) = jobs_of(jobset)
+  (container,) = job["spec"]["template"]["spec"]["containers"]
+  n = job["spec"]["completions"]
+  assert n == job["spec"]["parallelism"] and job["spec"]["completionMode"] == "Indexed"
+  first = f"{job['metadata']['name']}-0.{jobset['metadata']['name']}"
+  assert container["env"] == [{"name": "FIRST", "value": first}]
+  assert container["args"][:3] == [
+    "--coordinator=$(FIRST):1234",
+    f"--num_processes={n}",
+    "--process_id=$(JOB_COMPLETION_INDEX)",
+  ]
+
+
+def test_a_pod_of_a_jobset_waits_for_the_first_one(stand_ins):
+  _, jobset = manifest("jobset.yaml")
+  (job,) = jobs_of(jobset)
+  (container,) = job["spec"]["template"]["spec"]["containers"]
+  stand_ins.add("python", PROGRAM)
+  with socket.create_server(("127.0.0.1", 0)) as server:
+    port = server.getsockname()[1]
+  command = [word.replace("1234", str(port)) for word in container["command"]]
+
+  def pod(number):
+    return stand_ins.start(*command, "--x", FIRST="127.0.0.1", JOB_COMPLETION_INDEX=number)
+
+  first, second, early = pod("0"), pod("1"), pod("1")
+  stand_ins.until("running", 1)
+  time.sleep(0.5)
+  early.terminate()
+  assert end(early)[0] == 143  # stopped while it waits
+  assert len(stand_ins.lines("running")) == 1
+  with socket.create_server(("127.0.0.1", port)):
+    stand_ins.until("running", 2)
+  for process in (first, second):
+    process.terminate()  # the pod's first process alone
+    assert end(process) == (143, "")
+  assert stand_ins.lines("calls") == 2 * ["-m toy_superposition.main --x"]
 
 
 def local(stand_ins, *arguments):
