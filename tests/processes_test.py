@@ -12,6 +12,7 @@ import pytest
 from tests.main_test import (
   LONG,
   NO_THEORY,
+  PATIENCE,
   TINY,
   end,
   metrics,
@@ -83,6 +84,24 @@ def test_one_signal_stops_all_and_any_number_continues(tmp_path):
   done = [end(p) for p in together(3, *LONG, f"--workdir={tmp_path / 'by_three'}")]
   assert [d.returncode for d in done] == [0] * 3, [d.stderr for d in done]
   assert_equal_runs(tmp_path / "by_three", workdir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signalled", [[1], [0], [0, 1]])
+def test_a_signal_before_training_ends_all(tmp_path, signalled):
+  workdir = tmp_path / "run"
+  pair = together(2, *LONG, f"--workdir={workdir}", "--config.run.peer_timeout=10")
+  deadline = time.monotonic() + PATIENCE
+  while not (workdir / "checkpoints" / "group_0000").exists():  # made before compilation
+    assert time.monotonic() < deadline
+    time.sleep(0.005)
+  for number in signalled:
+    pair[number].send_signal(signal.SIGTERM)
+  begun = time.monotonic()
+  done = [end(p) for p in pair]
+  assert time.monotonic() - begun < 60  # an ordinary end would wait for the other for minutes
+  assert [done[i].returncode for i in signalled] == [128 + signal.SIGTERM] * len(signalled)
+  assert all(d.returncode != 0 for d in done)
 
 
 @pytest.mark.slow

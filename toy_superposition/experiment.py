@@ -170,9 +170,9 @@ def _train(
           ledger.save(snapshot)
           saved = time.monotonic()
         if signal:
-          raise interrupts.Interrupted(signal)
+          raise interrupts.Interrupted(signal, agreed=True)
       if signal := processes.any_of(stop()):  # one that came while the last state was saved
-        raise interrupts.Interrupted(signal)
+        raise interrupts.Interrupted(signal, agreed=True)
   assert state is not None  # a group has at least one step
   return state
 

@@ -14,10 +14,10 @@ class Interrupted(BaseException):
   No Exception, as KeyboardInterrupt is none: whoever handles errors is not to swallow it.
   """
 
-  def __init__(self, number: int):
-    """`number` is the signal's."""
+  def __init__(self, number: int, *, agreed: bool = False):
+    """`number` is the signal's; `agreed` says that all of several processes stop with this one."""
     super().__init__(signal.Signals(number).name)
-    self.number, self.exit_code = number, 128 + number
+    self.number, self.exit_code, self.agreed = number, 128 + number, agreed
 
 
 @contextlib.contextmanager

@@ -131,7 +131,8 @@ def main(argv: Sequence[str]) -> int:
   except interrupts.Interrupted as signal:
     without = ", without --overwrite," if FLAGS.overwrite else ""
     message = f"{signal}: stopped; the same command{without} continues from what is saved in {path}"
-    terminal.fail(message, signal.exit_code)
+    with processes.left_at_once(unless=signal.agreed):
+      terminal.fail(message, signal.exit_code)
   return 0
 
 

@@ -6,6 +6,7 @@ process everything here is the identity.
 """
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -176,3 +177,18 @@ def first_alone() -> Iterator[bool]:
     yield False
     if not from_first(np.int32(0)):
       raise UserError("process 0 failed; it says why")
+
+
+@contextlib.contextmanager
+def left_at_once(*, unless: bool) -> Iterator[None]:
+  """Ends one of several processes at the end of the block, which raises SystemExit.
+
+  An ordinary end waits for the others, which wait for this one wherever they need it; so they
+  notice that it is gone.
+  """
+  try:
+    yield
+  except SystemExit as error:
+    if unless or count() == 1:
+      raise
+    os._exit(int(error.code or 0))
