@@ -96,6 +96,8 @@ def get_config() -> ConfigDict:
   config.run.checkpoint_seconds = 30.0  # least time between checkpoints; 0: one at every border
   config.run.memory_gib = 0.0  # for one slice of instances; 0: a quarter of the
   # machine's memory, or half of the accelerators'
+  config.run.feature_devices = 0  # that share the features of one instance; 0: as few as its memory
+  # needs, which on CPU, whose devices share one memory, is 1
   config.run.peer_timeout = 100  # seconds; of several processes, one not heard of for so long is
   # dead, and the others end
   config.run.tensorboard = False  # write event files too (extra `tensorboard`)

@@ -31,8 +31,10 @@ done
 
 pids=()
 signal=0
+told=()
 pass_on() {
   signal=$1
+  told=("${pids[@]}")
   echo "stopping: every shard saves at its next border; a second signal ends them at once" >&2
   kill -TERM "${pids[@]}" 2>/dev/null
 }
@@ -54,6 +56,8 @@ for ((i = 0; i < shards && signal == 0; i++)); do
   echo "shard $i/$shards on cores $mine: $log"
   "${command[@]}" </dev/null >>"$log" 2>&1 &
   pids+=($!)
+  # A signal may have come before this one was on the list.
+  ((signal == 0)) || [[ " ${told[*]} " == *" $! "* ]] || kill -TERM $! 2>/dev/null
 done
 
 failed=()

@@ -79,6 +79,13 @@ def test_rows_one_by_one_are_the_rows_of_the_whole_bitwise(generator, n_rows):
 
 
 @every_generator
+@pytest.mark.parametrize("n_rows", [1, 2, 7, 8])
+def test_rows_for_devices_that_share_them_are_the_same_bitwise(generator, n_rows):
+  alone = draws.uniform(generator, words(), n_rows, 96, 10, 20, by_row=True)
+  np.testing.assert_array_equal(alone, draws.uniform(generator, words(), n_rows, 96, 10, 20))
+
+
+@every_generator
 def test_an_odd_number_of_rows_is_one_row_less_of_the_next_even_one(generator):
   even = draws.uniform(generator, words(), 8, 100)
   np.testing.assert_array_equal(draws.uniform(generator, words(), 7, 100), even[:7])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests import small
-from toy_superposition import draws, evaluation, placement, problem, streams, train
+from toy_superposition import draws, evaluation, placement, planning, problem, streams, train
 from toy_superposition.estimators import ESTIMATORS, blocked
 from toy_superposition.models import MODELS
 from toy_superposition.types import Group, Snapshot
@@ -77,8 +77,9 @@ def trained(estimator: str) -> tuple[Group, Snapshot, Snapshot]:
 
 def budget_of(group: Group, n_instances: int, n_devices: int = 1) -> int:
   """Returns the bytes with which so many instances fit on all devices together."""
-  each = train.instance_bytes(group.spec, group.instances, "cpu")
-  return n_instances * each + n_devices * train.shared_bytes(group.spec, group.instances, "cpu")
+  mesh = placement.make_mesh(placement.devices(1))
+  each = planning.instance_bytes(group, mesh)
+  return n_instances * each + n_devices * planning.shared_bytes(group, mesh)
 
 
 def permuted(group: Group, order: np.ndarray) -> Group:

@@ -502,7 +502,8 @@ def test_report_of_an_unfinished_run_is_one_line(interrupted):
 
 def test_compiled_programs_are_kept_for_the_next_run_unless_told_not_to(tmp_path):
   cache = tmp_path / "cache"
-  env = {"XDG_CACHE_HOME": str(cache)}
+  # All of them: how long one takes to compile differs.
+  env = {"XDG_CACHE_HOME": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
   run_here = [*TINY, *NO_THEORY, "--overwrite", f"--workdir={tmp_path / 'run'}"]
   succeed(*run_here, "--nocompilation_cache", env=env)
   assert not (cache / "toy_superposition").exists()

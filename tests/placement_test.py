@@ -1,4 +1,4 @@
-"""Devices, slices and the memory that a slice is planned to take."""
+"""Devices, meshes and slices."""
 
 import logging
 import os
@@ -7,8 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests import small
-from toy_superposition import placement, problem, train, unroll
+from toy_superposition import placement, unroll
 from toy_superposition.errors import UserError
 
 
@@ -26,38 +25,6 @@ def test_slices_cover_all_instances_in_order_and_fit(n_instances, n_devices, fit
   assert joined[:n_instances].tolist() == list(range(n_instances))
   assert np.all(joined[n_instances:] == n_instances - 1)
   assert len(joined) - n_instances < length
-
-
-@pytest.mark.parametrize("sizes", [(2, 1, 256), (3, 2, 256), (20, 5, 1024), (100, 20, 512)])
-@pytest.mark.parametrize("model", ["relu_output", "absolute_value"])
-def test_planned_memory_covers_what_the_compiled_program_takes(sizes, model):
-  n, m, batch = sizes
-  # The estimator that keeps whole batches.
-  sized = {"n_features": n, "n_hidden": m, "batch_size": batch, "estimator": "autodiff"}
-  group = small.group(8, of=small.spec(model=model, **sized))
-  programs = []
-  small.run(group, [1], on_compiled=lambda program, n_slices: programs.append(program))
-  planned = 8 * train.instance_bytes(group.spec, group.instances, "cpu")
-  # Above, so that it fits; but not so far that memory is wasted on many small slices.
-  taken = programs[0].segment.memory_analysis().temp_size_in_bytes
-  assert taken <= planned <= 3 * taken
-
-
-@pytest.mark.parametrize("estimator", ["fused", "exact"])
-def test_planned_memory_covers_what_a_program_that_is_one_loop_takes(estimator):
-  sized = {"n_features": 4, "n_hidden": 2, "batch_size": 4096}
-  taken = []
-  for n_instances in (8, 72):
-    group = small.group(n_instances, of=small.spec(estimator=estimator, **sized))
-    mesh = placement.make_mesh(placement.devices(1))
-    program = train.compile_programs(problem.make(group.spec), group, mesh, n_instances)
-    analysis = program.segment.memory_analysis()
-    assert analysis is not None
-    taken.append(analysis.temp_size_in_bytes)
-  # What does not depend on the instances is kept once.
-  growth, planned = taken[1] - taken[0], train.instance_bytes(group.spec, group.instances, "cpu")
-  assert growth <= 64 * planned
-  assert growth < 64 * placement.batch_bytes(group.spec, 4096) / 10  # no batch is kept
 
 
 @pytest.mark.parametrize(("n_instances", "size"), [(1, 1), (3, 3), (8, 8), (20, 8)])

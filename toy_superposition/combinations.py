@@ -19,6 +19,8 @@ UNUSED_BY_SEARCH = (
   *("train.learning_rate", "train.schedule", "train.warmup_steps", "train.weight_decay"),
   *("train.b1", "train.b2", "train.epsilon", "train.momentum"),
 )
+# Estimators whose arrays the compiler can divide among devices that share an instance.
+SHARED = ("auto", "autodiff", "blocked")
 UNUSED_BY_EXACT = ("train.batch_size", "train.precision", "data.generator")
 
 
@@ -42,6 +44,10 @@ def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
     if spec.precision != "float32" and spec.estimator != "blocked":
       raise not_allowed(
         "train.precision", spec.precision, "with config.train.estimator='blocked' only"
+      )
+    if values["run.feature_devices"] > 1 and spec.estimator not in SHARED:
+      raise not_allowed(
+        "run.feature_devices", values["run.feature_devices"], f"0 or 1 for {spec.estimator}"
       )
     if values["evaluation.method"] == "exact" and (
       reason := ESTIMATORS["exact"].refuses(spec, instances)

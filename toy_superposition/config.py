@@ -56,6 +56,7 @@ INTEGERS = {
   "evaluation.n_samples": 1,
   "run.log_every": 0,
   "run.peer_timeout": 1,
+  "run.feature_devices": 0,
 }
 MAX_INTEGER = 2**31 - 1  # steps and indices are int32 on the device
 MAX_POINTS = 10_000_000  # of one axis

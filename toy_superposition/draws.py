@@ -100,6 +100,7 @@ def uniform(
   n_examples: int,
   first: Array | int = 0,
   n_columns: int | None = None,
+  by_row: bool = False,
 ) -> Float[Array, "row column"]:
   """Returns uniform numbers on [0, 1), one row per draw and one column per example.
 
@@ -114,14 +115,21 @@ def uniform(
     n_examples: of the whole batch; n_rows · n_examples must not exceed MAX_WORDS.
     first: first column to return.
     n_columns: how many, all from `first` on by default.
+    by_row: make each row by itself, for rows that are spread over devices: none has to travel, but
+      of both words of a block one is thrown away.
   """
   n_pairs = -(-n_rows // 2)
-  shape = (n_pairs, n_examples if n_columns is None else n_columns)
+  shape = (n_rows if by_row else n_pairs, n_examples if n_columns is None else n_columns)
   row = lax.broadcasted_iota(jnp.uint32, shape, 0)
   column = lax.broadcasted_iota(jnp.uint32, shape, 1) + jnp.asarray(first).astype(jnp.uint32)
+  second = row >= np.uint32(n_pairs)
+  if by_row:
+    row = jnp.where(second, row - np.uint32(n_pairs), row)
   counter = row * jnp.uint32(n_examples) + column
   half = np.uint32(n_pairs * n_examples)
   words = GENERATORS[generator](key[0], key[1], counter, counter + half)
+  if by_row:
+    return _to_uniform(jnp.where(second, words[1], words[0]))
   return _to_uniform(jnp.concatenate(words, axis=0))[:n_rows]
 
 

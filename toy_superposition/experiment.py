@@ -16,6 +16,7 @@ from toy_superposition import (
   evaluation,
   interrupts,
   placement,
+  planning,
   problem,
   processes,
   streams,
@@ -64,18 +65,19 @@ def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[
   Raises:
     Interrupted: Ctrl-C or SIGTERM came while training; the state was saved at the next border,
       and the same call later continues.
-    UserError: the disk is full or cannot be written.
+    UserError: the disk is full or cannot be written, or an instance does not fit in memory.
   """
   values = experiment.values
   budget = _budget(experiment, mesh)
+  meshes = _meshes(experiment, mesh, budget)
   found = []
   with_tensorboard = workdir.tensorboard if values["run.tensorboard"] else None
   writer = metrics.Metrics(workdir.metrics, with_tensorboard) if processes.is_first() else None
   try:
-    for i in range(len(experiment.groups)):
-      state = _train(experiment, i, workdir, mesh, budget, writer)
-      outcome = _judge(experiment, experiment.groups[i], state, mesh, budget)
-      found.append(outcome | _judge_history(experiment, i, state, workdir, mesh, budget))
+    for i, own_mesh in enumerate(meshes):
+      state = _train(experiment, i, workdir, own_mesh, budget, writer)
+      outcome = _judge(experiment, experiment.groups[i], state, own_mesh, budget)
+      found.append(outcome | _judge_history(experiment, i, state, workdir, own_mesh, budget))
   finally:
     if writer:
       writer.close()
@@ -106,6 +108,14 @@ def finish(
 def _budget(experiment: Experiment, mesh: Mesh) -> int:
   gibibytes = experiment.values["run.memory_gib"]
   return placement.memory_budget(list(mesh.devices.flat), gibibytes)
+
+
+def _meshes(experiment: Experiment, mesh: Mesh, budget: int) -> list[Mesh]:
+  """Returns the mesh of every group, before any is trained: what cannot be is said at once."""
+  values = experiment.values
+  limit = placement.memory_limit(list(mesh.devices.flat), values["run.memory_gib"])
+  wanted = values["run.feature_devices"]
+  return [planning.mesh_for(group, mesh, budget, limit, wanted) for group in experiment.groups]
 
 
 def _borders(first: int, steps: int, every: int, kept: Sequence[int]) -> list[int]:
@@ -148,12 +158,14 @@ def _train(
     if start:
       log.info("%s: continuing after step %d of %d", label, step, group.spec.steps)
     ledger.begin(step)
+    platform, shared = mesh.devices.flat[0].platform, placement.feature_devices(mesh) > 1
+    settled = estimators.settled(group, platform, shared)
     progress = Progress(label, step, group.spec.steps, n_instances)
     saved = time.monotonic()
     with contextlib.closing(progress), interrupts.deferred() as stop:
       for part in train.run(
         one,
-        processes.own(estimators.settled(group, mesh.devices.flat[0].platform)),
+        processes.own(settled),
         _borders(step, group.spec.steps, values["run.log_every"], kept),
         mesh=mesh,
         memory_budget=budget,
@@ -187,7 +199,8 @@ def _evaluate(
   measures: Sequence[str],
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
   """Returns the feature losses and measures of parameters with a leading axis, on the host."""
-  values, one = experiment.values, problem.make(group.spec)
+  values = experiment.values
+  one = problem.make(group.spec, shared=placement.feature_devices(mesh) > 1)
 
   def judge(operands):
     params, instances = operands

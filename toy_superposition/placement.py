@@ -1,4 +1,4 @@
-"""Where instances live: devices, sharding along the instance axis, slices that fit in memory."""
+"""Where instances live: devices, sharding by instance and feature, slices that fit in memory."""
 
 import contextlib
 import functools
@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from toy_superposition.errors import UserError
+from toy_superposition.models import MODELS, PARAM_DIMS
 from toy_superposition.types import Spec
 
 log = logging.getLogger(__name__)
@@ -23,12 +24,13 @@ GIB = 2**30
 # Share of the memory that training may plan for when the config names no budget: of an
 # accelerator's own, and of the machine's, which other programs use too.
 DEVICE_SHARE, MACHINE_SHARE = 0.5, 0.25
-# Arrays of the size of one batch that a step keeps at once, per feature and per hidden unit;
-# against XLA's own count in tests/placement_test.py.
-FEATURE_ARRAYS = 6
-HIDDEN_ARRAYS = 3
-# Copies of the parameters held at once: parameters, gradients, two moments, and their update.
-PARAMETER_COPIES = 8
+# Arrays of the size of one batch that a step keeps at once, per feature and per hidden unit; XLA's
+# own count is in tests/planning_test.py.
+FEATURE_ARRAYS = 2
+HIDDEN_ARRAYS = 2
+INSTANCE, FEATURE = "instance", "feature"  # the axes of a mesh
+# Trailing axes of what an instance is made of, wherever an optimizer keeps the same.
+DIMS = PARAM_DIMS | {"density": (FEATURE,), "importance": (FEATURE,)}
 
 
 def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False) -> None:
@@ -46,7 +48,8 @@ def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False)
       folder.mkdir(parents=True, exist_ok=True)
       if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+          jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
   if n_cpu_devices is not None:
     jax.config.update("jax_num_cpu_devices", n_cpu_devices)
 
@@ -95,22 +98,56 @@ def devices(n_devices: int | None = None) -> list[jax.Device]:
   return found[:n_devices]
 
 
-def make_mesh(devices: Sequence[jax.Device]) -> Mesh:
-  """Returns a one-dimensional mesh whose axis is `instance`."""
+def make_mesh(devices: Sequence[jax.Device], feature_devices: int = 1) -> Mesh:
+  """Returns a mesh whose axis is `instance`, and `feature` beside it if devices share instances.
+
+  `feature_devices` neighbours share the features of the same instances; their number divides that
+  of the devices.
+  """
+  shape: tuple[int, ...] = (len(devices),)
+  if feature_devices > 1:
+    shape = (len(devices) // feature_devices, feature_devices)
   return jax.make_mesh(
-    (len(devices),), ("instance",), axis_types=(AxisType.Auto,), devices=list(devices)
+    shape,
+    (INSTANCE, FEATURE)[: len(shape)],
+    axis_types=(AxisType.Auto,) * len(shape),
+    devices=list(devices),
   )
 
 
+def feature_devices(mesh: Mesh) -> int:
+  """Returns how many devices of the mesh share the features of an instance."""
+  return int(mesh.shape.get(FEATURE, 1))
+
+
 def at_most(mesh: Mesh, n_instances: int) -> Mesh:
-  """Returns a mesh of no more devices than instances: another device would train a copy, and on
+  """Returns a mesh of no more places than instances: another device would train a copy, and on
   CPU take the cores that the others' matrix products can use."""
-  return make_mesh(list(mesh.devices.flat)[:n_instances])
+  width = feature_devices(mesh)
+  return make_mesh(list(mesh.devices.flat)[: n_instances * width], width)
 
 
 def sharding(mesh: Mesh) -> NamedSharding:
-  """Returns the sharding of every leaf with a leading instance axis."""
-  return NamedSharding(mesh, PartitionSpec("instance"))
+  """Returns the sharding of a leaf with a leading instance axis, over nothing else."""
+  return NamedSharding(mesh, PartitionSpec(INSTANCE))
+
+
+def shardings(mesh: Mesh, tree: Any) -> Any:
+  """Returns the sharding of every leaf with a leading instance axis, and of its features.
+
+  Which of its trailing axes are features follows from the name of the field that it is in; what an
+  optimizer keeps of a parameter has its name.
+  """
+
+  def of_leaf(path: tuple, leaf: Any) -> NamedSharding:
+    dims = DIMS.get(getattr(path[-1], "name", ""), ()) if path else ()
+    if feature_devices(mesh) == 1 or FEATURE not in dims:
+      return sharding(mesh)
+    between = (None,) * (np.ndim(leaf) - 1 - len(dims))
+    trailing = (dim if dim == FEATURE else None for dim in dims)
+    return NamedSharding(mesh, PartitionSpec(INSTANCE, *between, *trailing))
+
+  return jax.tree_util.tree_map_with_path(of_leaf, tree)
 
 
 def batch_bytes(spec: Spec, batch_size: int) -> int:
@@ -120,8 +157,9 @@ def batch_bytes(spec: Spec, batch_size: int) -> int:
 
 
 def parameter_bytes(spec: Spec) -> int:
-  """Returns the bytes of one instance's parameters and of what an optimizer keeps beside them."""
-  return 4 * PARAMETER_COPIES * spec.n_features * (2 * spec.n_hidden + 1)
+  """Returns the bytes of one instance's parameters."""
+  n_matrices = 1 if MODELS[spec.model].params == "tied" else 2
+  return 4 * spec.n_features * (n_matrices * spec.n_hidden + 1)
 
 
 def memory_budget(devices: Sequence[jax.Device], gibibytes: float) -> int:
@@ -133,10 +171,27 @@ def memory_budget(devices: Sequence[jax.Device], gibibytes: float) -> int:
   """
   if gibibytes > 0:
     return int(gibibytes * GIB)
-  if devices[0].platform == "cpu":
+  if shares_memory(devices):
     return int(MACHINE_SHARE * _machine_bytes())
+  return int(DEVICE_SHARE * _device_bytes(devices))
+
+
+def shares_memory(devices: Sequence[jax.Device]) -> bool:
+  """Whether the devices are CPUs, whose memory is the machine's."""
+  return devices[0].platform == "cpu"
+
+
+def memory_limit(devices: Sequence[jax.Device], gibibytes: float) -> int:
+  """Returns the bytes that there are on all devices together, or that the config allows."""
+  if gibibytes > 0:
+    return int(gibibytes * GIB)
+  return _machine_bytes() if shares_memory(devices) else _device_bytes(devices)
+
+
+def _device_bytes(devices: Sequence[jax.Device]) -> int:
+  """Returns the memory of accelerators, all as large as the smallest."""
   limits = [(device.memory_stats() or {}).get("bytes_limit", 8 * GIB) for device in devices]
-  return int(DEVICE_SHARE * min(limits) * len(devices))
+  return min(limits) * len(devices)
 
 
 def _machine_bytes() -> int:
@@ -149,31 +204,40 @@ def _machine_bytes() -> int:
   return min(total, int(limit)) if limit.isdigit() else total
 
 
-def slices(n_instances: int, n_devices: int, bytes_each: int, budget: int) -> list[np.ndarray]:
+def slices(n_instances: int, n_places: int, bytes_each: int, budget: int) -> list[np.ndarray]:
   """Returns the instances of each slice as positions; all slices have the same length.
 
-  The length is a multiple of the number of devices, and fits the budget where one instance per
-  device does. The last slice is filled by repeating the last instance: the first `n_instances`
-  of the concatenated slices are the instances in order, the rest is to be dropped.
+  The length is a multiple of the number of places for an instance, devices or groups of them, and
+  fits the budget where one instance for each place does. The last slice is filled by repeating the
+  last instance: the first `n_instances` of the concatenated slices are the instances in order, the
+  rest is to be dropped.
   """
-  most = max(1, budget // bytes_each // n_devices) * n_devices
+  most = max(1, budget // bytes_each // n_places) * n_places
   n_slices = -(-n_instances // most)
   even = -(-n_instances // n_slices)
-  length = -(-even // n_devices) * n_devices
+  length = -(-even // n_places) * n_places
   starts = range(0, n_instances, length)
   return [np.minimum(np.arange(start, start + length), n_instances - 1) for start in starts]
 
 
 def place(tree: Any, part: np.ndarray, mesh: Mesh) -> Any:
   """Returns the given positions of every leaf's leading axis, spread over the mesh."""
-  return jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)[part], sharding(mesh)), tree)
+  return spread(jax.tree.map(lambda leaf: np.asarray(leaf)[part], tree), mesh)
+
+
+def spread(tree: Any, mesh: Mesh) -> Any:
+  """Returns leaves with a leading instance axis on the mesh; those that are there stay."""
+  return jax.device_put(tree, shardings(mesh, tree))
 
 
 def gather(parts: Sequence[Any], n_instances: int) -> Any:
   """Returns the slices' trees as one on the host, without the padding."""
-  return jax.tree.map(
-    lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves])[:n_instances], *parts
-  )
+
+  def join(*leaves):
+    whole = np.concatenate(leaves) if len(leaves) > 1 else np.asarray(leaves[0])
+    return whole[:n_instances]
+
+  return jax.tree.map(join, *parts)
 
 
 @functools.cache
@@ -212,7 +276,7 @@ def map_slices(
   """
   n_instances = len(jax.tree.leaves(tree)[0])
   mesh = at_most(mesh, n_instances)
-  parts = slices(n_instances, mesh.size, bytes_each, budget)
+  parts = slices(n_instances, mesh.shape[INSTANCE], bytes_each, budget)
   lowered = jax.jit(function, out_shardings=sharding(mesh)).lower(place(tree, parts[0], mesh))
   compiled = compile_for(mesh, lowered, cpu_options)
   # To the host at once: only one slice's result stays on the devices.

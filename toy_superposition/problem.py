@@ -27,6 +27,7 @@ class Problem(NamedTuple):
   spec: Spec
   model: models.Model
   n_draws: int  # uniform numbers that one example needs
+  shared: bool  # whether devices share the features of an instance, each with draws of its own
   init: Callable[[Key], Params]
   features: Callable[[Float[Array, "draw"], Instance], Feature]  # of one example
   # Of one example: I_i (x_i − x′_i)² from the input and its hidden activations.
@@ -52,7 +53,13 @@ class Problem(NamedTuple):
     `generator` stands in for the Spec's.
     """
     u = draws.uniform(
-      generator or self.spec.generator, key, self.n_draws, n_examples, first, n_columns
+      generator or self.spec.generator,
+      key,
+      self.n_draws,
+      n_examples,
+      first,
+      n_columns,
+      by_row=self.shared,
     )
     return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
 
@@ -99,8 +106,11 @@ class Problem(NamedTuple):
     return self.loss(params, instance, x, self.attack(params, instance, u))
 
 
-def make(spec: Spec) -> Problem:
-  """Returns the problem that a Spec describes; its names are known to be in the tables."""
+def make(spec: Spec, shared: bool = False) -> Problem:
+  """Returns the problem that a Spec describes; its names are known to be in the tables.
+
+  `shared` says that devices share the features of an instance; it changes no number.
+  """
   model = models.MODELS[spec.model]
   distribution = distributions.DISTRIBUTIONS[spec.distribution]
   target = objective.TARGETS[spec.target]
@@ -133,6 +143,7 @@ def make(spec: Spec) -> Problem:
     spec=spec,
     model=model,
     n_draws=distribution.n_draws(spec.n_features, spec.set_size),
+    shared=shared,
     init=init,
     features=features,
     decoded_loss=decoded_loss,

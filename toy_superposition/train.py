@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from toy_superposition import draws, optimizers, placement, streams
+from toy_superposition import draws, optimizers, placement, planning, streams
 from toy_superposition.estimators import ESTIMATORS, choose
 from toy_superposition.estimators.estimator import Method
 from toy_superposition.problem import Problem
-from toy_superposition.theory import optimum
-from toy_superposition.types import Group, Instance, Key, Params, Snapshot, Spec, TrainState
+from toy_superposition.types import Group, Instance, Key, Params, Snapshot, TrainState
 
 Step = Int[Array, ""]
 
@@ -88,12 +88,25 @@ def initial_state(problem: Problem, instances: Instance, root: Key) -> TrainStat
   return jax.vmap(one)(instances)
 
 
+def first_state(
+  problem: Problem, group: Group, mesh: Mesh
+) -> Callable[[Instance, Key], TrainState]:
+  """Returns `initial_state` of some of a group's instances, compiled for the mesh."""
+
+  def of(instances: Instance, root: Key) -> TrainState:
+    return initial_state(problem, instances, root)
+
+  state = jax.eval_shape(of, group.instances, streams.root(problem.spec.seed))
+  return jax.jit(of, out_shardings=placement.shardings(mesh, state))
+
+
 def over_instances(
   function: Callable[..., Any], one_by_one: bool, mesh: Mesh
 ) -> Callable[..., Any]:
   """Returns `function` over a leading instance axis of its first two operands, on all devices.
 
-  Devices work without a word to each other: an instance never needs another.
+  Places on the instance axis work without a word to each other: an instance never needs another.
+  Where devices share instances, the compiler divides each one's work among them.
   """
 
   def of_device(state, instances, *shared):
@@ -101,13 +114,18 @@ def over_instances(
       return lax.map(lambda operands: function(*operands, *shared), (state, instances))
     return jax.vmap(lambda *operands: function(*operands, *shared))(state, instances)
 
-  spread, same = PartitionSpec("instance"), PartitionSpec()
+  spread, same = PartitionSpec(placement.INSTANCE), PartitionSpec()
 
   def of_all(state, instances, *shared):
     in_specs = (spread, spread, *(same for _ in shared))
     # check_vma would sum the gradients of what is created inside over the devices.
     mapped = jax.shard_map(
-      of_device, mesh=mesh, in_specs=in_specs, out_specs=spread, check_vma=False
+      of_device,
+      mesh=mesh,
+      in_specs=in_specs,
+      out_specs=spread,
+      axis_names={placement.INSTANCE},
+      check_vma=False,
     )
     return mapped(state, instances, *shared)
 
@@ -128,15 +146,17 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
   """Returns the programs that train `n_instances` instances at a time, spread over the mesh."""
   started = time.perf_counter()
   platform = mesh.devices.flat[0].platform
-  name = choose(group.spec, group.instances, platform)
+  shared = placement.feature_devices(mesh) > 1
+  name = choose(group.spec, group.instances, platform, shared=shared)
   estimator = ESTIMATORS[name]
-  method = estimator.make(problem, group.instances)
+  method = estimator.make(problem._replace(shared=shared), group.instances)
   root = streams.root(problem.spec.seed)
-  shard = placement.sharding(mesh)
 
   def abstract(tree):
     return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct((n_instances, *x.shape[1:]), x.dtype, sharding=shard), tree
+      lambda x, where: jax.ShapeDtypeStruct((n_instances, *x.shape[1:]), x.dtype, sharding=where),
+      tree,
+      placement.shardings(mesh, tree),
     )
 
   instances = abstract(group.instances)
@@ -149,30 +169,16 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
   def judged(*operands):
     return judge(method, *operands)
 
-  lowered = jax.jit(over_instances(segment, estimator.one_by_one, mesh)).lower(
-    state, instances, root, step, step
-  )
+  lowered = jax.jit(
+    over_instances(segment, estimator.one_by_one, mesh),
+    out_shardings=placement.shardings(mesh, state),
+  ).lower(state, instances, root, step, step)
   compiled = placement.compile_for(mesh, lowered, estimator.cpu_options)
   judging = jax.jit(over_instances(judged, estimator.one_by_one, mesh)).lower(
     state.params, instances, root, step
   )
   judge_compiled = placement.compile_for(mesh, judging, estimator.cpu_options)
   return Program(name, mesh.size, compiled, judge_compiled, time.perf_counter() - started)
-
-
-def instance_bytes(spec: Spec, instances: Instance, platform: str) -> int:
-  """Returns the bytes that every instance of a slice is planned to take on its device."""
-  estimator = ESTIMATORS[choose(spec, instances, platform)]
-  each = placement.parameter_bytes(spec)
-  if spec.optimizer in optimizers.SEARCHING:
-    each += optimum.problem_bytes(spec.n_features, spec.n_hidden, n_starts=1)
-  return each if estimator.one_by_one else each + estimator.working_bytes(spec)
-
-
-def shared_bytes(spec: Spec, instances: Instance, platform: str) -> int:
-  """Returns the bytes that the instances on one device are planned to take in turn."""
-  estimator = ESTIMATORS[choose(spec, instances, platform)]
-  return estimator.working_bytes(spec) if estimator.one_by_one else 0
 
 
 def run(
@@ -191,40 +197,37 @@ def run(
     problem: made from group.spec.
     group: the instances; they are trained in slices that fit the memory budget.
     borders: increasing step counts, from `start`'s step (or 0) to at most spec.steps.
-    mesh: devices to spread the instances over, as many as there are instances at most.
-    memory_budget: bytes that one slice may take on all devices together.
+    mesh: devices to spread the instances over, and the features of each where it says so; as many
+      places are used as there are instances at most.
+    memory_budget: bytes that one slice may take on all devices together. Where it takes several
+      slices, those that wait are kept on the host.
     start: step and state, in the form of Snapshot.state, to continue from.
     on_compiled: called once with the program and the number of slices, before the first step.
   """
   n_instances = len(group.instances.index)
   mesh = placement.at_most(mesh, n_instances)
-  kind = (group.spec, group.instances, mesh.devices.flat[0].platform)
-  left = memory_budget - mesh.size * shared_bytes(*kind)
-  parts = placement.slices(n_instances, mesh.size, instance_bytes(*kind), max(left, 0))
-  shard = placement.sharding(mesh)
+  parts = planning.slices(group, mesh, memory_budget)
   root = streams.root(problem.spec.seed)
-
-  def place(tree):
-    return [placement.place(tree, part, mesh) for part in parts]
-
-  instances = place(group.instances)
-  if start is None:
-    step = 0
-    initial = jax.jit(lambda i: initial_state(problem, i, root), out_shardings=shard)
-    states = [initial(part) for part in instances]
-  else:
-    step, states = start[0], place(start[1])
+  instances = [placement.place(group.instances, part, mesh) for part in parts]
+  step, states = 0, [None] * len(parts)
+  if start is not None:
+    step, states = (
+      start[0],
+      [jax.tree.map(lambda leaf, p=part: leaf[p], start[1]) for part in parts],
+    )
   program = compile_programs(problem, group, mesh, len(parts[0]))
+  initial = first_state(problem, group, mesh)
   on_compiled(program, len(parts))
 
-  verdicts = [None] * len(parts)
   for border in borders:
-    for i in range(len(parts)):
-      states[i] = program.segment(states[i], instances[i], root, jnp.int32(step), jnp.int32(border))
-      verdicts[i] = program.judge(states[i].params, instances[i], root, jnp.int32(border))
-      # One slice at a time: dispatch is asynchronous, and two would not fit in memory.
-      jax.block_until_ready(verdicts[i])
+    outcome = []
+    for i, state in enumerate(states):
+      state = initial(instances[i], root) if state is None else placement.spread(state, mesh)
+      state = program.segment(state, instances[i], root, jnp.int32(step), jnp.int32(border))
+      verdict = program.judge(state.params, instances[i], root, jnp.int32(border))
+      # To the host before the next slice begins: two would not fit in memory.
+      outcome.append(jax.tree.map(np.asarray, (state, verdict)))
+      states[i] = state if len(parts) == 1 else outcome[i][0]
     step = border
-    outcome = list(zip(states, verdicts, strict=True))
     state, (loss, ok) = placement.gather(outcome, n_instances)
     yield Snapshot(step, state, loss, ok, program.estimator)

@@ -21,14 +21,14 @@ class Engine:
 
   def __init__(self, group: Group, mesh: Mesh):
     """Compiles the group's programs and places its first state."""
-    one, shard = problem.make(group.spec), placement.sharding(mesh)
+    one = problem.make(group.spec)
     self.n_instances, self.step = len(group.instances.index), 0
     (part,) = placement.slices(self.n_instances, mesh.size, 1, 2**62)
     self._root = streams.root(group.spec.seed)
     self._instances = placement.place(group.instances, part, mesh)
     self.program = train.compile_programs(one, group, mesh, len(part))
-    initial = jax.jit(lambda i: train.initial_state(one, i, self._root), out_shardings=shard)
-    self.state = jax.block_until_ready(initial(self._instances))
+    initial = train.first_state(one, group, mesh)
+    self.state = jax.block_until_ready(initial(self._instances, self._root))
     self._n_devices = mesh.size
 
   def advance(self, n_steps: int) -> float:

@@ -29,16 +29,17 @@ FUSED_OUTPUTS = 250
 SPARSE_FEATURES, SPARSE_DENSITY = 4096, 0.005
 
 
-def choose(spec: Spec, instances: Instance, platform: str) -> str:
+def choose(spec: Spec, instances: Instance, platform: str, shared: bool = False) -> str:
   """Returns the row of ESTIMATORS that trains a group: the Spec's own, or for "auto" the fastest.
 
   The choice is the group's, and the platform's: a sweep with a denser instance, or another kind of
-  device, may be trained in another way.
+  device, may be trained in another way. `shared` says that devices share each instance's features;
+  then the whole batch is one product, whose sum over devices is one message.
   """
   if spec.estimator != "auto":
     return spec.estimator
-  if platform != "cpu":
-    return "autodiff"  # nothing was measured there yet
+  if shared or platform != "cpu":
+    return "autodiff"  # nothing else was measured there yet
   if n_outputs(spec) <= FUSED_OUTPUTS and not FUSED.refuses(spec, instances):
     return "fused"
   rare = np.max(instances.density) <= np.float32(SPARSE_DENSITY)
@@ -47,8 +48,8 @@ def choose(spec: Spec, instances: Instance, platform: str) -> str:
   return "blocked"
 
 
-def settled(group: Group, platform: str) -> Group:
+def settled(group: Group, platform: str, shared: bool = False) -> Group:
   """Returns the group with its estimator chosen: a part that chose for itself might draw other
   numbers than the whole."""
-  name = choose(group.spec, group.instances, platform)
+  name = choose(group.spec, group.instances, platform, shared)
   return group._replace(spec=dataclasses.replace(group.spec, estimator=name))

@@ -28,8 +28,9 @@ def refuses(spec: Spec, instances: Instance) -> str:
   return ""
 
 
-def working_bytes(spec: Spec) -> int:
+def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of the arrays of the whole batch."""
+  del instances
   return placement.batch_bytes(spec, spec.batch_size)
 
 

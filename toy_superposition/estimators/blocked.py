@@ -68,8 +68,9 @@ def mean_over_blocks(function: Callable[[Array, int], Any], batch_size: int) -> 
   return total
 
 
-def working_bytes(spec: Spec) -> int:
+def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of the arrays of one block."""
+  del instances
   return placement.batch_bytes(spec, min(BLOCK, spec.batch_size))
 
 

@@ -31,7 +31,7 @@ class Estimator(NamedTuple):
   refuses: Callable[[Spec, Instance], str]
   make: Callable[[Problem, Instance], Method]  # all instances of the group, for static bounds
   # Bytes that an instance keeps at once, while it is worked on, beyond the parameters' copies.
-  working_bytes: Callable[[Spec], int]
+  working_bytes: Callable[[Spec, Instance], int]
   # Whether instances are visited one after another (their arrays fill the cache) or vmapped.
   one_by_one: bool = False
   # XLA options for CPU without which the estimator is slow, not wrong.

@@ -52,8 +52,9 @@ def refuses(spec: Spec, instances: Instance) -> str:
   return ""
 
 
-def working_bytes(spec: Spec) -> int:
+def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of the quadrature's arrays."""
+  del instances
   return expected_loss.working_bytes(spec.n_features)
 
 

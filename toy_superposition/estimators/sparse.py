@@ -135,11 +135,11 @@ def refuses(spec: Spec, instances: Instance) -> str:
   return ""
 
 
-def working_bytes(spec: Spec) -> int:
+def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of one block's arrays, whose outputs are dense, and of the whole batch's
-  active features at the highest density."""
-  slots = n_slots(spec.n_features, MAX_DENSITY)
-  return blocked.working_bytes(spec) + 4 * SLOT_ARRAYS * slots * spec.batch_size
+  active features."""
+  slots = n_slots(spec.n_features, float(np.max(instances.density)))
+  return blocked.working_bytes(spec, instances) + 4 * SLOT_ARRAYS * slots * spec.batch_size
 
 
 SPARSE = Estimator(refuses, make, working_bytes, one_by_one=True)

@@ -1,0 +1,130 @@
+"""Devices that share the features of one instance: the same numbers, less memory, few messages."""
+
+import collections
+import dataclasses
+import re
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests import small
+from tests.invariants_test import OTHER_PROGRAM, assert_close
+from toy_superposition import placement, problem, train
+from toy_superposition.types import Group, Snapshot, TrainState
+
+SIZES = {"n_features": 64, "n_hidden": 16, "batch_size": 128}
+KINDS: dict[str, dict[str, Any]] = {
+  "relu": {},
+  "untied": {"model": "absolute_value", "target": "absolute"},
+  "sets": {"distribution": "correlated_sets", "set_size": 2},
+  "hash": {"generator": "hash"},
+  "square": {"n_hidden": 64},  # hidden units and features are not told apart by their number
+  "sgd": {"optimizer": "sgd"},
+  "blocked": {"estimator": "blocked", "batch_size": 300},
+}
+SHAPES = [(4, 2), (2, 4), (1, 8)]  # places for an instance × devices that share one
+MESSAGES = r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
+
+
+def group_of(n_instances: int, **changes) -> Group:
+  return small.group(n_instances, of=small.spec(**SIZES | {"estimator": "autodiff"} | changes))
+
+
+def trained(
+  group: Group,
+  shape: tuple[int, int],
+  last: int = 20,
+  start: tuple[int, TrainState] | None = None,
+  budget: int = small.PLENTY,
+) -> Snapshot:
+  mesh = placement.make_mesh(placement.devices(shape[0] * shape[1]), shape[1])
+  one = problem.make(group.spec)
+  (snapshot,) = train.run(one, group, [last], mesh=mesh, memory_budget=budget, start=start)
+  return snapshot
+
+
+def compiled(group: Group, shape: tuple[int, int]) -> jax.stages.Compiled:
+  """Returns the program that trains one instance in each place."""
+  mesh = placement.make_mesh(placement.devices(shape[0] * shape[1]), shape[1])
+  return train.compile_programs(problem.make(group.spec), group, mesh, shape[0]).segment
+
+
+def text_of(program: jax.stages.Compiled) -> str:
+  text = program.as_text()
+  assert text is not None
+  return text
+
+
+@pytest.mark.parametrize(
+  ("kind", "shape"), [*(("relu", shape) for shape in SHAPES), *((kind, (2, 4)) for kind in KINDS)]
+)
+def test_sharded_equals_unsharded(kind, shape):
+  group = group_of(5, **KINDS[kind])
+  alone, shared = trained(group, (1, 1)), trained(group, shape)
+  assert_close(alone, shared)
+  assert np.std(alone.state.params.b) > 100 * OTHER_PROGRAM["atol"]  # it has learned something
+
+
+def test_a_state_continues_on_any_mesh():
+  group = group_of(3)
+  whole, half = trained(group, (1, 1)), trained(group, (2, 4), last=10)
+  for shape in ((1, 1), (8, 1), (1, 8)):
+    assert_close(whole, trained(group, shape, start=(half.step, half.state)))
+
+
+def test_slices_that_wait_on_the_host_change_nothing():
+  group = group_of(5)
+  assert_close(trained(group, (2, 2)), trained(group, (2, 2), budget=1))  # one in each place
+
+
+@pytest.mark.parametrize(
+  ("kind", "shape"), [*(("relu", shape) for shape in SHAPES), ("untied", (2, 4))]
+)
+def test_a_step_sends_hidden_activations_forward_and_backward_and_nothing_else(kind, shape):
+  text = text_of(compiled(group_of(shape[0], **KINDS[kind]), shape))
+  assert collections.Counter(re.findall(MESSAGES, text)) == {"all-reduce": 2}
+  for sent in re.findall(r"= (\S+) all-reduce(?:-start)?\(", text):
+    sides = re.findall(r"\d+", sent.split("{")[0].removeprefix("f32"))
+    assert sorted(side for side in sides if side != "1") == ["128", "16"], sent
+
+
+def test_places_for_instances_send_nothing():
+  assert re.findall(MESSAGES, text_of(compiled(group_of(8), (8, 1)))) == []
+
+
+def test_bytes_on_a_device_fall_as_its_share():
+  # Large enough that what every device keeps, a batch of hidden activations, is small.
+  group = group_of(1, n_features=4096, n_hidden=32, batch_size=64)
+  counts = {}
+  for width in (1, 2, 4, 8):
+    found = compiled(group, (1, width)).memory_analysis()
+    assert found is not None
+    counts[width] = np.array([found.argument_size_in_bytes, found.temp_size_in_bytes])
+  for width in (4, 8):
+    np.testing.assert_allclose(width * counts[width], 2 * counts[2], rtol=0.02)
+  # Draws row by row take a little more.
+  np.testing.assert_allclose(2 * counts[2], counts[1], rtol=0.25)
+
+
+def test_the_fields_of_an_instance_are_spread_by_their_names():
+  group = group_of(2)
+  mesh = placement.make_mesh(placement.devices(8), 4)
+  state = train.first_state(problem.make(group.spec), group, mesh)(
+    placement.spread(group.instances, mesh), jax.random.key(0, impl="threefry2x32")
+  )
+  spread = placement.spread(group.instances, mesh)
+  for leaves in (state.params, state.opt_state[0].mu, state.opt_state[0].nu):
+    shards = {name: leaf.addressable_shards[0].data.shape for name, leaf in vars(leaves).items()}
+    assert shards == {"W": (1, 16, 16), "b": (1, 16)}
+  shards = {
+    field.name: getattr(spread, field.name).addressable_shards[0].data.shape
+    for field in dataclasses.fields(spread)
+  }
+  assert shards == {
+    "index": (1,),
+    "density": (1, 16),
+    "importance": (1, 16),
+    "learning_rate": (1,),
+  }
