@@ -62,6 +62,7 @@ def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[
     for i in range(len(experiment.groups)):
       state = _train(experiment, i, workdir, mesh, budget, writer)
       outcome = _judge(experiment, experiment.groups[i], state, mesh, budget)
+      outcome |= _timing(experiment, i, workdir)
       found.append(outcome | _judge_history(experiment, i, state, workdir, mesh, budget))
   finally:
     writer.close()
@@ -85,6 +86,8 @@ def finish(
     log.info("theory: computing what %s compares with", values["analysis"])
     analysis = ANALYSES[values["analysis"]]
     datasets = {name: analysis.run(ds, mesh, budget) for name, ds in datasets.items()}
+    if analysis.across:
+      datasets[results.SWEEP] = results.gathered(datasets)
   results.save(workdir, datasets)
   return datasets
 
@@ -246,6 +249,20 @@ def _judge_history(
   }
 
 
+def _timing(experiment: Experiment, number: int, workdir: Workdir) -> dict[str, np.ndarray]:
+  """Returns what a step of one group took, where the analysis asks for it."""
+  analysis = ANALYSES.get(experiment.values["analysis"])
+  if analysis is None or not analysis.timed:
+    return {}
+  seconds = 1 / metrics.last_rate(workdir.metrics, number)
+  return {"step_seconds": np.full(len(experiment.groups[number].cells), seconds)}
+
+
+def _told(datasets: Mapping[str, "xr.Dataset"]) -> Mapping[str, "xr.Dataset"]:
+  """Returns what claims and figures are made of: each shape, or all gathered where they are."""
+  return {"": datasets[results.SWEEP]} if results.SWEEP in datasets else datasets
+
+
 def draw(
   names: Sequence[str], datasets: Mapping[str, "xr.Dataset"], workdir: Workdir
 ) -> Iterator[Path]:
@@ -257,7 +274,7 @@ def draw(
   with files.disk_errors(workdir.figures):
     for name in names:
       workdir.figures.mkdir(exist_ok=True)
-      for group, dataset in datasets.items():
+      for group, dataset in _told(datasets).items():
         stem = "_".join(filter(None, (name, group.strip("/"))))
         yield from style.save(FIGURES[name].draw(dataset), workdir.figures / stem)
 
@@ -266,7 +283,8 @@ def claims(analysis: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:
   """Returns the statements that stored results decide; none without an analysis."""
   if analysis == "none":
     return []
-  return [row for dataset in datasets.values() for row in ANALYSES[analysis].claims(dataset)]
+  told = _told(datasets).values()
+  return [row for dataset in told for row in ANALYSES[analysis].claims(dataset)]
 
 
 def stored(workdir: Workdir) -> dict[str, "xr.Dataset"] | None:
