@@ -77,6 +77,7 @@ def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[
     for i, own_mesh in enumerate(meshes):
       state = _train(experiment, i, workdir, own_mesh, budget, writer)
       outcome = _judge(experiment, experiment.groups[i], state, own_mesh, budget)
+      outcome |= _timing(experiment, i, workdir)
       found.append(outcome | _judge_history(experiment, i, state, workdir, own_mesh, budget))
   finally:
     if writer:
@@ -101,6 +102,8 @@ def finish(
     log.info("theory: computing what %s compares with", values["analysis"])
     analysis = ANALYSES[values["analysis"]]
     datasets = {name: analysis.run(ds, mesh, budget) for name, ds in datasets.items()}
+    if analysis.across:
+      datasets[results.SWEEP] = results.gathered(datasets)
   results.save(workdir, datasets)
   return datasets
 
@@ -277,6 +280,20 @@ def _judge_history(
   }
 
 
+def _timing(experiment: Experiment, number: int, workdir: Workdir) -> dict[str, np.ndarray]:
+  """Returns what a step of one group took, where the analysis asks for it."""
+  analysis = ANALYSES.get(experiment.values["analysis"])
+  if analysis is None or not analysis.timed or not processes.is_first():
+    return {}
+  seconds = 1 / metrics.last_rate(workdir.metrics, number)
+  return {"step_seconds": np.full(len(experiment.groups[number].cells), seconds)}
+
+
+def _told(datasets: Mapping[str, "xr.Dataset"]) -> Mapping[str, "xr.Dataset"]:
+  """Returns what claims and figures are made of: each shape, or all gathered where they are."""
+  return {"": datasets[results.SWEEP]} if results.SWEEP in datasets else datasets
+
+
 def draw(
   names: Sequence[str], datasets: Mapping[str, "xr.Dataset"], workdir: Workdir
 ) -> Iterator[Path]:
@@ -288,7 +305,7 @@ def draw(
   with files.disk_errors(workdir.figures):
     for name in names:
       workdir.figures.mkdir(exist_ok=True)
-      for group, dataset in datasets.items():
+      for group, dataset in _told(datasets).items():
         stem = "_".join(filter(None, (name, group.strip("/"))))
         yield from style.save(FIGURES[name].draw(dataset), workdir.figures / stem)
 
@@ -297,7 +314,8 @@ def claims(analysis: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:
   """Returns the statements that stored results decide; none without an analysis."""
   if analysis == "none":
     return []
-  return [row for dataset in datasets.values() for row in ANALYSES[analysis].claims(dataset)]
+  told = _told(datasets).values()
+  return [row for dataset in told for row in ANALYSES[analysis].claims(dataset)]
 
 
 def stored(workdir: Workdir) -> dict[str, "xr.Dataset"] | None:

@@ -68,6 +68,7 @@ def part(experiment: Experiment, shard: Shard, platform: str) -> Experiment:
   """
   n = _n_instances(experiment)
   first, last = (k * n // shard.total for k in (shard.number, shard.number + 1))
+  shared = experiment.values["run.feature_devices"] > 1
   groups, before = [], 0
   for group in experiment.groups:
     size = len(group.cells)
@@ -75,7 +76,7 @@ def part(experiment: Experiment, shard: Shard, platform: str) -> Experiment:
     before += size
     if len(group.cells[chosen]):
       instances = jax.tree.map(lambda leaf, s=chosen: leaf[s], group.instances)
-      spec = estimators.settled(group, platform).spec
+      spec = estimators.settled(group, platform, shared).spec
       groups.append(Group(spec, instances, group.cells[chosen]))
   return dataclasses.replace(experiment, groups=tuple(groups))
 

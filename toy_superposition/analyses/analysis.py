@@ -40,10 +40,15 @@ class Analysis(NamedTuple):
   measures: tuple[str, ...]  # that must be among the results
   # (values, axis names, groups) → None; raises UserError where the theory does not apply.
   check: Callable[[Mapping[str, Any], Sequence[str], Sequence[Group]], None]
-  claims: Callable[["xr.Dataset"], list[Claim]]  # from the dataset that `run` returned
+  # From the dataset that `run` returned; with `across`, from records.results.gathered.
+  claims: Callable[["xr.Dataset"], list[Claim]]
   # (dataset, mesh, memory budget in bytes) → dataset with the theory's variables.
   run: Callable[["xr.Dataset", Mesh, int], "xr.Dataset"] = unchanged
   of_trained: bool = True  # whether it is about trained models, and 0 steps say nothing
+  # Whether claims and figures are about all shapes of a sweep together: of the numbers of each.
+  across: bool = False
+  # Whether wall times are stored with the results, which two runs then no longer agree in.
+  timed: bool = False
 
 
 def verdict(holds: bool | np.bool_, decided: bool | np.bool_ = True) -> str:

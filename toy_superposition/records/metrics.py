@@ -27,8 +27,17 @@ def summary(group: int, snapshot: Snapshot, rate: float | None) -> dict[str, Any
   for name, quantile in QUANTILES.items():
     value = float(np.percentile(losses, quantile)) if len(losses) else math.nan
     record[name] = value if math.isfinite(value) else None
-  record["instance_steps_per_second"] = None if rate is None else round(rate)
+  record["instance_steps_per_second"] = None if rate is None else float(f"{rate:.4g}")
   return record
+
+
+def last_rate(path: Path, group: int) -> float:
+  """Returns the instance·steps per second of a group's latest session that trained, without
+  compilation; nan if nothing was timed."""
+  with files.disk_errors(path):
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+  rates = [record["instance_steps_per_second"] for record in records if record["group"] == group]
+  return float(rates[-1]) if rates and rates[-1] else math.nan
 
 
 class Metrics:

@@ -1,7 +1,8 @@
 """results.nc: trained instances as one labelled dataset, readable without this package.
 
 Dimensions are the sweep's axes, then `hidden` and `feature`. Where an axis changes the shape of
-the parameters, each of its points is a netCDF group of its own, named like n_features=5.
+the parameters, each of its points is a netCDF group of its own, named like n_features=5; if an
+analysis is about all of them, the group sweep holds the numbers of each along all axes.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
   import xarray as xr
 
 ROOT = "/"
+SWEEP = "/sweep"  # the numbers of all shapes, if an analysis is about them together
 SEVERAL = " and "  # between the names of a dataset's models
 VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   **{name: (dims, f"parameter {name}") for name, dims in PARAM_DIMS.items()},
@@ -41,6 +43,7 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   "loss": ((), "training objective on fresh inputs or in expectation"),
   "loss_sum": ((), "loss, summed over features"),
   "loss_mean": ((), "loss, averaged over features"),
+  "step_seconds": ((), "wall time of a step of one instance, on all devices, in seconds"),
   "finite": ((), "1 where loss and parameters are finite, else 0"),
 }
 
@@ -129,6 +132,23 @@ def _dataset(
   return xr.Dataset(variables, coords, attributes)
 
 
+def gathered(datasets: Mapping[str, "xr.Dataset"]) -> "xr.Dataset":
+  """Returns the numbers of every shape in one dataset: all variables without the dimensions of a
+  model's parameters, along the axes of the shapes, ascending, and then the others."""
+  import xarray as xr
+
+  parts = []
+  for dataset in datasets.values():
+    numbers = [k for k, v in dataset.data_vars.items() if not {"hidden", "feature"} & set(v.dims)]
+    shape = [name for name, coordinate in dataset.coords.items() if coordinate.ndim == 0]
+    parts.append(dataset[numbers].expand_dims(shape))
+  whole = xr.combine_by_coords(parts, combine_attrs="drop_conflicts")
+  assert isinstance(whole, xr.Dataset)  # as all parts are
+  configs = [json.loads(dataset.attrs["config"]) for dataset in datasets.values()]
+  shared = {k: v for k, v in configs[0].items() if all(other[k] == v for other in configs)}
+  return whole.assign_attrs(config=json.dumps(shared))
+
+
 def save(workdir: Workdir, datasets: Mapping[str, "xr.Dataset"]) -> None:
   """Writes results.nc, whole or not at all.
 
@@ -182,6 +202,7 @@ def load(workdir: Path | str, group: str = ROOT) -> Results:
     UserError: no such run or group, or the file is damaged.
   """
   found = read(Workdir(Path(workdir)))
+  found.pop(SWEEP, None)  # without parameters
   if group not in found:
     raise UserError(f"{workdir}: no group {group!r}; there are: {', '.join(sorted(found))}")
   dataset = found[group]
