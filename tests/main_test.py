@@ -408,6 +408,18 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
   "missing_import": (["--config=FILES/imports.py"], ["--config", "no_such_module"]),
   "mistyped_field": (["--config.train.stesp=40"], ["--config.train.stesp=40", '"steps"']),
   "wrong_type": (["--config.train.steps=many"], ["--config.train.steps=many", "an integer"]),
+  "devices_that_cannot_share": (
+    ["--config.run.feature_devices=2", "--cpu_devices=3"],
+    ["config.run.feature_devices=2", "3 device(s)", "2 features", "allowed: 1, or 0"],
+  ),
+  "shared_by_an_estimator_that_cannot": (
+    ["--config.run.feature_devices=2", "--config.train.estimator=fused"],
+    ["config.run.feature_devices", "0 or 1 for fused"],
+  ),
+  "too_large_even_alone": (
+    ["--config.run.memory_gib=1e-7"],
+    ["n_features=2", "n_hidden=1", "GiB in training", "1e-07 GiB", "config.run.memory_gib"],
+  ),
   "unknown_model": (["--config.model.name=relu"], ["config.model.name", "'relu'", "relu_output"]),
   "unknown_distribution": (
     ["--config.data.distribution=sparse"],
@@ -527,6 +539,17 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
   done = succeed(*TINY, *NO_THEORY, f"--workdir={tmp_path / 'run'}", env=env)
   lines = [line for line in done.stderr.splitlines() if "font_manager" not in line]  # matplotlib's
   assert all(LOG_LINE.match(line) for line in lines)
+
+
+def test_devices_that_share_features_make_the_run_that_one_device_makes(tmp_path):
+  shared = ["--cpu_devices=4", "--config.run.feature_devices=2"]
+  done = succeed(*TINY, *NO_THEORY, *shared, f"--workdir={tmp_path / 'shared'}")
+  assert "4 device(s), 2 to an instance" in done.stderr
+  one = ["--cpu_devices=1", "--config.train.estimator=autodiff"]
+  succeed(*TINY, *NO_THEORY, *one, f"--workdir={tmp_path / 'alone'}")
+  found, expected = (results.load(tmp_path / name)[0] for name in ("shared", "alone"))
+  for name, values in expected.data_vars.items():
+    np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_shards_run_by_themselves_are_collected_into_the_whole_run(tmp_path):

@@ -54,6 +54,18 @@ def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.D
     return finish(experiment, found, workdir, mesh) if first else {}
 
 
+def meshes(experiment: Experiment, mesh: Mesh) -> list[Mesh]:
+  """Returns the mesh that each group is trained on, made of the devices of `mesh`.
+
+  Raises:
+    UserError: devices cannot share the features as the config wants, or an instance does not fit.
+  """
+  values, devices = experiment.values, list(mesh.devices.flat)
+  limit = placement.memory_limit(devices, values["run.memory_gib"])
+  budget, wanted = _budget(experiment, mesh), values["run.feature_devices"]
+  return [planning.mesh_for(group, mesh, budget, limit, wanted) for group in experiment.groups]
+
+
 def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[str, np.ndarray]]:
   """Trains what is not yet trained; returns the results' variables of each group.
 
@@ -69,12 +81,12 @@ def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[
   """
   values = experiment.values
   budget = _budget(experiment, mesh)
-  meshes = _meshes(experiment, mesh, budget)
+  own_meshes = meshes(experiment, mesh)
   found = []
   with_tensorboard = workdir.tensorboard if values["run.tensorboard"] else None
   writer = metrics.Metrics(workdir.metrics, with_tensorboard) if processes.is_first() else None
   try:
-    for i, own_mesh in enumerate(meshes):
+    for i, own_mesh in enumerate(own_meshes):
       state = _train(experiment, i, workdir, own_mesh, budget, writer)
       outcome = _judge(experiment, experiment.groups[i], state, own_mesh, budget)
       outcome |= _timing(experiment, i, workdir)
@@ -111,14 +123,6 @@ def finish(
 def _budget(experiment: Experiment, mesh: Mesh) -> int:
   gibibytes = experiment.values["run.memory_gib"]
   return placement.memory_budget(list(mesh.devices.flat), gibibytes)
-
-
-def _meshes(experiment: Experiment, mesh: Mesh, budget: int) -> list[Mesh]:
-  """Returns the mesh of every group, before any is trained: what cannot be is said at once."""
-  values = experiment.values
-  limit = placement.memory_limit(list(mesh.devices.flat), values["run.memory_gib"])
-  wanted = values["run.feature_devices"]
-  return [planning.mesh_for(group, mesh, budget, limit, wanted) for group in experiment.groups]
 
 
 def _borders(first: int, steps: int, every: int, kept: Sequence[int]) -> list[int]:

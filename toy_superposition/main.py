@@ -180,6 +180,7 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
 
   if processes.count() > 1:
     raise UserError("--shard and --coordinator are two ways to use many machines; take one")
+  experiment.meshes(what, mesh)  # before anything is written or overwritten
   shard = shards.parse(FLAGS.shard, what)
   shards.check_neighbours(root, what, shard)
   folder = shard.folder(root)
@@ -196,6 +197,7 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
   from toy_superposition import experiment, processes, terminal
 
+  experiment.meshes(what, mesh)  # before anything is written or overwritten
   with session(path, what, what.identity, mesh) as workdir:
     datasets = experiment.stored(workdir) if processes.is_first() else None
     if not processes.any_of(int(datasets is not None)):

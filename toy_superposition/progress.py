@@ -27,10 +27,11 @@ class Progress:
   def compiled(self, program: Program, n_slices: int) -> None:
     """Says what the compilation took; training time counts from here."""
     slices = f" in {n_slices} slices" if n_slices > 1 else ""
+    shared = f", {program.feature_devices} to an instance" if program.feature_devices > 1 else ""
     log.info(
-      "%s: compiled in %.1f s (%s); %d instances%s on %d device(s)",
+      "%s: compiled in %.1f s (%s); %d instances%s on %d device(s)%s",
       *(self._label, program.compile_seconds, program.estimator),
-      *(self._n_instances, slices, program.n_devices),
+      *(self._n_instances, slices, program.n_devices, shared),
     )
     if sys.stderr.isatty():
       self._bar = tqdm(

@@ -137,6 +137,7 @@ class Program(NamedTuple):
 
   estimator: str
   n_devices: int
+  feature_devices: int  # that share one instance
   segment: jax.stages.Compiled  # (state, instances, root, first, last) → state
   judge: jax.stages.Compiled  # (params, instances, root, step) → (losses, finite)
   compile_seconds: float
@@ -178,7 +179,14 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
     state.params, instances, root, step
   )
   judge_compiled = placement.compile_for(mesh, judging, estimator.cpu_options)
-  return Program(name, mesh.size, compiled, judge_compiled, time.perf_counter() - started)
+  return Program(
+    name,
+    mesh.size,
+    placement.feature_devices(mesh),
+    compiled,
+    judge_compiled,
+    time.perf_counter() - started,
+  )
 
 
 def run(
