@@ -1,4 +1,4 @@
-"""Runs an experiment in a folder: training, checkpoints, results, figures."""
+"""Runs an experiment, in a folder or in memory: training, checkpoints, results, figures."""
 
 import contextlib
 import logging
@@ -27,10 +27,11 @@ from toy_superposition.analyses.analysis import Claim
 from toy_superposition.config import Experiment
 from toy_superposition.errors import UserError
 from toy_superposition.figures import FIGURES, style
-from toy_superposition.measures import measure, working_bytes
+from toy_superposition.measures import MEASURES, measure, working_bytes
+from toy_superposition.measures import check as check_measures
 from toy_superposition.progress import Progress
 from toy_superposition.records import files, history, metrics, results
-from toy_superposition.records.ledger import Ledger
+from toy_superposition.records.ledger import Ledger, Memory
 from toy_superposition.records.workdir import Workdir
 from toy_superposition.theory import expected_loss
 from toy_superposition.types import Group, Instance, Params, TrainState
@@ -42,40 +43,47 @@ log = logging.getLogger(__name__)
 LOGS_PER_RUN = 20  # segments of a run when the config names no length
 
 
-def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.Dataset"]:
+def run(experiment: Experiment, workdir: Workdir | None, mesh: Mesh) -> dict[str, "xr.Dataset"]:
   """Trains what is not yet trained and writes results.nc; returns its datasets.
 
-  Of several processes the first one returns them, and the others nothing. Args and errors are those
-  of `outcomes`.
+  Of several processes the first one returns them, and the others nothing. Without a workdir nothing
+  is written. Args and errors are those of `outcomes`.
   """
   found = outcomes(experiment, workdir, mesh)
   with processes.first_alone() as first:
     return finish(experiment, found, workdir, mesh) if first else {}
 
 
-def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[str, np.ndarray]]:
+def outcomes(
+  experiment: Experiment, workdir: Workdir | None, mesh: Mesh
+) -> list[dict[str, np.ndarray]]:
   """Trains what is not yet trained; returns the results' variables of each group.
 
   Args:
     experiment: what to run.
-    workdir: opened for this experiment; a run found there is continued.
+    workdir: opened for this experiment; a run found there is continued. None: nothing is written.
     mesh: the devices to spread the instances over.
 
   Raises:
     Interrupted: Ctrl-C or SIGTERM came while training; the state was saved at the next border,
       and the same call later continues.
-    UserError: the disk is full or cannot be written.
+    UserError: the disk is full or cannot be written; or a measure is not what its row says.
   """
   values = experiment.values
   budget = _budget(experiment, mesh)
-  found = []
-  with_tensorboard = workdir.tensorboard if values["run.tensorboard"] else None
-  writer = metrics.Metrics(workdir.metrics, with_tensorboard) if processes.is_first() else None
+  for group in experiment.groups:  # before any of them is trained
+    rows = {name: MEASURES[name] for name in experiment.measures}
+    check_measures(rows, group.spec.n_hidden, group.spec.n_features)
+  found, writer = [], None
+  if workdir and processes.is_first():
+    events = workdir.tensorboard if values["run.tensorboard"] else None
+    writer = metrics.Metrics(workdir.metrics, events)
   try:
-    for i in range(len(experiment.groups)):
-      state = _train(experiment, i, workdir, mesh, budget, writer)
-      outcome = _judge(experiment, experiment.groups[i], state, mesh, budget)
-      found.append(outcome | _judge_history(experiment, i, state, workdir, mesh, budget))
+    for i, group in enumerate(experiment.groups):
+      ledger = Ledger(workdir, i, writer) if workdir else Memory()
+      state = _train(experiment, i, ledger, mesh, budget)
+      outcome = _judge(experiment, group, state, mesh, budget)
+      found.append(outcome | _judge_history(experiment, group, state, ledger, mesh, budget))
   finally:
     if writer:
       writer.close()
@@ -85,10 +93,10 @@ def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[
 def finish(
   experiment: Experiment,
   found: Sequence[Mapping[str, np.ndarray]],
-  workdir: Workdir,
+  workdir: Workdir | None,
   mesh: Mesh,
 ) -> dict[str, "xr.Dataset"]:
-  """Puts theory beside the results' variables of each group and writes results.nc.
+  """Puts theory beside the results' variables of each group; writes results.nc into a workdir.
 
   Raises:
     UserError: the disk is full or cannot be written.
@@ -99,7 +107,8 @@ def finish(
     log.info("theory: computing what %s compares with", values["analysis"])
     analysis = ANALYSES[values["analysis"]]
     datasets = {name: analysis.run(ds, mesh, budget) for name, ds in datasets.items()}
-  results.save(workdir, datasets)
+  if workdir:
+    results.save(workdir, datasets)
   return datasets
 
 
@@ -122,10 +131,9 @@ def _borders(first: int, steps: int, every: int, kept: Sequence[int]) -> list[in
 def _train(
   experiment: Experiment,
   number: int,
-  workdir: Workdir,
+  ledger: Ledger | Memory,
   mesh: Mesh,
   budget: int,
-  writer: metrics.Metrics | None,
 ) -> TrainState:
   """Returns the trained state of one group, from its last checkpoint on."""
   values, group = experiment.values, experiment.groups[number]
@@ -140,7 +148,7 @@ def _train(
   if len(experiment.groups) > 1:
     label += f" [{number + 1}/{len(experiment.groups)}]"
   kept = history.steps(group.spec.steps, values["history.num"], values["history.scale"])
-  with contextlib.closing(Ledger(workdir, number, writer)) as ledger:
+  with contextlib.closing(ledger):
     start = ledger.latest(like)
     step, state = start or (0, None)
     if start and step == group.spec.steps:
@@ -198,7 +206,7 @@ def _evaluate(
 
   exact = values["evaluation.method"] == "exact"
   each = placement.parameter_bytes(group.spec)
-  each += working_bytes(group.spec.n_features, measures)
+  each += working_bytes(group.spec.n_features, [MEASURES[name] for name in measures])
   each += (
     expected_loss.working_bytes(group.spec.n_features)
     if exact
@@ -240,18 +248,21 @@ def _judge(
 
 
 def _judge_history(
-  experiment: Experiment, number: int, state: TrainState, workdir: Workdir, mesh: Mesh, budget: int
+  experiment: Experiment,
+  group: Group,
+  state: TrainState,
+  ledger: Ledger | Memory,
+  mesh: Mesh,
+  budget: int,
 ) -> dict[str, np.ndarray]:
   """Returns the parameters kept during one group's training, and their losses."""
-  values, group = experiment.values, experiment.groups[number]
+  values = experiment.values
   steps = history.steps(group.spec.steps, values["history.num"], values["history.scale"])
   if not steps:
     return {}
-  folder = workdir.history(number)
   # The first process wrote them, where the others may not see them.
   kept = [
-    history.read(folder, step, state.params) if processes.is_first() else state.params
-    for step in steps
+    ledger.kept(step, state.params) if processes.is_first() else state.params for step in steps
   ]
   params = processes.from_first(jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *kept))
   # Every step of every instance is a row by itself.
