@@ -30,7 +30,7 @@ from toy_superposition.figures import FIGURES, style
 from toy_superposition.measures import MEASURES, measure, working_bytes
 from toy_superposition.measures import check as check_measures
 from toy_superposition.progress import Progress
-from toy_superposition.records import files, history, metrics, results
+from toy_superposition.records import files, history, metrics, results, tensorboard
 from toy_superposition.records.ledger import Ledger, Memory
 from toy_superposition.records.workdir import Workdir
 from toy_superposition.theory import expected_loss
@@ -283,12 +283,18 @@ def draw(
   Raises:
     UserError: the disk is full or cannot be written.
   """
+  written: list[Path] = []
   with files.disk_errors(workdir.figures):
     for name in names:
       workdir.figures.mkdir(exist_ok=True)
       for group, dataset in datasets.items():
         stem = "_".join(filter(None, (name, group.strip("/"))))
-        yield from style.save(FIGURES[name].draw(dataset), workdir.figures / stem)
+        written += style.save(FIGURES[name].draw(dataset), workdir.figures / stem)
+        yield from written[-len(style.FORMATS) :]
+  if workdir.tensorboard.is_dir():  # the run has event files: the figures belong to them
+    tensorboard.write_figures(
+      workdir.tensorboard, [path for path in written if path.suffix == ".png"]
+    )
 
 
 def claims(analysis: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:

@@ -56,6 +56,7 @@ class Ledger:
       if kept:
         history.write(self._history, snapshot.step, snapshot.state.params)
       self._metrics.write(summary(self._group, snapshot, rate))
+      self._metrics.histograms(self._group, snapshot)
 
   def save(self, snapshot: Snapshot) -> None:
     """Writes a checkpoint.
