@@ -66,8 +66,10 @@ def get_config(name: str = "base") -> ConfigDict:
     raise UserError(f"config {name!r}: {error}") from error
 
 
-def run(config: ConfigDict) -> "xr.Dataset":
+def run(config: ConfigDict | str) -> "xr.Dataset":
   """Returns the results of an experiment, trained in memory on all devices; nothing is written.
+
+  `config` is what `get_config` returns, or the name that it takes.
 
   What is in it is what the command stores in results.nc: parameters, losses, measures, and the
   variables of the config's analysis. Fields of config.run that are about a folder do nothing.
@@ -84,12 +86,12 @@ def run(config: ConfigDict) -> "xr.Dataset":
   return next(iter(found.values()))
 
 
-def run_shapes(config: ConfigDict, several: bool = True) -> dict[str, "xr.Dataset"]:
+def run_shapes(config: ConfigDict | str, several: bool = True) -> dict[str, "xr.Dataset"]:
   """Returns the results of a sweep over models of several shapes, such as over model.n_features:
   a dataset for each, by a name such as "/n_features=5"; as `run` otherwise.
 
   Args:
-    config: of the experiment.
+    config: of the experiment, or its name.
     several: whether there may be more than one.
 
   Raises:
@@ -114,13 +116,9 @@ def run_shapes(config: ConfigDict, several: bool = True) -> dict[str, "xr.Datase
     raise KeyboardInterrupt(f"{what.name or 'training'} was stopped; nothing is kept") from None
 
 
-def _resolve(fields: ConfigDict) -> config.Experiment:
+def _resolve(fields: ConfigDict | str) -> config.Experiment:
   """Returns the checked experiment; one without a name gets one, since it names no folder."""
-  if not isinstance(fields, ConfigDict):
-    raise UserError(
-      f"a config is needed, such as get_config('introduction:quick'), not {type(fields).__name__}"
-    )
-  named = ConfigDict(fields)
+  named = get_config(fields) if isinstance(fields, str) else ConfigDict(fields)
   named.name = named.name or "untitled"
   return config.resolve(named)
 
