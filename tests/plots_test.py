@@ -73,7 +73,7 @@ def test_arrows_end_at_the_directions_in_standard_position_in_any_order_of_axes(
   W = MODEL["W"].values
   for model in (MODEL, MODEL.transpose("feature", "hidden")):
     lines = plots.arrows(model, Figure().subplots()).get_lines()
-    ends = [line.get_xydata()[0] for line in lines if line.get_marker() == "o"]
+    ends = [np.asarray(line.get_xydata())[0] for line in lines if line.get_marker() == "o"]
     np.testing.assert_allclose(ends, oriented(W).T, atol=1e-6)
 
 
@@ -85,7 +85,7 @@ def test_arrows_are_of_two_dimensions():
 def test_gram_is_the_product_with_the_bias_apart():
   W, b = MODEL["W"].values, MODEL["b"].values
   image = plots.gram(MODEL, Figure().subplots()).images[0].get_array()
-  shown = np.ma.filled(np.ma.asarray(image), np.nan)
+  shown: np.ndarray = np.ma.filled(np.ma.asarray(image), np.nan)
   np.testing.assert_allclose(shown[:, :5], W.T @ W, rtol=1e-6)
   assert np.isnan(shown[:, 5]).all()
   np.testing.assert_array_equal(shown[:, 6], b)

@@ -54,7 +54,7 @@ def test_a_plan_has_the_slices_that_training_makes_and_keeps_to_the_budget(share
 def test_steps_are_timed_until_they_have_taken_long_enough():
   (group,) = resolved({"train.steps": 1000}).groups
   plan = rehearsal.plan(group, mesh(), PLENTY)
-  timing = rehearsal.timed(plan, mesh(), seconds=0)
+  timing = rehearsal.timed(plan, mesh(), seconds=0.0)
   assert timing.steps == 1
   assert timing.step_seconds > 0 and timing.compile_seconds > 0
   assert rehearsal.timed(plan, mesh(), seconds=1e9).steps == 256  # from 256 to 512

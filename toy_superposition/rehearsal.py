@@ -182,13 +182,14 @@ def _estimate(plans: list[Plan], found: dict[int, Timing]) -> str:
   return terminal.filled(f"{text}; start-up, evaluation, theory and figures come on top", 0)
 
 
-def _size(n_bytes: float) -> str:
+def _size(n_bytes: int) -> str:
   """Returns bytes in words."""
+  size = float(n_bytes)
   for unit in ("B", "KiB", "MiB"):
-    if n_bytes < 1024:
-      return f"{n_bytes:.3g} {unit}" if n_bytes < 999.5 else f"{n_bytes:.0f} {unit}"
-    n_bytes /= 1024
-  return f"{n_bytes:.3g} GiB"
+    if size < 1024:
+      return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"
+    size /= 1024
+  return f"{size:.3g} GiB"
 
 
 def _duration(seconds: float) -> str:
