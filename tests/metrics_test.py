@@ -223,7 +223,7 @@ def test_event_files_are_made_only_if_asked_for(tmp_path):
 
 def weights(*values) -> Snapshot:
   """Returns a snapshot of two models of features in two dimensions."""
-  W = np.broadcast_to(np.float32(values), (2, 2, len(values))).copy()
+  W = np.broadcast_to(np.asarray(values, np.float32), (2, 2, len(values))).copy()
   params = TiedParams(W=W, b=np.zeros((2, len(values)), np.float32))
   return Snapshot(7, TrainState(params, ()), np.zeros(2, np.float32), np.ones(2, bool))
 
