@@ -100,7 +100,8 @@ def get_config() -> ConfigDict:
   # needs, which on CPU, whose devices share one memory, is 1
   config.run.peer_timeout = 100  # seconds; of several processes, one not heard of for so long is
   # dead, and the others end
-  config.run.tensorboard = False  # write event files too (extra `tensorboard`)
+  config.run.tensorboard = False  # write event files too: metrics, histograms of norms and
+  # dimensionalities, figures (extra `tensorboard`)
   config.lock()
   return config
 

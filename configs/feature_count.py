@@ -25,7 +25,7 @@ from configs import base
 
 # variant: (numbers of features, hidden dimensions, densities, restarts, steps, batch size)
 SIZES = {
-  "": ((64, 256, 1024, 2048), (8, 32), (0.1, 0.05, 0.02), 2, 2500, 512),
+  "": ((64, 256, 1024), (8, 32), (0.05, 0.02), 2, 2000, 2048),
   "quick": ((64, 128, 256), (4,), (0.1, 0.05), 2, 2000, 128),
   "full": (tuple(2**k for k in range(7, 18, 2)), (8, 32, 128), (0.1, 0.05, 0.02), 2, 50_000, 4096),
 }

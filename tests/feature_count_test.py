@@ -210,9 +210,10 @@ def test_the_sweeps_group_holds_the_numbers_of_every_shape_in_their_places(train
 
 def test_seconds_per_step_are_those_of_the_metrics(trained):
   workdir, datasets = trained
-  rate = metrics.last_rate(workdir.metrics, 0)
+  record = metrics.Metrics(workdir.metrics, None)
+  rate = record.last_rate(0)
   assert 0 < float(1 / rate) == pytest.approx(float(datasets["/n=24,m=2"]["step_seconds"][0, 0]))
-  assert np.isnan(metrics.last_rate(workdir.metrics, 99))
+  assert np.isnan(record.last_rate(99))
 
 
 def test_one_figure_and_one_table_are_made_of_all_shapes(trained):

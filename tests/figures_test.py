@@ -48,7 +48,7 @@ def test_the_map_puts_each_cell_where_its_coordinates_say():
   dataset = xr.Dataset(coords={"relative_importance": r, "density": p})
   rgb = np.zeros((4, 3, 3))
   rgb[3, 0] = 1  # r = 10, p = 1
-  axes = phase_diagram.draw_map(Figure().subplots(), dataset, rgb, "title")
+  axes = phase_diagram.draw_map(Figure().subplots(), dataset, rgb)
   (mesh,) = axes.collections
   assert isinstance(mesh, QuadMesh)
   x, y = np.moveaxis(np.asarray(mesh.get_coordinates()), -1, 0)

@@ -360,6 +360,60 @@ def test_print_config_prints_every_field_and_writes_nothing(tmp_path):
   assert list(tmp_path.iterdir()) == []
 
 
+def test_list_names_every_experiment_with_its_cost_and_needs_no_config(tmp_path):
+  done = succeed("--list", cwd=tmp_path)
+  assert done.stderr == ""
+  for path in (ROOT / "configs").glob("*.py"):
+    line = next((x for x in done.stdout.splitlines() if f"configs/{path.name}[" in x), "")
+    assert path.stem == "base" or "second" in line or "minute" in line
+  assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_help_has_one_line_per_flag_as_it_is_written_and_is_fast(tmp_path):
+  started = time.perf_counter()
+  done = succeed("--help", cwd=tmp_path)
+  assert time.perf_counter() - started < PATIENCE / 20
+  names = re.findall(r"^  --(\w+)", done.stdout, re.MULTILINE)
+  assert len(set(names)) == len(names) >= 14
+  assert {"config", "workdir", "list", "dry_run", "profile_steps", "nocompilation_cache"} <= set(
+    names
+  )
+  assert max(map(len, done.stdout.splitlines())) <= 100
+  assert done.stderr == ""
+  assert "--experiments=NAME,NAME" in succeed("--help", module="reproduce").stdout
+
+
+def test_a_dry_run_prints_its_size_and_an_estimate_and_writes_nothing(tmp_path):
+  done = succeed(*TINY, "--dry_run", cwd=tmp_path)
+  assert "8 models" in done.stdout and "estimate: " in done.stdout
+  assert list(tmp_path.iterdir()) == []
+  part = succeed(*TINY, "--dry_run", "--shard=0/4", cwd=tmp_path)
+  assert "2 models" in part.stdout
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_profile_and_event_files_are_written_beside_the_same_results(finished, tmp_path):
+  workdir = tmp_path / "run"
+  asked = ["--profile_steps=10", "--config.run.tensorboard=true"]
+  done = succeed(*TINY, *asked, f"--workdir={workdir}")
+  assert f"profile of 10 steps (8 instances, fused): {workdir / 'profile'}" in done.stdout
+  assert list((workdir / "profile").rglob("*.xplane.pb"))
+  assert {path.name for path in (workdir / "tensorboard").iterdir()} == {"group_0000", "figures"}
+  assert_same_bits(workdir, finished[0] / "runs" / "phase_change_quick")
+  succeed(*TINY, *NO_THEORY, "--overwrite", f"--workdir={workdir}")
+  assert not {"profile", "tensorboard"} & set(os.listdir(workdir))
+
+
+def test_the_end_of_the_output_is_a_summary(finished):
+  lines = finished[1].stdout.splitlines()
+  at = next(i for i, line in enumerate(lines) if "8 models, 0 not finite" in line)
+  verdicts = re.findall(r"(\d+) (confirmed|contradicted|reported|not decided)", lines[at + 1])
+  statements = [x for x in lines[: at - 1] if re.search(r"(confirmed|ted|not decided at this)$", x)]
+  assert sum(int(n) for n, _ in verdicts) == len(statements) > 0
+  assert re.fullmatch(r"time: \d+ s, start-up apart", lines[-4])
+  assert all(line.startswith("runs/") for line in lines[-3:])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="lets a write fail by limiting files' sizes")
 @pytest.mark.parametrize(
   ("n_restarts", "limit", "what"),
@@ -459,6 +513,8 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
   ),
   "workdir_is_a_file": (["--workdir=a_file"], ["a_file"]),
   "workdir_under_a_file": (["--workdir=a_file/run"], ["a_file"]),
+  "no_profile_steps": (["--profile_steps=0"], ["--profile_steps=0", "positive integer"]),
+  "all_profile_steps": (["--profile_steps=40"], ["--profile_steps=40", "1 to 39"]),
   "too_many_devices": (["--devices=99", "--cpu_devices=2"], ["--devices=99", "1 to 2"]),
   "unknown_flag": (["--no_such_flag=1"], ["no_such_flag"]),
   "stray_argument": (["stray"], ["'stray'", "--name=value"]),

@@ -6,10 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from toy_superposition.errors import UserError
-from toy_superposition.records import metrics
-from toy_superposition.types import Snapshot
+from toy_superposition.models import TiedParams
+from toy_superposition.records import metrics, tensorboard
+from toy_superposition.types import Snapshot, TrainState
 
 
 def snapshot(losses, finite=None, step=7) -> Snapshot:
@@ -217,6 +219,54 @@ def test_event_files_leave_out_what_is_null(tmp_path):
 def test_event_files_are_made_only_if_asked_for(tmp_path):
   write_all(tmp_path / "metrics.jsonl", [record(0, 1)])
   assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def weights(*values) -> Snapshot:
+  """Returns a snapshot of two models of features in two dimensions."""
+  W = np.broadcast_to(np.asarray(values, np.float32), (2, 2, len(values))).copy()
+  params = TiedParams(W=W, b=np.zeros((2, len(values)), np.float32))
+  return Snapshot(7, TrainState(params, ()), np.zeros(2, np.float32), np.ones(2, bool))
+
+
+def histograms(folder) -> dict[str, tuple]:
+  """Returns tag → least, largest and number of values."""
+  found = [v for event in events(folder) for v in event.summary.value if v.HasField("histo")]
+  return {v.tag: (v.histo.min, v.histo.max, v.histo.num) for v in found}
+
+
+def test_event_files_hold_how_norms_and_dimensionalities_are_distributed(tmp_path):
+  pytest.importorskip("tensorboardX")
+  writer = metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+  one = weights(0.0, 0.5, 1.0)  # all along one diagonal: norms √2 · w, D_i = w² / 1.25
+  one.state.params.W[1, 0, 0] = np.nan  # the second model is left out
+  writer.histograms(0, one)
+  writer.close()
+  found = histograms(tmp_path / "tensorboard" / "group_0000")
+  assert found["feature_norm"] == pytest.approx((0, 2**0.5, 3))
+  assert found["feature_dimensionality"] == pytest.approx((0, 0.8, 3))
+
+
+def test_histograms_of_pairs_look_at_no_more_models_than_planned(tmp_path, monkeypatch):
+  pytest.importorskip("tensorboardX")
+  for most, counts in ((18, 6), (17, 3), (8, None)):
+    monkeypatch.setattr(tensorboard, "MOST_PAIRS", most)
+    files = tensorboard.EventFiles(tmp_path / str(most))
+    files.histograms(0, 7, weights(0.2, 0.5, 1.0).state.params.W)
+    files.close()
+    found = histograms(tmp_path / str(most) / "group_0000")
+    assert found["feature_norm"][2] == 6
+    assert found.get("feature_dimensionality", (0, 0, None))[2] == counts
+
+
+def test_figures_are_images_with_their_own_bytes_and_replace_earlier_ones(tmp_path):
+  pytest.importorskip("tensorboardX")
+  figure = Figure(figsize=(2, 1))
+  figure.savefig(tmp_path / "a_figure.png", dpi=50)
+  for _ in range(2):
+    tensorboard.write_figures(tmp_path, [tmp_path / "a_figure.png"])
+  (value,) = [v for e in events(tmp_path / "figures") for v in e.summary.value]
+  assert (value.tag, value.image.width, value.image.height) == ("a_figure", 100, 50)
+  assert value.image.encoded_image_string == (tmp_path / "a_figure.png").read_bytes()
 
 
 def test_event_files_that_cannot_be_written_are_one_line(tmp_path):

@@ -1,19 +1,38 @@
-"""The notebook for Colab: kept without outputs, and executed from its first cell to its last."""
+"""The notebooks: kept without outputs, and executed from the first cell to the last."""
 
+import os
 from importlib import metadata
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from tests.main_test import CACHE, GRID, PATIENCE, ROOT
 
 NOTEBOOK = ROOT / "launch" / "colab.ipynb"
+TUTORIAL = ROOT / "launch" / "tutorial.ipynb"
 FLAGS = [*GRID, "--config.train.batch_size=16", "--config.train.steps=40"]
 FLAGS += ["--config.train.estimator=autodiff"]  # fast to compile
 
 
-def notebook() -> nbformat.NotebookNode:
-  node = nbformat.read(NOTEBOOK, as_version=4)
+# A second after the compilation, what the button that interrupts a cell sends.
+INTERRUPTED = """
+import logging, os, signal, threading
+
+class Stop(logging.Handler):
+  def emit(self, record):
+    if "compiled in" in record.getMessage():
+      threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+logging.getLogger("toy_superposition").addHandler(Stop())
+logging.getLogger("toy_superposition").setLevel("INFO")
+config.train.steps, config.run.log_every = 10_000_000, 100
+"""
+
+
+def notebook(path=NOTEBOOK) -> nbformat.NotebookNode:
+  node = nbformat.read(path, as_version=4)
   nbformat.validate(node)
   return node
 
@@ -26,8 +45,9 @@ def text(cell: nbformat.NotebookNode) -> str:
   return "".join(output.get("text", "") for output in cell.outputs)
 
 
-def test_outputs_are_cleared():
-  for cell in code(notebook()):
+@pytest.mark.parametrize("path", [NOTEBOOK, TUTORIAL], ids=lambda path: path.stem)
+def test_outputs_are_cleared(path):
+  for cell in code(notebook(path)):
     assert cell.outputs == [] and cell.execution_count is None
 
 
@@ -48,3 +68,47 @@ def test_all_cells_run_and_training_runs_again(tmp_path, monkeypatch):
       assert any("image/png" in output.get("data", {}) for output in cell.outputs)
     client.execute_cell(training, node.cells.index(training))
     assert "this run is finished" in text(training)
+
+
+def pictures(cell: nbformat.NotebookNode) -> int:
+  return sum("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
+@pytest.fixture
+def tutorial(tmp_path, monkeypatch):
+  """Gives the tutorial with a client whose kernel has started in an empty folder."""
+  monkeypatch.setenv("PYTHONPATH", str(ROOT))
+  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", CACHE.name)
+  monkeypatch.delenv("MPLBACKEND")  # the notebook's own
+  node, folder = notebook(TUTORIAL), tmp_path / "empty"
+  folder.mkdir()
+  there = {"metadata": {"path": str(folder)}}
+  client = NotebookClient(node, timeout=PATIENCE, kernel_name="python3", resources=there)
+  with client.setup_kernel():
+    yield node, client
+  assert os.listdir(folder) == []  # nothing is written
+
+
+def test_the_tutorial_has_ten_cells_that_run_and_draw(tutorial):
+  node, client = tutorial
+  assert len(node.cells) == 10
+  found = {}
+  for i, cell in enumerate(node.cells):
+    found[cell.id] = client.execute_cell(cell, i)
+  drawn = {cell.id for cell in code(node) if pictures(cell)}
+  plain = {"config", "train"}
+  assert drawn == {cell.id for cell in code(node)} - plain
+  assert "compiled in" in text(found["train"])
+  table = str(found["statements"].outputs)
+  assert "verdict" in table and "contradicted" not in table
+
+
+def test_an_interrupted_cell_says_so_and_the_next_one_runs(tutorial):
+  node, client = tutorial
+  config, train = code(node)[:2]
+  client.execute_cell(config, node.cells.index(config))
+  train.source = INTERRUPTED + train.source
+  with pytest.raises(CellExecutionError, match=r"KeyboardInterrupt.*nothing is kept"):
+    client.execute_cell(train, node.cells.index(train))
+  train.source = "print(config.train.steps)"
+  assert "10000000" in text(client.execute_cell(train, node.cells.index(train)))

@@ -262,6 +262,9 @@ def test_overwrite_of_no_run_is_a_fresh_start(tmp_path, before):
     "checkpoints/group_backup/10/data",
     "tensorboard/notes.txt",
     "tensorboard/group_0000/notes.txt",
+    "tensorboard/figures/notes.txt",
+    "profile/notes.txt",
+    "profile/plugins/profile/today/notes.txt",
   ],
 )
 def test_overwrite_leaves_the_files_of_others(tmp_path, theirs):
@@ -291,6 +294,6 @@ def test_overwrite_follows_no_link_out_of_the_folder(tmp_path):
 def test_paths_are_distinct(tmp_path):
   workdir = Workdir(tmp_path)
   paths = [workdir.manifest, workdir.metrics, workdir.results, workdir.figures]
-  paths += [workdir.tensorboard, workdir.checkpoints(0), workdir.checkpoints(1)]
+  paths += [workdir.profile, workdir.tensorboard, workdir.checkpoints(0), workdir.checkpoints(1)]
   assert len(set(paths)) == len(paths)
   assert all(tmp_path in path.parents for path in paths)

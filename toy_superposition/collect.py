@@ -1,5 +1,6 @@
 """Puts the shards of an experiment together: python -m toy_superposition.collect --workdir=…"""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
   values = workdirs.read_values(workdirs.Workdir(there[0].folder(root)))
   what = config.resolve_values(values)
   outcomes = shards.collect(root, what)
+  started = time.perf_counter()
   workdir = workdirs.open_workdir(
     root,
     what.values,
@@ -44,7 +46,8 @@ def main(argv: Sequence[str]) -> int:
   datasets = experiment.finish(what, outcomes, workdir, mesh)
   figures = list(experiment.draw(what.figures, datasets, workdir))
   claims = experiment.claims(what.values["analysis"], datasets)
-  terminal.report(datasets, claims, [workdir.results, *figures])
+  workdirs.close_session(workdir, time.perf_counter() - started)
+  terminal.report(datasets, claims, [workdir.results, *figures], workdirs.seconds(workdir))
   return 0
 
 

@@ -82,11 +82,11 @@ FIELDS = {
   *("name", "axes", "measures", "figures", "run.tensorboard"),
   *(*NAMES, *INTEGERS, *NUMBERS),
 }
-# Names that an axis may not take: other dimensions and variables of the results.
+# Names that neither an axis nor a measure may take: other dimensions and variables of the results.
 RESERVED = {
   *("feature", "hidden", "finite", "loss", "loss_sum", "loss_mean", "feature_loss"),
   *("step", "history_loss", *(f"history_{name}" for name in PARAM_DIMS)),
-  *("feature_density", "feature_importance", "peak_learning_rate", *PARAM_DIMS, *MEASURES),
+  *("feature_density", "feature_importance", "peak_learning_rate", *PARAM_DIMS),
 }
 # Fields that say how a run is done or drawn, not what is computed.
 PRESENTATION = ("run.", "figures")
@@ -134,6 +134,9 @@ def resolve_values(values: Mapping[str, Any]) -> Experiment:
   for field, table in (("measures", MEASURES), ("figures", figures.FIGURES)):
     for name in values[field]:
       _check_choice(field, name, table)
+  for name in values["measures"]:  # the table may have rows that a user added
+    if name in RESERVED:
+      raise not_allowed("measures", name, "a name that no other variable of the results has")
   for name in values["figures"]:
     wanted = figures.FIGURES[name].analysis
     if wanted and wanted != values["analysis"]:
@@ -219,8 +222,9 @@ def _axis(name: str, values: Mapping[str, Any]) -> Axis:
       raise not_allowed("axes", name, there + nearest(name, defined))
     raise not_allowed(f"axis.{name}", {}, "an axis made by configs/base.py")
   _check_name("axes", name)
-  if name in RESERVED:
-    raise not_allowed("axes", name, f"any name but {', '.join(sorted(RESERVED))}")
+  taken = RESERVED | MEASURES.keys()
+  if name in taken:
+    raise not_allowed("axes", name, f"any name but {', '.join(sorted(taken))}")
   where = f"axis.{name}"
   _check_choice(f"{where}.scale", entry.get("scale"), SCALES)
   if entry["scale"] == "restarts":

@@ -1,4 +1,4 @@
-"""Runs an experiment in a folder: training, checkpoints, results, figures."""
+"""Runs an experiment, in a folder or in memory: training, checkpoints, results, figures."""
 
 import contextlib
 import logging
@@ -13,28 +13,27 @@ from jax.sharding import Mesh
 
 from toy_superposition import (
   estimators,
-  evaluation,
   interrupts,
+  judgement,
   placement,
   planning,
   problem,
   processes,
   streams,
   train,
-  unroll,
 )
 from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses.analysis import Claim
 from toy_superposition.config import Experiment
 from toy_superposition.errors import UserError
 from toy_superposition.figures import FIGURES, style
-from toy_superposition.measures import measure, working_bytes
+from toy_superposition.measures import MEASURES
+from toy_superposition.measures import check as check_measures
 from toy_superposition.progress import Progress
-from toy_superposition.records import files, history, metrics, results
-from toy_superposition.records.ledger import Ledger
+from toy_superposition.records import files, history, metrics, results, tensorboard
+from toy_superposition.records.ledger import Ledger, Memory
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.theory import expected_loss
-from toy_superposition.types import Group, Instance, Params, TrainState
+from toy_superposition.types import TrainState
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -43,11 +42,11 @@ log = logging.getLogger(__name__)
 LOGS_PER_RUN = 20  # segments of a run when the config names no length
 
 
-def run(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> dict[str, "xr.Dataset"]:
+def run(experiment: Experiment, workdir: Workdir | None, mesh: Mesh) -> dict[str, "xr.Dataset"]:
   """Trains what is not yet trained and writes results.nc; returns its datasets.
 
-  Of several processes the first one returns them, and the others nothing. Args and errors are those
-  of `outcomes`.
+  Of several processes the first one returns them, and the others nothing. Without a workdir nothing
+  is written. Args and errors are those of `outcomes`.
   """
   found = outcomes(experiment, workdir, mesh)
   with processes.first_alone() as first:
@@ -66,31 +65,40 @@ def meshes(experiment: Experiment, mesh: Mesh) -> list[Mesh]:
   return [planning.mesh_for(group, mesh, budget, limit, wanted) for group in experiment.groups]
 
 
-def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[str, np.ndarray]]:
+def outcomes(
+  experiment: Experiment, workdir: Workdir | None, mesh: Mesh
+) -> list[dict[str, np.ndarray]]:
   """Trains what is not yet trained; returns the results' variables of each group.
 
   Args:
     experiment: what to run.
-    workdir: opened for this experiment; a run found there is continued.
+    workdir: opened for this experiment; a run found there is continued. None: nothing is written.
     mesh: the devices to spread the instances over.
 
   Raises:
     Interrupted: Ctrl-C or SIGTERM came while training; the state was saved at the next border,
       and the same call later continues.
-    UserError: the disk is full or cannot be written, or an instance does not fit in memory.
+    UserError: the disk is full or cannot be written; a measure is not what its row says; or an
+      instance does not fit in memory.
   """
   values = experiment.values
   budget = _budget(experiment, mesh)
   own_meshes = meshes(experiment, mesh)
-  found = []
-  with_tensorboard = workdir.tensorboard if values["run.tensorboard"] else None
-  writer = metrics.Metrics(workdir.metrics, with_tensorboard) if processes.is_first() else None
+  for group in experiment.groups:  # before any of them is trained
+    rows = {name: MEASURES[name] for name in experiment.measures}
+    check_measures(rows, group.spec.n_hidden, group.spec.n_features)
+  found, writer = [], None
+  if workdir and processes.is_first():
+    events = workdir.tensorboard if values["run.tensorboard"] else None
+    writer = metrics.Metrics(workdir.metrics, events)
   try:
-    for i, own_mesh in enumerate(own_meshes):
-      state = _train(experiment, i, workdir, own_mesh, budget, writer)
-      outcome = _judge(experiment, experiment.groups[i], state, own_mesh, budget)
-      outcome |= _timing(experiment, i, workdir)
-      found.append(outcome | _judge_history(experiment, i, state, workdir, own_mesh, budget))
+    for i, (group, own_mesh) in enumerate(zip(experiment.groups, own_meshes, strict=True)):
+      ledger = Ledger(workdir, i, writer) if workdir else Memory()
+      state = _train(experiment, i, ledger, own_mesh, budget)
+      judge = judgement.Judge(experiment, group, own_mesh, budget)
+      found.append(
+        judge.trained(state) | judge.history(state, ledger) | _timing(experiment, i, ledger)
+      )
   finally:
     if writer:
       writer.close()
@@ -100,10 +108,10 @@ def outcomes(experiment: Experiment, workdir: Workdir, mesh: Mesh) -> list[dict[
 def finish(
   experiment: Experiment,
   found: Sequence[Mapping[str, np.ndarray]],
-  workdir: Workdir,
+  workdir: Workdir | None,
   mesh: Mesh,
 ) -> dict[str, "xr.Dataset"]:
-  """Puts theory beside the results' variables of each group and writes results.nc.
+  """Puts theory beside the results' variables of each group; writes results.nc into a workdir.
 
   Raises:
     UserError: the disk is full or cannot be written.
@@ -116,7 +124,8 @@ def finish(
     datasets = {name: analysis.run(ds, mesh, budget) for name, ds in datasets.items()}
     if analysis.across:
       datasets[results.SWEEP] = results.gathered(datasets)
-  results.save(workdir, datasets)
+  if workdir:
+    results.save(workdir, datasets)
   return datasets
 
 
@@ -139,10 +148,9 @@ def _borders(first: int, steps: int, every: int, kept: Sequence[int]) -> list[in
 def _train(
   experiment: Experiment,
   number: int,
-  workdir: Workdir,
+  ledger: Ledger | Memory,
   mesh: Mesh,
   budget: int,
-  writer: metrics.Metrics | None,
 ) -> TrainState:
   """Returns the trained state of one group, from its last checkpoint on."""
   values, group = experiment.values, experiment.groups[number]
@@ -157,7 +165,7 @@ def _train(
   if len(experiment.groups) > 1:
     label += f" [{number + 1}/{len(experiment.groups)}]"
   kept = history.steps(group.spec.steps, values["history.num"], values["history.scale"])
-  with contextlib.closing(Ledger(workdir, number, writer)) as ledger:
+  with contextlib.closing(ledger):
     start = ledger.latest(like)
     step, state = start or (0, None)
     if start and step == group.spec.steps:
@@ -196,101 +204,12 @@ def _train(
   return state
 
 
-def _evaluate(
-  experiment: Experiment,
-  group: Group,
-  params: Params,
-  instances: Instance,
-  mesh: Mesh,
-  budget: int,
-  measures: Sequence[str],
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-  """Returns the feature losses and measures of parameters with a leading axis, on the host."""
-  values = experiment.values
-  one = problem.make(group.spec, shared=placement.feature_devices(mesh) > 1)
-
-  def judge(operands):
-    params, instances = operands
-    feature_loss = evaluation.evaluate(
-      one, params, instances, values["evaluation.method"], values["evaluation.n_samples"]
-    )
-    return feature_loss, measure(params, measures)
-
-  exact = values["evaluation.method"] == "exact"
-  each = placement.parameter_bytes(group.spec)
-  each += working_bytes(group.spec.n_features, measures)
-  each += (
-    expected_loss.working_bytes(group.spec.n_features)
-    if exact
-    else placement.batch_bytes(group.spec, evaluation.BATCH_SIZE)
-  )
-  judged = placement.map_slices(
-    judge,
-    processes.own_rows((params, instances)),
-    mesh=mesh,
-    bytes_each=each,
-    budget=budget,
-    cpu_options=unroll.CPU_OPTIONS if exact else {},
-  )
-  return processes.whole(judged, len(instances.index))
-
-
-def _judge(
-  experiment: Experiment, group: Group, state: TrainState, mesh: Mesh, budget: int
-) -> dict[str, np.ndarray]:
-  """Returns the results' variables of one trained group."""
-  feature_loss, measured = _evaluate(
-    experiment, group, state.params, group.instances, mesh, budget, experiment.measures
-  )
-  leaves = [feature_loss, *jax.tree.leaves(state.params)]
-  finite = np.all([np.isfinite(x).reshape(len(x), -1).all(axis=1) for x in leaves], axis=0)
-  if not finite.all():
-    log.warning("%d of %d instances are not finite", int((~finite).sum()), len(finite))
-  return {
-    **vars(state.params),
-    "feature_loss": feature_loss,
-    "loss_sum": feature_loss.sum(axis=1),
-    "loss_mean": feature_loss.mean(axis=1),
-    "finite": finite.astype(np.int8),
-    "feature_density": group.instances.density,
-    "feature_importance": group.instances.importance,
-    "peak_learning_rate": group.instances.learning_rate,
-    **measured,
-  }
-
-
-def _judge_history(
-  experiment: Experiment, number: int, state: TrainState, workdir: Workdir, mesh: Mesh, budget: int
-) -> dict[str, np.ndarray]:
-  """Returns the parameters kept during one group's training, and their losses."""
-  values, group = experiment.values, experiment.groups[number]
-  steps = history.steps(group.spec.steps, values["history.num"], values["history.scale"])
-  if not steps:
-    return {}
-  folder = workdir.history(number)
-  # The first process wrote them, where the others may not see them.
-  kept = [
-    history.read(folder, step, state.params) if processes.is_first() else state.params
-    for step in steps
-  ]
-  params = processes.from_first(jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *kept))
-  # Every step of every instance is a row by itself.
-  rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), params)
-  instances = jax.tree.map(lambda leaf: np.repeat(leaf, len(steps), axis=0), group.instances)
-  feature_loss, _ = _evaluate(experiment, group, rows, instances, mesh, budget, ())
-  total = feature_loss.sum if group.spec.reduction == "sum" else feature_loss.mean
-  return {f"history_{name}": leaf for name, leaf in vars(params).items()} | {
-    "history_loss": total(axis=1).reshape(-1, len(steps))
-  }
-
-
-def _timing(experiment: Experiment, number: int, workdir: Workdir) -> dict[str, np.ndarray]:
+def _timing(experiment: Experiment, number: int, ledger: Ledger | Memory) -> dict[str, np.ndarray]:
   """Returns what a step of one group took, where the analysis asks for it."""
   analysis = ANALYSES.get(experiment.values["analysis"])
   if analysis is None or not analysis.timed or not processes.is_first():
     return {}
-  seconds = 1 / metrics.last_rate(workdir.metrics, number)
-  return {"step_seconds": np.full(len(experiment.groups[number].cells), seconds)}
+  return {"step_seconds": np.full(len(experiment.groups[number].cells), 1 / ledger.last_rate())}
 
 
 def _told(datasets: Mapping[str, "xr.Dataset"]) -> Mapping[str, "xr.Dataset"]:
@@ -306,12 +225,18 @@ def draw(
   Raises:
     UserError: the disk is full or cannot be written.
   """
+  written: list[Path] = []
   with files.disk_errors(workdir.figures):
     for name in names:
       workdir.figures.mkdir(exist_ok=True)
       for group, dataset in _told(datasets).items():
         stem = "_".join(filter(None, (name, group.strip("/"))))
-        yield from style.save(FIGURES[name].draw(dataset), workdir.figures / stem)
+        written += style.save(FIGURES[name].draw(dataset), workdir.figures / stem)
+        yield from written[-len(style.FORMATS) :]
+  if workdir.tensorboard.is_dir():  # the run has event files: the figures belong to them
+    tensorboard.write_figures(
+      workdir.tensorboard, [path for path in written if path.suffix == ".png"]
+    )
 
 
 def claims(analysis: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:

@@ -34,21 +34,30 @@ def define_flags() -> None:
   )
   flags.DEFINE_string("workdir", None, "Where results go; runs/<config.name> by default.")
   flags.DEFINE_bool("overwrite", False, "Delete an earlier run in the workdir and start afresh.")
+  flags.DEFINE_bool("list", False, "List the experiments with what each costs, and stop.")
   flags.DEFINE_bool("print_config", False, "Print every field of the config and stop.")
+  flags.DEFINE_bool(
+    "dry_run", False, "Time a few steps, print size, memory and time of the run, and stop."
+  )
+  flags.DEFINE_integer(
+    "profile_steps", None, "Trace this many steps into WORKDIR/profile first.", lower_bound=1
+  )
   flags.DEFINE_integer("devices", None, "Use this many devices; all by default.", lower_bound=1)
   flags.DEFINE_integer(
     "cpu_devices", None, "Split the CPU into this many; one per core by default.", lower_bound=1
   )
   flags.DEFINE_string(
-    "shard", None, "i/N: part i, from 0, of N on machines of their own; see collect.py."
+    "shard", None, "Part i, from 0, of N on machines of their own; see collect.py."
   )
   flags.DEFINE_string(
-    "coordinator", None, "host:port of process 0 of several, or auto under SLURM and on TPUs."
+    "coordinator",
+    None,
+    "Of process 0 of several that make this run; or auto, under SLURM and on TPUs.",
   )
   flags.DEFINE_integer("num_processes", None, "How many processes make this run together.")
   flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
   flags.DEFINE_bool(
-    "compilation_cache", True, "Keep compiled programs in the user's cache folder for the next run."
+    "compilation_cache", True, "Whether compiled programs are kept in the user's cache folder."
   )
 
 
@@ -58,6 +67,8 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
 
   try:
     rest = terminal.parse_flags(argv)
+    if FLAGS.list:
+      return rest
     found = FLAGS.config
     if found is not None:
       found.to_dict()  # a file that could not be read raises only when it is used
@@ -68,7 +79,9 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
   except Exception as error:  # a config is code, and may raise anything
     terminal.fail(_wrong_field(error, argv))
   if found is None:
-    terminal.fail("--config is missing; for example --config=configs/phase_change.py")
+    terminal.fail(
+      "--config is missing; for example --config=configs/phase_change.py (--list shows all)"
+    )
   return rest
 
 
@@ -106,6 +119,8 @@ def _wrong_field(error: BaseException, argv: Sequence[str]) -> str:
 
 def main(argv: Sequence[str]) -> int:
   """Runs the experiment that the flags name; returns the exit code."""
+  if FLAGS.list:
+    return print_list()
   from toy_superposition import config, interrupts, placement, processes, terminal
 
   del argv
@@ -113,6 +128,8 @@ def main(argv: Sequence[str]) -> int:
   if FLAGS.print_config:
     print(FLAGS.config)
     return 0
+  if FLAGS.profile_steps is not None:
+    check_profile(what)
   terminal.show_log()
   placement.configure(FLAGS.cpu_devices or placement.cores(), FLAGS.compilation_cache)
   processes.join(
@@ -124,7 +141,9 @@ def main(argv: Sequence[str]) -> int:
   path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
   try:
     with interrupts.raised():
-      if FLAGS.shard is None:
+      if FLAGS.dry_run:
+        print_dry_run(what, mesh)
+      elif FLAGS.shard is None:
         run_in(path, what, mesh)
       else:
         run_shard(path, what, mesh)
@@ -136,18 +155,58 @@ def main(argv: Sequence[str]) -> int:
   return 0
 
 
+def print_list() -> int:
+  """Prints the experiments that there are; returns the exit code."""
+  from toy_superposition import catalogue, terminal
+
+  print(terminal.catalogue([catalogue.entry(name) for name in catalogue.names()]))
+  print(
+    "\nEach with the time measured on 2 CPU cores. [:quick] is a variant: --config=FILE.py:quick"
+  )
+  return 0
+
+
+def print_dry_run(what: "Experiment", mesh: "Mesh") -> None:
+  """Prints how large an experiment is, or one shard of it, and how long it will take."""
+  from toy_superposition import placement, processes, rehearsal, shards
+
+  if processes.count() > 1:
+    raise UserError("--dry_run is for one process; leave --coordinator out")
+  if FLAGS.shard is not None:
+    what = shards.part(what, shards.parse(FLAGS.shard, what), mesh.devices.flat[0].platform)
+  budget = placement.memory_budget(list(mesh.devices.flat), what.values["run.memory_gib"])
+  print(rehearsal.dry_run(what, mesh, budget))
+
+
+def check_profile(what: "Experiment") -> None:
+  """Raises UserError for a profile that cannot be made, before anything is written."""
+  from toy_superposition import rehearsal
+
+  if FLAGS.coordinator is not None:
+    raise UserError("--profile_steps is for one process; leave --coordinator out")
+  rehearsal.check_steps(what, FLAGS.profile_steps)
+
+
+def write_profile(path: Path, what: "Experiment", mesh: "Mesh") -> None:
+  """Traces the steps that --profile_steps asks for, before the run itself."""
+  from toy_superposition import placement, rehearsal
+
+  budget = placement.memory_budget(list(mesh.devices.flat), what.values["run.memory_gib"])
+  print(rehearsal.profile(what, mesh, budget, path, FLAGS.profile_steps), flush=True)
+
+
 @contextlib.contextmanager
 def session(
   path: Path, what: "Experiment", identity: Mapping[str, Any], mesh: "Mesh"
 ) -> Iterator["Workdir"]:
   """Gives the opened folder of a run; its manifest learns when the session ended, and how."""
   from toy_superposition import processes
-  from toy_superposition.records import metrics
+  from toy_superposition.records import tensorboard
   from toy_superposition.records import workdir as workdirs
 
   started = time.perf_counter()
   if what.values["run.tensorboard"]:
-    metrics.check_tensorboard()  # before anything is written or overwritten
+    tensorboard.check_installed()  # before anything is written or overwritten
   with processes.first_alone() as first:
     workdir = workdirs.Workdir(path)
     if first:
@@ -186,6 +245,8 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
   folder = shard.folder(root)
   part = shards.part(what, shard, mesh.devices.flat[0].platform)
   with session(folder, what, shards.identity(what, shard), mesh) as workdir:
+    if FLAGS.profile_steps is not None:
+      write_profile(workdir.profile, part, mesh)
     if shards.is_finished(folder):
       print(f"shard {shard.name} is finished (--overwrite runs it afresh)")
     else:
@@ -196,9 +257,12 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
 def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
   from toy_superposition import experiment, processes, terminal
+  from toy_superposition.records import workdir as workdirs
 
   experiment.meshes(what, mesh)  # before anything is written or overwritten
   with session(path, what, what.identity, mesh) as workdir:
+    if FLAGS.profile_steps is not None:
+      write_profile(workdir.profile, what, mesh)
     datasets = experiment.stored(workdir) if processes.is_first() else None
     if not processes.any_of(int(datasets is not None)):
       datasets = experiment.run(what, workdir, mesh)
@@ -208,7 +272,7 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
       return  # the first process draws and reports
     figures = list(experiment.draw(what.figures, datasets, workdir))
   claims = experiment.claims(what.values["analysis"], datasets)
-  terminal.report(datasets, claims, [workdir.results, *figures])
+  terminal.report(datasets, claims, [workdir.results, *figures], workdirs.seconds(workdir))
 
 
 if __name__ == "__main__":

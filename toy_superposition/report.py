@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
   datasets = results.read(workdir)
   figures = list(experiment.draw(values["figures"], datasets, workdir))
   claims = experiment.claims(values["analysis"], datasets)
-  terminal.report(datasets, claims, [workdir.results, *figures])
+  terminal.report(datasets, claims, [workdir.results, *figures], workdirs.seconds(workdir))
   return 0
 
 

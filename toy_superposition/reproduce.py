@@ -5,7 +5,6 @@ is skipped, and what was interrupted continues. At the end every claim stands in
 with all figures in the paper's order, on one page.
 """
 
-import ast
 import os
 import shlex
 import subprocess
@@ -16,43 +15,10 @@ from pathlib import Path
 
 from absl import flags
 
+from toy_superposition.catalogue import CONFIGS, EXPERIMENTS, about
 from toy_superposition.errors import UserError, nearest
 
 FLAGS = flags.FLAGS
-CONFIGS = Path(__file__).parent.parent / "configs"
-# In the paper's order.
-EXPERIMENTS = (
-  "introduction",
-  "demonstration",
-  "demonstration_large",
-  "feature_benefit",
-  "phase_change",
-  "phase_change_three",
-  "activation_functions",
-  "uniform_geometry",
-  "thomson",
-  "nonuniform_density",
-  "correlated_pairs",
-  "anticorrelated_pairs",
-  "correlated_hexagon",
-  "independent_hexagon",
-  "local_bases",
-  "correlated_collapse",
-  "learning_dynamics_jumps",
-  "learning_dynamics_geometry",
-  "adversarial",
-  "adversarial_training",
-  "privileged_basis",
-  "rotation_invariance",
-  "optimizer_basis",
-  "absolute_value_small",
-  "absolute_value",
-  "asymmetric_superposition",
-  "l1_superposition",
-  "nonlinear_compression",
-  "compressed_sensing",
-  "cross_entropy_neuron",
-)
 
 
 def define_flags() -> None:
@@ -76,12 +42,6 @@ def _chosen() -> list[str]:
       allowed = ", ".join(EXPERIMENTS) + nearest(name, EXPERIMENTS)
       raise UserError(f"--experiments: {name!r} is not allowed; allowed: {allowed}")
   return [name for name in EXPERIMENTS if name in FLAGS.experiments]
-
-
-def about(name: str) -> str:
-  """Returns the first line of a config's docstring."""
-  docstring = ast.get_docstring(ast.parse((CONFIGS / f"{name}.py").read_text())) or name
-  return docstring.splitlines()[0]
 
 
 def command(name: str, folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """How the entry points speak: one line for a mistake, a short table for a result."""
 
+import collections
 import itertools
 import json
 import logging
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
   import xarray as xr
 
   from toy_superposition.analyses.analysis import Claim
+  from toy_superposition.catalogue import Entry
 
 WIDTHS = (52, 44, 36, 24)  # most, of a table of claims
+WIDTH = 100  # of text that is not a table
+REPEATED = ("contradicted", "not decided at this scale")  # verdicts that a summary names one by one
+# Flag → what its value looks like, where it is neither a number nor anything.
+VALUES = {
+  "config": "FILE[:VARIANT]",
+  "workdir": "FOLDER",
+  "shard": "i/N",
+  "coordinator": "HOST:PORT",
+  "experiments": "NAME,NAME",
+}
 # What the parsers of flags say of a value of the wrong type → what is allowed.
 WRONG_TYPES = {
   "invalid literal for int()": "an integer, written without exponent or point",
@@ -54,12 +66,30 @@ def fail(message: object, code: int = 1) -> NoReturn:
 def parse_flags(argv: Sequence[str]) -> list[str]:
   """Parses flags as absl does, with one line on stderr and exit code 1 for a mistake."""
   try:
+    if {"--help", "-help", "--helpshort", "-helpshort", "-h"} & set(argv[1:]):
+      print(help_text(argv[0]))
+      raise SystemExit(0)
     rest = app.parse_flags_with_usage(list(argv)) if _asks_help(argv) else flags.FLAGS(list(argv))
   except flags.Error as error:
     fail(_explain(str(error)))
   if len(rest) > 1:
     fail(f"unexpected argument {rest[1]!r}; flags are written --name=value")
   return rest
+
+
+def help_text(program: str) -> str:
+  """Returns what an entry point does and its own flags, one a line, as they are written."""
+  rows = []
+  for flag in flags.FLAGS.get_key_flags_for_module(program):
+    value = VALUES.get(flag.name, "N" if flag.flag_type() == "int" else "VALUE")
+    if flag.boolean:
+      rows.append((f"--{'no' * bool(flag.default)}{flag.name}", flag.help))
+    else:
+      rows.append((f"--{flag.name}={value}", flag.help))
+  width = max(len(name) for name, _ in rows) + 4
+  lines = [filled(f"  {name:<{width - 2}}{text}", width) for name, text in rows]
+  about = (sys.modules["__main__"].__doc__ or "").strip()
+  return "\n".join([about, "", *lines])
 
 
 def _explain(message: str) -> str:
@@ -100,9 +130,18 @@ def run(main: Callable[[list[str]], Any], parser: Callable[[Sequence[str]], list
 
 def table(claims: Sequence["Claim"]) -> str:
   """Returns the claims as aligned text, long cells on several lines."""
-  rows = [("statement", "measured", "expected", "verdict"), *claims]
-  longest = [max(len(row[k]) for row in rows) for k in range(len(WIDTHS))]
-  widths = [min(length, most) for length, most in zip(longest, WIDTHS, strict=True)]
+  return columns([("statement", "measured", "expected", "verdict"), *claims], WIDTHS)
+
+
+def columns(rows: Sequence[tuple[str, ...]], most: Sequence[int] = ()) -> str:
+  """Returns rows as aligned text, a line below the first of them.
+
+  Args:
+    rows: of cells, as many in each.
+    most: characters of each column, beyond which a cell continues on the next line; any without.
+  """
+  longest = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+  widths = [min(pair) for pair in zip(longest, most or longest, strict=True)]
   lines: list[str] = []
   for row in rows:
     wrapped = [
@@ -117,10 +156,43 @@ def table(claims: Sequence["Claim"]) -> str:
   return "\n".join(lines)
 
 
+def catalogue(entries: Sequence["Entry"]) -> str:
+  """Returns the list of experiments: what each is about, its variants, and what it costs."""
+  heads = [
+    f"configs/{one.name}.py[{','.join(f':{name}' for name in one.variants)}]" for one in entries
+  ]
+  width = max(len(head) for head in heads) + 2
+  lines = []
+  for head, one in zip(heads, entries, strict=True):
+    lines.append(filled(f"{head:<{width}}{one.cost or 'not measured'}", width))
+    lines.append(filled(f"  {one.about}", 2))
+  return "\n".join(lines)
+
+
+def filled(text: str, indent: int) -> str:
+  """Returns text on lines of WIDTH, all but the first indented."""
+  return textwrap.fill(
+    text, WIDTH, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
+  )
+
+
 def report(
-  datasets: Mapping[str, "xr.Dataset"], claims: Sequence["Claim"], written: Sequence[Path]
+  datasets: Mapping[str, "xr.Dataset"],
+  claims: Sequence["Claim"],
+  written: Sequence[Path],
+  seconds: float,
 ) -> None:
-  """Prints what was found, in numbers, and where it is stored."""
+  """Prints what was found, in numbers, and at the end a summary: models, verdicts, files.
+
+  Args:
+    datasets: of the run.
+    claims: that its analysis decided.
+    written: the files.
+    seconds: that the run took, all its sessions together.
+  """
+  if claims:
+    print("\n" + table(claims))
+  print()
   for name, dataset in datasets.items():
     if json.loads(dataset.attrs["config"])["train.steps"] == 0:
       continue  # nothing was trained
@@ -128,10 +200,14 @@ def report(
     loss = dataset["loss"].values[finite == 1]
     title = f"{dataset.attrs['title']} {name.strip('/')}".strip()
     median = f"{sorted(loss.ravel())[loss.size // 2]:.4g}" if loss.size else "none finite"
-    print(f"\n{title}: {finite.size} models, {int((finite == 0).sum())} not finite, ", end="")
+    print(f"{title}: {finite.size} models, {int((finite == 0).sum())} not finite, ", end="")
     print(f"median loss {median} ({dataset['loss'].attrs['reduction']} over features)")
   if claims:
-    print("\n" + table(claims))
-  print()
+    verdicts = collections.Counter(claim.verdict for claim in claims)
+    print("statements: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common()))
+    for claim in claims:
+      if claim.verdict in REPEATED:
+        print(filled(f"  {claim.verdict}: {claim.statement}: {claim.measured}", 4))
+  print(f"time: {seconds:.0f} s, start-up apart")
   for path in written:
     print(path)

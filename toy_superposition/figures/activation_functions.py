@@ -23,11 +23,10 @@ def draw(dataset: "xr.Dataset") -> Figure:
     panels = np.ravel(figure.subplots(n_rows, COLUMNS, squeeze=False))
     for k, name in enumerate(models):
       cell = dataset.sel(model=name)
-      rgb = phase_diagram.colour(cell["best_norm"].values, cell["best_superposition"].values)
-      phase_diagram.draw_map(panels[k], cell, rgb, label(name))
-      if k % COLUMNS == 0:
-        panels[k].set_ylabel("density $p = 1 - S$")
-      else:
+      phase_diagram.phase_map(cell["best_norm"], cell["best_superposition"], panels[k])
+      panels[k].set_title(label(name))
+      if k % COLUMNS:
+        panels[k].set_ylabel("")
         panels[k].tick_params(labelleft=False)
       if k + COLUMNS < len(panels):
         panels[k].set_xlabel("")

@@ -8,9 +8,8 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from toy_superposition.analyses import restarts
-from toy_superposition.figures import style, weights
+from toy_superposition.figures import plots, style
 from toy_superposition.measures import sets
-from toy_superposition.measures.orientation import oriented
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -36,7 +35,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     figure = Figure(figsize=(1.9 * n_shown, 2.75), layout="constrained")
     for k, axes in enumerate(figure.subplots(1, n_shown, squeeze=False)[0]):
       model = ranked.isel(restart=k)
-      weights.draw_arrows(axes, oriented(model["W"].values), set_colours(n, size), limit=1.25)
+      plots.arrows(model, axes, colours=set_colours(n, size), limit=1.25)
       axes.set_title(f"restart {int(model['restart'])}\nloss {float(model['loss']):.2g}")
     p = float(dataset["feature_density"].values.flat[0])
     what = f"{n} independent features"

@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from toy_superposition.analyses.correlated_collapse import best_of
-from toy_superposition.figures import style, weights
+from toy_superposition.figures import style
 from toy_superposition.figures.correlated import set_colours
-from toy_superposition.measures.orientation import oriented
 from toy_superposition.theory import collapse as theory
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     panels = [below.add_subplot(1, len(chosen), k + 1) for k in range(len(chosen))]
     for k, axes in zip(chosen, panels, strict=True):
       cell = best.isel(density=k)
-      weights.draw_arrows(axes, oriented(cell["W"].values), set_colours(n, 2), limit=1.25)
+      plots.arrows(cell, axes, colours=set_colours(n, 2), limit=1.25)
       number = int(cell["collapsed_pairs"])
       axes.set_title(f"$p$ = {float(cell['density']):.2g}: {number} collapsed")
     figure.suptitle(f"{n} features in {m} dimensions: correlated pairs collapse as they get denser")

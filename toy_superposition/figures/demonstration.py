@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.analyses import restarts
 from toy_superposition.analyses.demonstration import LINEAR, RELU, with_restarts
-from toy_superposition.figures import style, weights
+from toy_superposition.figures import plots, style, weights
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -25,11 +25,11 @@ def draw(dataset: "xr.Dataset") -> Figure:
     grid = figure.add_gridspec(2, len(cells) + 1, width_ratios=[*[1] * len(cells), 0.3])
     for k, cell in enumerate(cells):
       gram = figure.add_subplot(grid[0, k])
-      weights.draw_gram(gram, cell["W"].transpose("hidden", "feature").values, cell["b"].values)
+      plots.gram(cell, gram)
       name = "linear" if k == 0 else "ReLU"
       gram.set_title(f"{name}\n$p$ = {float(cell['density']):g}")
       bars = figure.add_subplot(grid[1, k])
-      weights.draw_norms(bars, cell["feature_norm"].values, cell["superposition"].values, m)
+      plots.norms(cell, bars)
       bars.set_box_aspect(1)
       if k == 0:
         gram.set_ylabel("$W^T W$ and $b$")

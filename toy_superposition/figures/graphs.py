@@ -5,11 +5,22 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from toy_superposition.measures.components import IDEALS
+
 GAP = 0.9  # between components, in units of the distance between neighbours of one
 FAINT = 0.02  # |W_i · W_j| below which no edge is drawn
+UNKNOWN = "0.65"
+# The paper's kinds of component get the colours that differ most; the rest follow.
+MAIN = ("digon", "triangle", "tetrahedron", "pentagon", "square antiprism", "dedicated")
+_ORDER = (*MAIN, *(kind for kind in IDEALS if kind not in MAIN))
+COLOURS: dict[str, Any] = {
+  kind: colormaps["tab10"](k) if k < 7 else colormaps["tab20b"](k - 7)
+  for k, kind in enumerate(_ORDER)
+} | {"unknown": UNKNOWN}
 
 
 def circle(n: int) -> Float[np.ndarray, "node 2"]:

@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from toy_superposition.analyses import restarts
-from toy_superposition.figures import style, weights
-from toy_superposition.measures.orientation import oriented
+from toy_superposition.figures import plots, style
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -28,8 +27,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
         axes.set_axis_off()
         continue
       cell = best.isel(density=k)
-      colours = weights.importance_colours(cell["feature_importance"].values)
-      weights.draw_arrows(axes, oriented(cell["W"].values), colours)
+      plots.arrows(cell, axes)
       p = float(cell["density"])
       axes.set_title(f"$p$ = {p:.2g}  ($S$ = {1 - p:.2g})")
     figure.suptitle(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from toy_superposition.analyses import restarts
-from toy_superposition.figures import style, weights
+from toy_superposition.figures import plots, style, weights
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -22,7 +22,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     for k in range(count):
       cell = best.isel(density=k)
       axes = figure.add_subplot(grid[k])
-      weights.draw_gram(axes, cell["W"].transpose("hidden", "feature").values)
+      plots.gram(cell, axes, bias=False)
       for draw_line in (axes.axhline, axes.axvline):
         draw_line(m - 0.5, color="0.3", linewidth=0.7)
       middles = [(m - 1) / 2, m + (m - 1) / 2]

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from toy_superposition.errors import UserError
 from toy_superposition.figures import style
 from toy_superposition.theory import phase_change as theory
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Measured on the paper's published figure (red, green, blue, of 255).
 ABSENT, DEDICATED, SUPERPOSED = (229, 229, 229), (0, 0, 255), (238, 51, 35)
+PLANE = ("relative_importance", "density")  # axes of a map, to the right and upwards
 NORM_LABEL = r"norm $\|W_{\mathrm{extra}}\|$"
 SUPERPOSITION_LABEL = (
   r"superposition $\Sigma_{j \neq \mathrm{extra}}\,(\hat{W}_{\mathrm{extra}} \cdot W_j)^2$"
@@ -52,12 +54,35 @@ def edges(points: np.ndarray) -> np.ndarray:
   return np.exp(np.concatenate([ends[:1], middle, ends[1:]]))
 
 
-def draw_map(axes: Axes, dataset: "xr.Dataset", rgb: np.ndarray, title: str) -> Axes:
+def phase_map(
+  norm: "xr.DataArray", superposition: "xr.DataArray", axes: Axes | None = None
+) -> Axes:
+  """Draws the fate of a feature over the plane of relative importance and density: grey where it
+  is absent, blue where it has a dimension to itself, red in superposition.
+
+  Args:
+    norm: ‖W_i‖ of the feature, along axes named relative_importance and density and no others.
+    superposition: Σ_{j≠i} (Ŵ_i · W_j)², likewise.
+    axes: to draw on.
+
+  Raises:
+    UserError: the arrays have other axes.
+  """
+  for array in (norm, superposition):
+    if set(array.dims) != set(PLANE):
+      raise UserError(f"a phase map has the axes {PLANE}, and this array has {array.dims}")
+  rgb = colour(norm.transpose(*PLANE).values, superposition.transpose(*PLANE).values)
+  axes = draw_map(style.given(axes), norm, rgb)
+  axes.set_ylabel("density $p = 1 - S$")
+  return axes
+
+
+def draw_map(axes: Axes, plane: "xr.Dataset | xr.DataArray", rgb: np.ndarray) -> Axes:
   """Draws (relative importance, density) colours as the paper does: r to the right, dense
   features at the top."""
-  x, y = dataset["relative_importance"].values, dataset["density"].values
+  x, y = (plane[name].values for name in PLANE)
   axes.pcolormesh(edges(x), edges(y), np.swapaxes(rgb, 0, 1), rasterized=True)
-  axes.set(xscale="log", yscale="log", title=title, xlabel="relative importance $r$")
+  axes.set(xscale="log", yscale="log", xlabel="relative importance $r$")
   axes.set_xlim(edges(x).min(), edges(x).max())
   axes.set_ylim(edges(y).min(), edges(y).max())
   axes.set_box_aspect(1)
@@ -126,10 +151,9 @@ def draw(dataset: "xr.Dataset") -> Figure:
     figure = Figure(figsize=(12.6, 3.1), layout="constrained")
     grid = figure.add_gridspec(1, 5, width_ratios=(1, 1, 1, 1, 0.8))
     first = figure.add_subplot(grid[0])
-    draw_map(
-      first, dataset, phase_colour(dataset["closed_form_phase"].values), "theory: closed forms"
-    )
+    draw_map(first, dataset, phase_colour(dataset["closed_form_phase"].values))
     label_phases(first, dataset)
+    first.set_title("theory: closed forms")
     first.set_ylabel("density $p = 1 - S$")
     for k, (name, title) in enumerate(
       (
@@ -140,8 +164,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
       start=1,
     ):
       axes = figure.add_subplot(grid[k], sharey=first)
-      rgb = colour(dataset[f"{name}_norm"].values, dataset[f"{name}_superposition"].values)
-      draw_map(axes, dataset, rgb, title)
+      phase_map(dataset[f"{name}_norm"], dataset[f"{name}_superposition"], axes)
+      axes.set(title=title, ylabel="")
       axes.tick_params(labelleft=False)
       if name != "optimum":
         draw_boundary(axes, n)

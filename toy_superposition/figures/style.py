@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf")
@@ -28,6 +29,16 @@ def style() -> Iterator[None]:
   """Draws with the package's style, leaving matplotlib's settings as they were."""
   with mpl.rc_context(STYLE):
     yield
+
+
+def given(axes: Axes | None) -> Axes:
+  """Returns the Axes, or those of a new figure of pyplot's, which a notebook shows."""
+  if axes is not None:
+    return axes
+  from matplotlib import pyplot
+
+  with style():
+    return pyplot.subplots(layout="constrained")[1]
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -4,12 +4,14 @@ A measure is a function (hidden, feature) → array and a row in the table, whic
 the result. It is vmapped over instances here and nowhere else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from toy_superposition.errors import UserError
 from toy_superposition.measures import geometry
 from toy_superposition.types import Params
 
@@ -46,6 +48,28 @@ def measure(params: Params, names: Sequence[str]) -> dict[str, Array]:
   return jax.vmap(one)(params.directions)
 
 
-def working_bytes(n_features: int, names: Sequence[str]) -> int:
-  """Returns the bytes that the named measures of one instance are planned to take."""
-  return 4 * n_features**2 * sum(MEASURES[name].pairwise for name in names)
+def check(rows: Mapping[str, Measure], n_hidden: int, n_features: int) -> None:
+  """Checks that measures return arrays with the axes that their rows declare.
+
+  Raises:
+    UserError: names the measure, and what its row and its function say.
+  """
+  W = jax.ShapeDtypeStruct((n_hidden, n_features), jnp.float32)
+  sizes = {"hidden": n_hidden, "feature": n_features}
+  for name, row in rows.items():
+    shape = jax.eval_shape(row.function, W).shape
+    expected = tuple(sizes.get(dim, "any") for dim in row.dims)
+    fits = len(shape) == len(expected) and all(
+      want in ("any", got) for want, got in zip(expected, shape, strict=True)
+    )
+    if not fits or len(set(row.dims)) < len(row.dims):
+      raise UserError(
+        f"measure {name!r}: for {n_features} features in {n_hidden} dimensions its function gives "
+        f"an array of shape {shape}, and its row names the axes {row.dims}; allowed: one name for "
+        "each axis, none twice, 'feature' and 'hidden' for those"
+      )
+
+
+def working_bytes(n_features: int, rows: Collection[Measure]) -> int:
+  """Returns the bytes that measures of one instance are planned to take."""
+  return 4 * n_features**2 * sum(row.pairwise for row in rows)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from toy_superposition.errors import UserError
 from toy_superposition.records import files
+from toy_superposition.records.tensorboard import EventFiles
 from toy_superposition.types import Snapshot
 
 QUANTILES = {"loss_min": 0, "loss_q10": 10, "loss_median": 50, "loss_q90": 90, "loss_max": 100}
@@ -31,15 +31,6 @@ def summary(group: int, snapshot: Snapshot, rate: float | None) -> dict[str, Any
   return record
 
 
-def last_rate(path: Path, group: int) -> float:
-  """Returns the instance·steps per second of a group's latest session that trained, without
-  compilation; nan if nothing was timed."""
-  with files.disk_errors(path):
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-  rates = [record["instance_steps_per_second"] for record in records if record["group"] == group]
-  return float(rates[-1]) if rates and rates[-1] else math.nan
-
-
 class Metrics:
   """Appends records; each is on disk when `write` returns."""
 
@@ -50,10 +41,7 @@ class Metrics:
       UserError: tensorboardX is not installed, or the file cannot be written.
     """
     self._path = path
-    self._writers: dict[int, Any] = {}
-    self._tensorboard = tensorboard
-    if tensorboard is not None:
-      check_tensorboard()
+    self._events = None if tensorboard is None else EventFiles(tensorboard)
 
   def keep_until(self, group: int, step: int) -> None:
     """Drops a group's records after `step`, and torn lines: training goes on from there."""
@@ -72,36 +60,27 @@ class Metrics:
     with files.replacing(self._path) as temporary:
       temporary.write_text("".join(kept))
 
+  def last_rate(self, group: int) -> float:
+    """Returns the instance·steps per second of a group's latest session that trained, without
+    compilation; nan if nothing was timed."""
+    with files.disk_errors(self._path):
+      records = [json.loads(line) for line in self._path.read_text().splitlines()]
+    rates = [record["instance_steps_per_second"] for record in records if record["group"] == group]
+    return float(rates[-1]) if rates and rates[-1] else math.nan
+
   def write(self, record: dict[str, Any]) -> None:
     """Appends one record."""
     with files.disk_errors(self._path), self._path.open("a") as file:
       file.write(json.dumps(record, allow_nan=False) + "\n")
-    if self._tensorboard is None:
-      return
-    group, step = record["group"], record["step"]
-    with files.disk_errors(self._tensorboard):
-      if group not in self._writers:
-        from tensorboardX import SummaryWriter
+    if self._events:
+      self._events.scalars(record)
 
-        folder = self._tensorboard / f"group_{group:04d}"
-        self._writers[group] = SummaryWriter(str(folder), purge_step=step)
-      for name, value in record.items():
-        if name not in ("group", "step") and isinstance(value, int | float):
-          self._writers[group].add_scalar(name, value, step)
-      self._writers[group].flush()
+  def histograms(self, group: int, snapshot: Snapshot) -> None:
+    """Writes where a group's features are, if there are event files."""
+    if self._events:
+      self._events.histograms(group, snapshot.step, np.asarray(snapshot.state.params.directions))
 
   def close(self) -> None:
     """Closes the event files."""
-    for writer in self._writers.values():
-      writer.close()
-
-
-def check_tensorboard() -> None:
-  """Raises UserError if event files cannot be written."""
-  try:
-    import tensorboardX  # noqa: F401
-  except ImportError as error:
-    raise UserError(
-      "config.run.tensorboard: True is not allowed without tensorboardX; "
-      'install it with: pip install -e ".[tensorboard]"'
-    ) from error
+    if self._events:
+      self._events.close()

@@ -30,7 +30,6 @@ SWEEP = "/sweep"  # the numbers of all shapes, if an analysis is about them toge
 SEVERAL = " and "  # between the names of a dataset's models
 VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   **{name: (dims, f"parameter {name}") for name, dims in PARAM_DIMS.items()},
-  **{name: (row.dims, row.long_name) for name, row in MEASURES.items()},
   **{
     f"history_{name}": (("step", *dims), f"parameter {name} during training")
     for name, dims in PARAM_DIMS.items()
@@ -46,6 +45,16 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   "step_seconds": ((), "wall time of a step of one instance, on all devices, in seconds"),
   "finite": ((), "1 where loss and parameters are finite, else 0"),
 }
+
+
+def labels(name: str) -> tuple[tuple[str, ...], str]:
+  """Returns the axes of a variable, after those of the sweep, and what it is in words.
+
+  Measures are looked up when they are used: a row may be added at any time.
+  """
+  if name in VARIABLES:
+    return VARIABLES[name]
+  return MEASURES[name].dims, MEASURES[name].long_name
 
 
 class Results(NamedTuple):
@@ -98,7 +107,7 @@ def _dataset(
   shape = tuple(len(axes[k].points) for k in kept)
   variables = {}
   for name, sample in parts[0][1].items():
-    trailing, long_name = VARIABLES[name]
+    trailing, long_name = labels(name)
     filled = np.empty((*shape, *sample.shape[1:]), sample.dtype)
     for group, outcome in parts:
       if kept:
@@ -205,7 +214,19 @@ def load(workdir: Path | str, group: str = ROOT) -> Results:
   found.pop(SWEEP, None)  # without parameters
   if group not in found:
     raise UserError(f"{workdir}: no group {group!r}; there are: {', '.join(sorted(found))}")
-  dataset = found[group]
+  try:
+    return rebuild(found[group])
+  except UserError as error:
+    path = Workdir(Path(workdir)).results
+    raise UserError(f"{path}: not written by this package, or damaged ({error})") from error
+
+
+def rebuild(dataset: "xr.Dataset") -> Results:
+  """Returns a run's dataset with the model and parameters rebuilt.
+
+  Raises:
+    UserError: it is not a dataset of a run, or of models that do not exist here.
+  """
   try:
     models = [MODELS[name] for name in dataset.attrs["model"].split(SEVERAL)]
     kind = PARAMS[models[0].params]
@@ -213,6 +234,5 @@ def load(workdir: Path | str, group: str = ROOT) -> Results:
     arrays = {name: jnp.asarray(dataset[name].values) for name in names}
     values = json.loads(dataset.attrs["config"])
   except (KeyError, ValueError) as error:
-    path, reason = Workdir(Path(workdir)).results, files.one_line(error)
-    raise UserError(f"{path}: not written by this package, or damaged ({reason})") from error
+    raise UserError(f"not a run's dataset: {files.one_line(error)}") from error
   return Results(dataset, models[0] if len(models) == 1 else None, kind(**arrays), values)

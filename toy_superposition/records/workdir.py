@@ -19,6 +19,13 @@ PACKAGES = ("toy_superposition", "jax", "jaxlib", "flax", "optax", "orbax-checkp
 FOLDERS = (
   *("checkpoints/group_*", "checkpoints", "history/group_*", "history"),
   *("figures", "tensorboard/*", "tensorboard"),
+  *("profile/plugins/profile/*", "profile/plugins/profile", "profile/plugins", "profile"),
+)
+# Files whose names nobody else gives, beside those that have a rule of their own.
+OURS = (
+  *("tensorboard/group_*/events.out.tfevents.*", "tensorboard/figures/events.out.tfevents.*"),
+  *("history/group_*/step_*.npz", "profile/plugins/profile/*/*.xplane.pb"),
+  "profile/plugins/profile/*/*.trace.json.gz",
 )
 FORMAT = 1  # of the folder; a higher one is from a newer version of this package
 
@@ -57,6 +64,11 @@ class Workdir(NamedTuple):
   def tensorboard(self) -> Path:
     """Event files, if asked for."""
     return self.path / "tensorboard"
+
+  @property
+  def profile(self) -> Path:
+    """A trace of some steps, if asked for."""
+    return self.path / "profile"
 
   def checkpoints(self, group: int) -> Path:
     """Train states of one group."""
@@ -166,6 +178,12 @@ def close_session(workdir: Workdir, seconds: float) -> None:
   files.write_json(workdir.manifest, manifest)
 
 
+def seconds(workdir: Workdir) -> float:
+  """Returns how long a run has taken, all its sessions that ended together."""
+  sessions = _read_manifest(workdir)["sessions"]
+  return sum(session.get("seconds", 0.0) for session in sessions)
+
+
 def read_values(workdir: Workdir) -> dict[str, Any]:
   """Returns every field of the config that a run was made from."""
   return _read_manifest(workdir)["config"]
@@ -215,7 +233,7 @@ def _delete_ours(workdir: Workdir) -> None:
     for path in workdir.path.glob("figures/*"):
       if path.suffix.lstrip(".") in style.FORMATS and _is_ours(path.stem):
         path.unlink()
-    for pattern in ("tensorboard/group_*/events.out.tfevents.*", "history/group_*/step_*.npz"):
+    for pattern in OURS:
       for path in workdir.path.glob(pattern):
         path.unlink()
     for folder in FOLDERS:
