@@ -470,6 +470,10 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
     ["--config.run.feature_devices=2", "--config.train.estimator=fused"],
     ["config.run.feature_devices", "0 or 1 for fused"],
   ),
+  "pairs_that_are_too_many": (
+    ["--config.model.n_features=1000000"],
+    ["config.measures", "superposition", "1000000 features", "GiB", "leave them out"],
+  ),
   "too_large_even_alone": (
     ["--config.run.memory_gib=1e-7"],
     ["n_features=2", "n_hidden=1", "GiB in training", "1e-07 GiB", "config.run.memory_gib"],

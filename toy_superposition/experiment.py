@@ -27,7 +27,7 @@ from toy_superposition.analyses.analysis import Claim
 from toy_superposition.config import Experiment
 from toy_superposition.errors import UserError
 from toy_superposition.figures import FIGURES, style
-from toy_superposition.measures import MEASURES
+from toy_superposition.measures import MEASURES, working_bytes
 from toy_superposition.measures import check as check_measures
 from toy_superposition.progress import Progress
 from toy_superposition.records import files, history, metrics, results, tensorboard
@@ -57,10 +57,19 @@ def meshes(experiment: Experiment, mesh: Mesh) -> list[Mesh]:
   """Returns the mesh that each group is trained on, made of the devices of `mesh`.
 
   Raises:
-    UserError: devices cannot share the features as the config wants, or an instance does not fit.
+    UserError: devices cannot share the features as the config wants, or an instance does not fit,
+      in training or with its measures.
   """
   values, devices = experiment.values, list(mesh.devices.flat)
   limit = placement.memory_limit(devices, values["run.memory_gib"])
+  n_features = max(group.spec.n_features for group in experiment.groups)
+  if (taken := working_bytes(n_features, [MEASURES[name] for name in experiment.measures])) > limit:
+    pairwise = [name for name in experiment.measures if MEASURES[name].pairwise]
+    raise UserError(
+      f"config.measures: {', '.join(pairwise)} of all pairs of {n_features} features take "
+      f"{taken / placement.GIB:.3g} GiB, and there are {limit / placement.GIB:.3g} GiB; "
+      "leave them out"
+    )
   budget, wanted = _budget(experiment, mesh), values["run.feature_devices"]
   return [planning.mesh_for(group, mesh, budget, limit, wanted) for group in experiment.groups]
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 WIDTHS = (52, 44, 36, 24)  # most, of a table of claims
 WIDTH = 100  # of text that is not a table
-REPEATED = ("contradicted", "not decided at this scale")  # verdicts that a summary names one by one
 # Flag → what its value looks like, where it is neither a number nor anything.
 VALUES = {
   "config": "FILE[:VARIANT]",
@@ -190,12 +189,15 @@ def report(
     written: the files.
     seconds: that the run took, all its sessions together.
   """
+  from toy_superposition.analyses.analysis import CONTRADICTED
+  from toy_superposition.records.results import SWEEP
+
   if claims:
     print("\n" + table(claims))
   print()
   for name, dataset in datasets.items():
-    if json.loads(dataset.attrs["config"])["train.steps"] == 0:
-      continue  # nothing was trained
+    if name == SWEEP or json.loads(dataset.attrs["config"])["train.steps"] == 0:
+      continue  # the others' numbers again, or nothing was trained
     finite = dataset["finite"].values
     loss = dataset["loss"].values[finite == 1]
     title = f"{dataset.attrs['title']} {name.strip('/')}".strip()
@@ -206,7 +208,7 @@ def report(
     verdicts = collections.Counter(claim.verdict for claim in claims)
     print("statements: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common()))
     for claim in claims:
-      if claim.verdict in REPEATED:
+      if claim.verdict == CONTRADICTED:
         print(filled(f"  {claim.verdict}: {claim.statement}: {claim.measured}", 4))
   print(f"time: {seconds:.0f} s, start-up apart")
   for path in written:
