@@ -21,8 +21,8 @@ LAYERS = (
   ("records", "progress", "interrupts"),
   ("experiment", "shards"),
   ("terminal",),
-  ("main",),
   ("page",),
+  ("main",),
   ("report", "reproduce", "collect"),
 )
 ALLOWED = {
@@ -30,6 +30,7 @@ ALLOWED = {
   "orbax": {"records"},
   "matplotlib": {"figures"},
   "absl": {"main", "report", "reproduce", "collect", "terminal"},
+  "plotly": {"page"},
   "tqdm": {"progress"},
   "tensorboardX": {"records"},
 }

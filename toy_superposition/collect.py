@@ -17,7 +17,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Merges all shards, says which are missing, draws and reports; returns the exit code."""
-  from toy_superposition import config, experiment, placement, shards, terminal
+  from toy_superposition import config, experiment, page, placement, shards, terminal
   from toy_superposition.records import workdir as workdirs
 
   del argv
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
   datasets = experiment.finish(what, outcomes, workdir, mesh)
   figures = list(experiment.draw(what.figures, datasets, workdir))
   claims = experiment.claims(what.values["analysis"], datasets)
-  terminal.report(datasets, claims, [workdir.results, *figures])
+  terminal.report(datasets, claims, [workdir.results, *figures, page.write_run(workdir, datasets)])
   return 0
 
 

@@ -194,7 +194,7 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
 
 def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
-  from toy_superposition import experiment, processes, terminal
+  from toy_superposition import experiment, page, processes, terminal
 
   with session(path, what, what.identity, mesh) as workdir:
     datasets = experiment.stored(workdir) if processes.is_first() else None
@@ -206,7 +206,7 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
       return  # the first process draws and reports
     figures = list(experiment.draw(what.figures, datasets, workdir))
   claims = experiment.claims(what.values["analysis"], datasets)
-  terminal.report(datasets, claims, [workdir.results, *figures])
+  terminal.report(datasets, claims, [workdir.results, *figures, page.write_run(workdir, datasets)])
 
 
 if __name__ == "__main__":

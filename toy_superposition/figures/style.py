@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf")
@@ -28,6 +29,11 @@ def style() -> Iterator[None]:
   """Draws with the package's style, leaving matplotlib's settings as they were."""
   with mpl.rc_context(STYLE):
     yield
+
+
+def css(colour: Any) -> str:
+  """Returns a colour as #rrggbb."""
+  return to_hex(colour)
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
