@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CLASSES = dict(zip(VERDICTS, ("confirmed", "contradicted", "undecided", "reported"), strict=True))
 INSTALL = 'pip install -e ".[report]"'
-FIGURES_ROOM = 3.4e6  # bytes of all static figures of a page together, in base64
+FIGURES_ROOM = 3.2e6  # bytes of all static figures of a page together, in base64
 
 
 def plotly() -> str | None:
@@ -61,7 +61,7 @@ def write(path: Path, title: str, runs: Sequence[Run]) -> None:
     body += [_contents(runs), '<section id="claims"><h2>All claims</h2>']
     body += [_claims(runs), "</section>"]
   for run, of_run, pictures in zip(runs, made, images, strict=True):
-    body.append(_section(run, of_run, pictures, filtered=len(runs) == 1))
+    body.append(_section(run, of_run, pictures, alone=len(runs) == 1))
   drawn = [{"kind": one.kind, **one.data} for of_run in made for one in of_run if not one.problem]
   parts = [
     "<!doctype html>",
@@ -113,13 +113,12 @@ def _contents(runs: Sequence[Run]) -> str:
   return f"<nav>{_table(head, rows, 'Experiments')}</nav>"
 
 
-def _section(
-  run: Run, made: Sequence[panels.Made], images: Sequence[str], filtered: bool
-) -> str:
-  """Returns a run's part of the page; `filtered` is whether its claims can be filtered there."""
+def _section(run: Run, made: Sequence[panels.Made], images: Sequence[str], alone: bool) -> str:
+  """Returns a run's part of the page; `alone` is whether the page has no other."""
   text = html.escape
   paper = f" Paper: “{text(run.section)}”." if run.section else ""
-  parts = [f'<section class="run" id="{_id(run)}"><h2>{text(run.name)}</h2>']
+  title = "" if alone else f"<h2>{text(run.name)}</h2>"
+  parts = [f'<section class="run" id="{_id(run)}">{title}']
   parts.append(f"<p>{text(run.about)}{paper}</p>")
   if run.problem:
     parts.append(f'<p class="failed">{text(run.problem)}</p>')
@@ -128,7 +127,7 @@ def _section(
   parts.append("</div>")
   if run.claims:
     parts.append("<h3>Claims</h3>")
-    parts.append(_claims([run]) if filtered else _claim_table([run], alone=True))
+    parts.append(_claims([run]) if alone else _claim_table([run]))
   if images:
     still = f"<summary>The figures as files ({len(images)})</summary>"
     parts.append(f"<details>{still}" if made else "")
@@ -180,24 +179,24 @@ def _claims(runs: Sequence[Run]) -> str:
     f"<fieldset><legend>verdict</legend>{verdicts}</fieldset>"
     '<label>contains <input type="search" placeholder="any word"></label>'
     '<output aria-live="polite"></output></form>'
-    f"{_claim_table(runs, alone=len(runs) == 1)}</div>"
+    f"{_claim_table(runs)}</div>"
   )
 
 
-def _claim_table(runs: Sequence[Run], alone: bool) -> str:
-  """Returns the claims as a table; `alone` leaves out the names of the runs."""
-  rows = []
+def _claim_table(runs: Sequence[Run]) -> str:
+  """Returns the claims as a table, the verdict first: a narrow screen shows it beside the claim."""
+  rows, several = [], len(runs) > 1
   for run in runs:
     figure = "figure" if run.datasets or run.figures else ""
     links = f'<td><a href="#{_id(run, figure)}">figure</a> <a href="#{_id(run, "config")}">config</a></td>'
     for claim in run.claims:
-      name = "" if alone else f'<td><a href="#{_id(run)}">{html.escape(run.name)}</a></td>'
+      name = f'<td><a href="#{_id(run)}">{html.escape(run.name)}</a></td>' if several else ""
       cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in claim[:-1])
       kind = CLASSES[claim.verdict]
       badge = f'<td><span class="verdict {kind}">{html.escape(claim.verdict)}</span></td>'
-      rows.append(f'<tr data-verdict="{kind}">{name}{cells}{badge}{links}</tr>')
-  head = [*([] if alone else ["experiment"]), *Claim._fields, "see"]
-  return _table(head, rows, "Claims" + (f" of {runs[0].name}" if alone else ""))
+      rows.append(f'<tr data-verdict="{kind}">{badge}{name}{cells}{links}</tr>')
+  head = ["verdict", *(["experiment"] if several else []), *Claim._fields[:-1], "see"]
+  return _table(head, rows, "Claims" + ("" if several else f" of {runs[0].name}"))
 
 
 def _provenance(run: Run) -> str:

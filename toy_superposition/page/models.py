@@ -38,6 +38,9 @@ SOLID = 3  # most hidden dimensions in which arrows are drawn, and sums of compo
 
 
 
+PLAIN = ("dedicated", "unknown")  # names that say nothing of superposition
+
+
 class Chosen(NamedTuple):
   """The models of a panel."""
 
@@ -57,6 +60,13 @@ class Chosen(NamedTuple):
 def is_trained(dataset: "xr.Dataset") -> bool:
   """Returns whether there is more to show than initial values."""
   return json.loads(dataset.attrs["config"])["train.steps"] > 0
+
+
+def has_geometry(dataset: "xr.Dataset") -> bool:
+  """Returns whether directions of features tell the story: not where neurons have a ReLU, and not
+  where they are shown during training."""
+  hidden = dataset.attrs["model"] == "relu_hidden" or "history_W" in dataset
+  return is_trained(dataset) and "W" in dataset and not hidden
 
 
 def choose(dataset: "xr.Dataset", names: Sequence[str], most: int) -> Chosen:
@@ -95,7 +105,7 @@ def _axis(dataset: "xr.Dataset", name: str, size: int) -> dict[str, Any]:
   numeric = np.issubdtype(values.dtype, np.number)
   start = 0
   if name == "density":
-    start = int(np.argmin(values))  # superposition is what the reader came for
+    start = int(np.argmin(values))
   elif name in ("relative_density", "relative_importance"):
     start = int(np.argmin(np.abs(np.log(values))))
   elif name == STEP or not numeric:
@@ -131,6 +141,7 @@ def geometry(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
   W = chosen.rows("W", "hidden", "feature")
   found = [components(each) if np.isfinite(each).all() else [] for each in W]
   kinds = [[component.name for component in one] for one in found]
+  _start_at_named(chosen.axes, found)
   data = {
     "axes": chosen.axes,
     "notes": chosen.notes,
@@ -150,6 +161,21 @@ def geometry(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
   if "restart_number" in chosen.dataset.coords:
     data["restart"] = chosen.rows("restart_number").tolist()
   return data
+
+
+def _start_at_named(axes: Sequence[dict[str, Any]], found: Sequence[Sequence[Component]]) -> None:
+  """Lets the density begin where most features share dimensions in components with a name, the
+  sparsest of several such."""
+  names = [axis["name"] for axis in axes]
+  if "density" not in names:
+    return
+  named = [sum(len(c.features) for c in one if c.name not in PLAIN) for one in found]
+  grid = np.reshape(named, [len(axis["values"]) for axis in axes])
+  at = tuple(slice(None) if axis["name"] == "density" else axis["start"] for axis in axes)
+  values = axes[names.index("density")]["values"]
+  axes[names.index("density")]["start"] = max(
+    range(len(values)), key=lambda k: (grid[at][k], -values[k])
+  )
 
 
 def history(dataset: "xr.Dataset") -> "xr.Dataset":

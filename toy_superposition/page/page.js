@@ -30,8 +30,10 @@ const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 /** Returns WᵀW and each feature's norm, superposition and dimensionality, as the paper defines them. */
 function measures(W) {
-  const n = W[0].length;
-  const gram = range(n).map((i) => range(n).map((j) => W.reduce((sum, row) => sum + row[i] * row[j], 0)));
+  const n = W[0].length, gram = range(n).map(() => new Array(n).fill(0));
+  for (const row of W) {
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) gram[i][j] += row[i] * row[j];
+  }
   const norm = gram.map((row, i) => Math.sqrt(Math.max(row[i], 0)));
   const along = gram.map((row, i) => row.map((x) => (norm[i] > 0 ? (x / norm[i]) ** 2 : 0)));
   const all = along.map((row) => row.reduce((a, b) => a + b, 0));
@@ -59,8 +61,10 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+const plain = (value) => (typeof value === "number" ? show(value) : value);
+
 /** Returns a control over the points of an axis: a slider for numbers, a list for names. */
-function chooser(axis, change, text = (value) => (typeof value === "number" ? show(value) : value)) {
+function chooser(axis, change, text = plain) {
   let index = axis.start;
   const output = element("output");
   const numeric = axis.slider ?? typeof axis.values[0] === "number";
@@ -69,9 +73,9 @@ function chooser(axis, change, text = (value) => (typeof value === "number" ? sh
     : element("select", {}, ...axis.values.map((value, k) => element("option", {value: k}, value)));
   const say = () => {
     input.value = index;
-    const said = text(axis.values[index]);
-    output.textContent = numeric ? said : "";
-    if (numeric) input.setAttribute("aria-valuetext", said);
+    const words = text(axis.values[index]);
+    output.textContent = numeric ? words : "";
+    if (numeric) input.setAttribute("aria-valuetext", words);
   };
   const set = (k) => { index = k; say(); change(); };
   input.dataset.axis = axis.name;
@@ -81,24 +85,30 @@ function chooser(axis, change, text = (value) => (typeof value === "number" ? sh
   return {label, set, say, get index() { return index; }, axis};
 }
 
-/** Returns the controls of all axes, and which point of their product they choose. */
+/**
+ * Returns the controls of all axes, and which point of their product they choose.
+ * `texts` are functions (value, index of the point) → text, for axes that need one.
+ */
 function choosers(axes, change, texts = {}) {
-  const each = axes.map((axis) => chooser(axis, change, texts[axis.name]));
+  const each = [];
+  const index = () => each.reduce((k, one) => k * one.axis.values.length + one.index, 0);
+  const say = (name) => (value) => (texts[name] && each.length === axes.length ? texts[name](value, index()) : plain(value));
+  for (const axis of axes) each.push(chooser(axis, change, say(axis.name)));
   const row = element("div", {class: "controls"});
   row.append(...each.filter((one) => one.axis.values.length > 1).map((one) => one.label));
+  const text = (one) => `${one.axis.name.replace(/_/g, " ")} ${say(one.axis.name)(one.axis.values[one.index])}`;
   return {
     row,
+    get index() { return index(); },
     of: (name) => each.find((one) => one.axis.name === name),
     say: () => each.forEach((one) => one.say()),
-    get index() { return each.reduce((k, one) => k * one.axis.values.length + one.index, 0); },
-    text: (texts2 = texts) =>
-      each.map((one) => {
-        const value = one.axis.values[one.index];
-        const said = (texts2[one.axis.name] ?? ((x) => (typeof x === "number" ? show(x) : x)))(value);
-        return `${one.axis.label.split(",")[0]} ${said}`;
-      }).join(", "),
+    text: () => each.map(text).join(", "),
   };
 }
+
+/** Returns how the place of a restart is written: its number in the run, and its place by loss. */
+const ranked = (data) => ({restart: (place, k) =>
+  `${data.restart[k]} (${place} of ${data.axes.find((axis) => axis.name === "restart").size} by loss)`});
 
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -125,7 +135,7 @@ const scale = (title, more = {}) => ({
   title: {text: title, standoff: 6}, gridcolor: ink("--line"), zerolinecolor: ink("--line"),
   linecolor: ink("--line"), tickcolor: ink("--line"), automargin: true, fixedrange: true, ...more,
 });
-const bare = (more = {}) => scale("", {showgrid: false, zeroline: false, showticklabels: false, ...more});
+const bare = (more = {}) => scale("", {showgrid: false, zeroline: false, showline: false, showticklabels: false, ticks: "", ...more});
 const empty = (text) => ({
   xaxis: bare(), yaxis: bare(),
   annotations: [{text, showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5}],
@@ -160,7 +170,8 @@ function arrows(W, colours, more) {
   if (m === 3) {
     const side = scale("", {...sides, backgroundcolor: "rgba(0,0,0,0)", showticklabels: false, showspikes: false, dtick: 1});
     const named3 = (text) => ({...side, title: {text}});
-    const scene = {xaxis: named3("h₀"), yaxis: named3("h₁"), zaxis: named3("h₂"), aspectmode: "cube", dragmode: "orbit"};
+    const scene = {xaxis: named3("h₀"), yaxis: named3("h₁"), zaxis: named3("h₂"), aspectmode: "cube", dragmode: "orbit", uirevision: "same",
+      camera: {eye: {x: 1.15, y: 0.95, z: 0.65}}};
     return {traces: [...lines, points], layout: {scene, margin: {l: 0, r: 0, t: 34, b: 0}}};
   }
   if (m === 1) {
@@ -201,7 +212,7 @@ function products(gram, b, order) {
   const colorscale = [[0, ink("--low")], [0.5, ink("--paper")], [1, ink("--high")]];
   const common = {type: "heatmap", y: names, zmin: -1, zmax: 1, colorscale};
   const hover = "W<sub>%{y}</sub> · W<sub>%{x}</sub> = %{z:.4f}<extra></extra>";
-  const labels = {type: "category", showticklabels: few, dtick: 1, ticks: "", showgrid: false, zeroline: false};
+  const labels = {type: "category", showticklabels: few, dtick: 1, ticks: "", showgrid: false, zeroline: false, showline: true, mirror: true};
   return {
     traces: [
       {...common, name: "WᵀW", x: names, z: order.map((i) => order.map((j) => gram[i][j])), hovertemplate: hover,
@@ -222,8 +233,8 @@ function components(kinds, component, colours) {
   kinds.forEach((kind, k) => counts.set(kind, [...(counts.get(kind) ?? []), k]));
   const named = {dedicated: "dedicated feature", unknown: "component without a name"};
   const items = [...counts].map(([kind, numbers]) => {
-    const members = component.flatMap((c, i) => (numbers.includes(c) ? [i] : []));
-    const which = members.length <= 12 ? ` (${members.length === 1 ? "feature" : "features"} ${members.join(", ")})` : "";
+    const members = numbers.map((k) => component.flatMap((c, i) => (c === k ? [i] : [])));
+    const which = members.flat().length <= 12 ? ` (${members.map((one) => one.join(" ")).join("; ")})` : "";
     return {colour: colours[kind], text: plural(numbers.length, named[kind] ?? kind) + which};
   });
   const absent = component.flatMap((c, i) => (c < 0 ? [i] : []));
@@ -239,15 +250,10 @@ function explorer(data, root) {
   const [, m, n] = data.W.shape;
   const row = Object.fromEntries(["W", "b", "importance", "density", "component", "places"]
     .filter((name) => data[name]).map((name) => [name, unpack(data[name])]));
-  const restarts = data.axes.find((axis) => axis.name === "restart");
-  const controls = choosers(data.axes, draw, {restart: (place) => {
-    const number = data.restart[controls ? controls.index : 0];
-    return `${number}, number ${place} of ${restarts.size} by loss`;
-  }});
-  const said = element("p", {class: "said", "aria-live": "polite"});
-  const legend = element("ul", {class: "legend"});
+  const controls = choosers(data.axes, draw, ranked(data));
+  const said = element("p", {class: "said"}), legend = element("ul", {class: "legend"});
   const plots = element("div", {class: "plots"});
-  root.append(controls.row, said, legend, plots);
+  root.append(controls.row, element("div", {"aria-live": "polite"}, said, legend), plots);
   const steps = controls.of("step");
   const curve = steps ? plot(plots, "full") : null;
   const space = plot(plots), heat = plot(plots);
@@ -257,7 +263,8 @@ function explorer(data, root) {
     const k = controls.index;
     controls.say(); // the number of a restart depends on the other sliders
     const flat = row.W(k), b = row.b(k);
-    const where = controls.text();
+    const where = controls.text() || "the trained model";
+    tell();
     if (steps) drawCurve(k, where);
     if (flat.includes(null)) {
       said.textContent = `${where}: this model is not finite.`;
@@ -272,8 +279,8 @@ function explorer(data, root) {
       all.dimensionality[i], all.superposition[i], component[i] < 0 ? "not represented" : kinds[component[i]]]);
     const items = components(kinds, component, data.colours);
     const solid = data.solids?.[k], together = solid && !solid.includes("⊕") ? `; together: ${solid}` : "";
-    const summary = `${where}: loss ${show(data.loss[k])}; ${items.map((item) => item.text).join("; ")}${together}.`;
-    said.textContent = summary;
+    said.textContent = `${where}: loss ${show(data.loss[k])}${together}`;
+    const summary = `${said.textContent}; ${items.map((item) => item.text).join("; ")}`;
     legend.replaceChildren(...items.map((item) =>
       element("li", {}, element("span", {class: "swatch", style: `background:${item.colour}`}), item.text)));
     const drawn = m <= 3 ? arrows(W, colours, {customdata})
@@ -282,9 +289,11 @@ function explorer(data, root) {
     space.draw(drawn.traces, {...drawn.layout, title, uirevision: "same"}, `${title}; ${summary}`);
     const alike = importance.every((x) => x === importance[0]) && m > 3;
     const rank = component.map((c) => (c < 0 ? Infinity : c));
-    const order = alike ? range(n).sort((i, j) => rank[i] - rank[j] || i - j) : range(n);
+    const many = alike && n > FINE && kinds.length > 0; // absent features would fill the picture
+    const shown = range(n).filter((i) => !many || component[i] >= 0);
+    const order = alike ? shown.sort((i, j) => rank[i] - rank[j] || i - j) : shown;
     const matrix = products(all.gram, b, order);
-    if (alike) matrix.layout.title += ", ordered by component";
+    if (alike) matrix.layout.title += many ? ", represented features by component" : ", by component";
     heat.draw(matrix.traces, matrix.layout, `inner products of features; ${summary}`);
   }
 
@@ -294,16 +303,13 @@ function explorer(data, root) {
       marker: {size: 13, color: ink("--high")}, hoverinfo: "skip"};
     const line = {x: x.map((step) => Math.max(step, 0.5)), y, mode: "lines+markers", name: "loss", line: {color: ink("--accent"), width: 2},
       marker: {size: 4}, customdata: x, hovertemplate: "step %{customdata}: loss %{y:.4~g}<extra></extra>"};
-    curve.draw([line, at], {title: "loss during training", xaxis: scale("training step", {type: "log"}),
+    curve.draw([line, at], {title: "loss during training", xaxis: scale("training step, 0 at the left end", {type: "log", dtick: 1, exponentformat: "none"}),
       yaxis: scale("loss", {type: "log"})}, `loss during training; ${where}: ${show(data.loss[k])}`);
   }
 
+  const tell = link(root, controls.of("density"));
   draw();
   curve?.div.on("plotly_click", (event) => steps.set(event.points[0].pointIndex));
-  root.closest(".run")?.addEventListener("density", ({detail}) => {
-    const density = controls.of("density");
-    if (density) density.set(nearest(density.axis.values, detail));
-  });
   return draw;
 }
 
@@ -319,6 +325,26 @@ function player(control) {
     timer = setInterval(() => (control.index < last ? control.set(control.index + 1) : stop()), 150);
   }}, "Play");
   return button;
+}
+
+/**
+ * Keeps the density of a run's panels the same: returns a function that tells the others of this
+ * one's, and lets theirs set this one's.
+ */
+function link(root, control) {
+  const section = root.closest(".run");
+  if (!section || !control) return () => {};
+  let heard = false;
+  section.addEventListener("density", ({detail}) => {
+    if (detail.from === root) return;
+    heard = true;
+    control.set(nearest(control.axis.values, detail.density));
+    heard = false;
+  });
+  return () => {
+    const density = control.axis.values[control.index];
+    if (!heard) section.dispatchEvent(new CustomEvent("density", {detail: {from: root, density}}));
+  };
 }
 
 // ---- Phase diagram -------------------------------------------------------------------------
@@ -350,7 +376,7 @@ function phases(data, root) {
   const column = chooser({name: "relative_importance", label: "relative importance r", values: r, start: centre(r, 0.3)}, draw);
   const line = chooser({name: "density", label: "density p = 1 − S", values: p, start: centre(p, 0.15)}, draw);
   const said = element("p", {class: "said", "aria-live": "polite"});
-  const table = element("div", {class: "cell"});
+  const table = element("div", {class: "cell", role: "region", tabindex: 0, "aria-label": "the chosen cell"});
   const plots = element("div", {class: "plots"});
   root.append(element("div", {class: "controls"}, map.label, column.label, line.label), said, plots, table);
   const plane = plot(plots), space = plot(plots);
@@ -432,7 +458,7 @@ function phases(data, root) {
 /** Draws D* with its spread and every D_i over 1/(1 − S), with the fractions of regular solids. */
 function dimensionality(data, root) {
   const {density, whole, guides} = data, D = unpack(data.D), size = data.D.shape[1];
-  const choice = chooser({name: "density", label: "density p = 1 − S", values: density, start: 0}, chosen);
+  const choice = chooser({name: "density", label: "density p = 1 − S", values: density, start: 0}, draw);
   const said = element("p", {class: "said", "aria-live": "polite"});
   const plots = element("div", {class: "plots"});
   root.append(element("div", {class: "controls"}, choice.label), said, plots);
@@ -444,11 +470,9 @@ function dimensionality(data, root) {
   // Features of equal D would hide one another: each is moved sideways, always alike.
   const apart = (i) => Math.exp(0.7 * step * (((i * 0.618034) % 1) - 0.5));
 
-  function chosen() {
-    draw();
-    root.closest(".run")?.dispatchEvent(new CustomEvent("density", {detail: density[choice.index]}));
-  }
-  function draw() {
+  const tell = link(root, choice);
+  function draw(first) {
+    if (first !== true) tell(); // the graph below knows where to begin
     const k = choice.index, inRow = known[k];
     const spread = inRow.length > 1 ? ` (${show(Math.min(...inRow), 3)} to ${show(Math.max(...inRow), 3)} over ${inRow.length} restarts)` : "";
     said.textContent = `density ${show(density[k])}, 1/(1 − S) = ${show(x[k])}: D* = ${show(mean[k], 3)} hidden dimensions per feature${spread}.`;
@@ -466,18 +490,18 @@ function dimensionality(data, root) {
     ];
     const guide = (y, ref) => ({type: "line", xref: "paper", x0: 0, x1: 1, yref: ref, y0: y, y1: y, line: {color: ink("--faint"), width: 1, dash: "dot"}});
     const now = {type: "line", yref: "paper", y0: 0, y1: 1, x0: x[k], x1: x[k], line: {color: ink("--high"), width: 2}};
-    const names = Object.entries(guides);
+    const names = Object.entries(guides), narrow = both.div.clientWidth < 600;
     both.draw(traces, {
-      title: "D* = m / ‖W‖² above, dimensionality of each feature below",
+      title: narrow ? "D* above, dimensionalities below" : "D* = m / ‖W‖² above, dimensionality of each feature below",
       xaxis: scale("1 / (1 − S)", {type: "log", anchor: "y2", tickvals: [1, 1.5, 2, 3, 4, 5, 7, 10, 20, 50, 100, 200, 500, 1000]}),
       yaxis: scale("D*", {domain: [0.68, 1], rangemode: "tozero"}),
       yaxis2: scale("dimensionality D<sub>i</sub>", {domain: [0, 0.6], range: [-0.04, 1.08]}),
-      shapes: [...names.map(([, y]) => guide(y, "y2")), now], margin: {l: 56, r: 130, t: 40, b: 46},
-      annotations: names.map(([name, y]) => ({text: name, x: 1.01, xref: "paper", xanchor: "left", y, yref: "y2",
+      shapes: [...names.map(([, y]) => guide(y, "y2")), now], margin: {l: 56, r: narrow ? 34 : 130, t: 40, b: 46},
+      annotations: names.map(([name, y]) => ({text: narrow ? name.split(" ")[0] : name, x: 1.01, xref: "paper", xanchor: "left", y, yref: "y2",
         yanchor: name.startsWith("3/8") ? "top" : name.startsWith("2/5") ? "bottom" : "middle", showarrow: false, font: {size: 11}})),
     }, `hidden dimensions per feature, and dimensionalities, over density; ${said.textContent}`);
   }
-  draw();
+  draw(true);
   both.div.on("plotly_click", (event) => choice.set(nearest(density, event.points[0].customdata)));
   return draw;
 }
@@ -494,9 +518,7 @@ const MOST_LINES = 8; // features in a circuit
 function neurons(data, root) {
   const [, m, n] = data.W1.shape;
   const input = unpack(data.W1), output = data.W2 ? unpack(data.W2) : null, colours = hues(n);
-  const restarts = data.axes.find((axis) => axis.name === "restart");
-  const controls = choosers(data.axes, changed, {restart: (place) =>
-    `${data.restart[controls ? controls.index : 0]}, number ${place} of ${restarts.size} by loss`});
+  const controls = choosers(data.axes, changed, ranked(data));
   const select = element("select", {"data-axis": "neuron", input: draw});
   controls.row.append(element("label", {}, element("span", {class: "name"}, "circuit of"), select));
   const said = element("p", {class: "said", "aria-live": "polite"});
@@ -517,7 +539,7 @@ function neurons(data, root) {
   function draw() {
     const k = controls.index, flat = input(k);
     controls.say();
-    const where = controls.text();
+    const where = controls.text() || "the trained model";
     if (flat.includes(null)) {
       said.textContent = `${where}: this model is not finite.`;
       [stacks, circuit].forEach((one) => one.draw([], empty("not finite"), "a model that is not finite"));
@@ -529,7 +551,7 @@ function neurons(data, root) {
       const squares = row.map((w) => w * w), sum = squares.reduce((a, b) => a + b, 0);
       return sum > 0 && Math.max(...squares) > 0.9 * sum;
     }).length;
-    said.textContent = `${where ? `${where}: ` : ""}loss ${show(data.loss[k])}; ${alone} of ${plural(m, "neuron")} ${alone === 1 ? "stands" : "stand"} for one feature.`;
+    said.textContent = `${where}: loss ${show(data.loss[k])}; ${alone} of ${plural(m, "neuron")} ${alone === 1 ? "stands" : "stand"} for one feature.`;
     const boxes = {type: "bar", name: "weights", x: [], y: [], base: [], customdata: [], marker: {color: [], line: {width: n <= 20 ? 0.6 : 0, color: ink("--paper")}},
       hovertemplate: "neuron %{x}<br>feature %{customdata[0]}<br>weight %{customdata[1]:.4f}<extra></extra>"};
     W1.forEach((row, neuron) => {
@@ -572,6 +594,7 @@ function neurons(data, root) {
       });
     });
     const nodes = (x, list, y, text, more) => ({x: list.map(() => x), y: list.map((_, k) => y(k)), text, mode: "markers+text", hoverinfo: "skip", cliponaxis: false, ...more});
+    if (words.x.length > 12) words.text = []; // too many to read; pointing at a line tells
     const dots = {size: 13, color: features.map((i) => colours[i])}, high = (k) => height(k, features.length);
     traces.push(words, nodes(0, features, high, features.map((i) => `x<sub>${i}</sub>`), {marker: dots, textposition: "middle left"}),
       nodes(2, features, high, features.map((i) => `${data.scaled ? "|x|" : "x′"}<sub>${i}</sub>`), {marker: dots, textposition: "middle right"}),

@@ -13,7 +13,7 @@ from toy_superposition.page.packing import shares
 if TYPE_CHECKING:
   import xarray as xr
 
-ROOM = 3.4e6  # bytes of all panels of a page together
+ROOM = 3e6  # bytes of all panels of a page together
 
 
 class Panel(NamedTuple):
@@ -38,7 +38,9 @@ class Made(NamedTuple):
 PANELS: dict[str, Panel] = {
   "phases": Panel(
     "Phase diagram",
-    "Choose a map; point at a cell, or move the two sliders, to see its solution.",
+    "What becomes of the extra feature: grey, it is not represented; blue, it has a dimension to "
+    "itself; red, it is in superposition. Choose a map; point at a cell, or move the two sliders, to "
+    "see its solution.",
     maps.is_phase_diagram,
     maps.phases_bytes,
     maps.phases,
@@ -53,7 +55,7 @@ PANELS: dict[str, Panel] = {
   "explorer": Panel(
     "Feature geometry",
     "Move the sliders to walk through the trained models; point at a feature to see its numbers.",
-    lambda dataset: models.is_trained(dataset) and "W" in dataset and "history_W" not in dataset,
+    models.has_geometry,
     lambda dataset: models.count(dataset) * models.bytes_each(dataset),
     models.geometry,
   ),
