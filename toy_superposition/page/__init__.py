@@ -7,4 +7,13 @@ interactive; without it, it carries the static figures alone.
 from toy_superposition.page.document import write, write_run
 from toy_superposition.page.runs import Run, counts, read, summary, write_claims, write_markdown
 
-__all__ = ("Run", "counts", "read", "summary", "write", "write_claims", "write_markdown", "write_run")
+__all__ = (
+  "Run",
+  "counts",
+  "read",
+  "summary",
+  "write",
+  "write_claims",
+  "write_markdown",
+  "write_run",
+)

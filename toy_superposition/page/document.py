@@ -5,7 +5,7 @@ import html
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toy_superposition.analyses.analysis import VERDICTS, Claim
 from toy_superposition.page import packing, panels
@@ -188,13 +188,13 @@ def _claim_table(runs: Sequence[Run]) -> str:
   rows, several = [], len(runs) > 1
   for run in runs:
     figure = "figure" if run.datasets or run.figures else ""
-    links = f'<td><a href="#{_id(run, figure)}">figure</a> <a href="#{_id(run, "config")}">config</a></td>'
+    links = f'<a href="#{_id(run, figure)}">figure</a> <a href="#{_id(run, "config")}">config</a>'
     for claim in run.claims:
       name = f'<td><a href="#{_id(run)}">{html.escape(run.name)}</a></td>' if several else ""
       cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in claim[:-1])
       kind = CLASSES[claim.verdict]
       badge = f'<td><span class="verdict {kind}">{html.escape(claim.verdict)}</span></td>'
-      rows.append(f'<tr data-verdict="{kind}">{badge}{name}{cells}{links}</tr>')
+      rows.append(f'<tr data-verdict="{kind}">{badge}{name}{cells}<td>{links}</td></tr>')
   head = ["verdict", *(["experiment"] if several else []), *Claim._fields[:-1], "see"]
   return _table(head, rows, "Claims" + ("" if several else f" of {runs[0].name}"))
 

@@ -1,5 +1,6 @@
 """Panels that show a whole sweep at once: the phase diagram, dimensionality over density."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ PLANE = ("relative_importance", "density")
 WHITE, DIFFERENT, SAME = (255, 255, 255), (200, 60, 160), (215, 215, 215)
 # Of theory.phase_change.Phase; the last one is that of a cell in which nothing is finite.
 PHASES = ("not represented", "dedicated", "superposition", "nothing finite")
+USUAL = "relu_output"
 POINTS = 100  # dimensionalities drawn at a density
 FEWEST = 6  # densities of a line
 
@@ -53,8 +55,11 @@ def phases(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
   if "optimum_phase" not in dataset:
     models = small["model"].values if "model" in small.dims else [""]
     each = (small.sel(model=name) if name else small for name in models)
-    maps = [_trained(one, f"trained: {name}" if len(models) > 1 else "trained") for name, one in zip(models, each, strict=True)]
-    return data | {"maps": maps, "start": len(maps) - 1}
+    maps = [
+      _trained(one, f"trained: {name}" if len(models) > 1 else "trained")
+      for name, one in zip(models, each, strict=True)
+    ]
+    return data | {"maps": maps, "start": usual(list(models))}
   optimum = _map("true optimum", small, "optimum", small["optimum_loss"])
   optimum |= {"W": _weights(small["optimum_W"]), "b": _biases(small["optimum_b"])}
   maps = [_closed_forms(small), optimum, _trained(small, "trained: best restart")]
@@ -63,11 +68,18 @@ def phases(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
   return data | {"maps": maps, "start": 2, "boundary": _boundary(small)}
 
 
+def usual(names: Sequence[str]) -> int:
+  """Returns the place of the paper's model among names, of the last one without it."""
+  return list(names).index(USUAL) if USUAL in names else len(names) - 1
+
+
 def _flat(array: "xr.DataArray") -> np.ndarray:
   return array.transpose(*PLANE).values.ravel()
 
 
-def _map(name: str, dataset: "xr.Dataset", kind: str, loss: "xr.DataArray | None") -> dict[str, Any]:
+def _map(
+  name: str, dataset: "xr.Dataset", kind: str, loss: "xr.DataArray | None"
+) -> dict[str, Any]:
   """Returns a map coloured by norm and superposition of the extra feature."""
   norm, shared = _flat(dataset[f"{kind}_norm"]), _flat(dataset[f"{kind}_superposition"])
   return {
@@ -147,7 +159,9 @@ def is_uniform(dataset: "xr.Dataset") -> bool:
 
 def dimensionality_bytes(dataset: "xr.Dataset") -> float:
   """Returns the size of the dimensionality panel."""
-  return dataset.sizes["density"] * (POINTS * BYTES_EACH + 10 * (4 + dataset.sizes.get("restart", 1)))
+  return dataset.sizes["density"] * (
+    POINTS * BYTES_EACH + 10 * (4 + dataset.sizes.get("restart", 1))
+  )
 
 
 def dimensionality(dataset: "xr.Dataset", room: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from toy_superposition.figures import graphs, style
 from toy_superposition.figures.uniform_geometry import COLOURS
 from toy_superposition.measures.components import Component, components, tegum
 from toy_superposition.measures.neurons import asymmetric_motifs, rescaled
+from toy_superposition.page.maps import usual
 from toy_superposition.page.packing import BYTES_EACH, evenly, pack, rounded, thinned
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ LABELS = {
   STEP: "training step",
 }
 SOLID = 3  # most hidden dimensions in which arrows are drawn, and sums of components have names
-
 
 
 PLAIN = ("dedicated", "unknown")  # names that say nothing of superposition
@@ -108,7 +108,9 @@ def _axis(dataset: "xr.Dataset", name: str, size: int) -> dict[str, Any]:
     start = int(np.argmin(values))
   elif name in ("relative_density", "relative_importance"):
     start = int(np.argmin(np.abs(np.log(values))))
-  elif name == STEP or not numeric:
+  elif not numeric:
+    start = usual([str(value) for value in values])
+  elif name == STEP:
     start = len(values) - 1
   return {
     "name": name,

@@ -200,7 +200,7 @@ function graph(gram, component, places, colours, more) {
   const points = {
     name: "features", x: places.map((at) => at[0]), y: places.map((at) => at[1]),
     mode: gram.length <= FINE ? "markers+text" : "markers", text: range(gram.length).map(String),
-    textposition: "top center", marker: {color: colours, size: gram.length <= 100 ? 10 : 6},
+    textposition: "middle right", marker: {color: colours, size: gram.length <= 100 ? 10 : 6},
     hovertemplate: NUMBERS, ...more,
   };
   return {traces: [...lines, points], layout: {xaxis: bare(), yaxis: bare({scaleanchor: "x"}), margin: {l: 12, r: 12, t: 34, b: 12}}};
@@ -293,18 +293,21 @@ function explorer(data, root) {
     const shown = range(n).filter((i) => !many || component[i] >= 0);
     const order = alike ? shown.sort((i, j) => rank[i] - rank[j] || i - j) : shown;
     const matrix = products(all.gram, b, order);
-    if (alike) matrix.layout.title += many ? ", represented features by component" : ", by component";
+    if (many) matrix.layout.title = "WᵀW and bias b of represented features";
     heat.draw(matrix.traces, matrix.layout, `inner products of features; ${summary}`);
   }
 
   function drawCurve(k, where) {
     const first = k - steps.index, x = steps.axis.values, y = data.loss.slice(first, first + x.length);
-    const at = {x: [Math.max(x[steps.index], 0.5)], y: [data.loss[k]], mode: "markers", name: "now",
+    const log = x.at(-1) > 2 * x.length * x[1], place = (step) => (log ? Math.max(step, 0.5) : step);
+    const known = y.filter((loss) => loss > 0), far = Math.max(...known) > 5 * Math.min(...known);
+    const at = {x: [place(x[steps.index])], y: [data.loss[k]], mode: "markers", name: "now",
       marker: {size: 13, color: ink("--high")}, hoverinfo: "skip"};
-    const line = {x: x.map((step) => Math.max(step, 0.5)), y, mode: "lines+markers", name: "loss", line: {color: ink("--accent"), width: 2},
+    const line = {x: x.map(place), y, mode: "lines+markers", name: "loss", line: {color: ink("--accent"), width: 2},
       marker: {size: 4}, customdata: x, hovertemplate: "step %{customdata}: loss %{y:.4~g}<extra></extra>"};
-    curve.draw([line, at], {title: "loss during training", xaxis: scale("training step, 0 at the left end", {type: "log", dtick: 1, exponentformat: "none"}),
-      yaxis: scale("loss", {type: "log"})}, `loss during training; ${where}: ${show(data.loss[k])}`);
+    curve.draw([line, at], {title: "loss during training", 
+      xaxis: log ? scale("training step, 0 at the left end", {type: "log", dtick: 1, exponentformat: "none"}) : scale("training step"),
+      yaxis: scale("loss", {type: far ? "log" : "linear"})}, `loss during training; ${where}: ${show(data.loss[k])}`);
   }
 
   const tell = link(root, controls.of("density"));

@@ -70,8 +70,9 @@ PANELS: dict[str, Panel] = {
     "Neurons",
     "Each bar is a hidden neuron, stacked by the weights of its features. Choose a neuron, or a "
     "motif where one is found, to see its circuit.",
-    lambda dataset: models.is_trained(dataset)
-    and ("W1" in dataset or dataset.attrs["model"] == "relu_hidden"),
+    lambda dataset: (
+      models.is_trained(dataset) and ("W1" in dataset or dataset.attrs["model"] == "relu_hidden")
+    ),
     lambda dataset: (
       models.count(dataset, "W1" if "W1" in dataset else "W") * models.bytes_each(dataset, "W1")
     ),

@@ -161,4 +161,6 @@ def _cost(run: Run) -> str:
 
 def fields(config: Mapping[str, Any]) -> str:
   """Returns a config as text, a field per line."""
-  return "\n".join(f"{name} = {json.dumps(config[name], ensure_ascii=False)}" for name in sorted(config))
+  return "\n".join(
+    f"{name} = {json.dumps(config[name], ensure_ascii=False)}" for name in sorted(config)
+  )
