@@ -1,4 +1,7 @@
-"""Draws a finished run again, and its page, without training: python -m toy_superposition.report --workdir=…"""
+"""Draws a finished run again, without training: python -m toy_superposition.report --workdir=…
+
+Its page, report.html, is interactive where plotly is installed.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

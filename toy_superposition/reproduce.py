@@ -175,15 +175,15 @@ def read(name: str, folder: Path, problem: str):
   from toy_superposition.records import files
   from toy_superposition.records.workdir import Workdir
 
-  said = {"about": about(name), "command": shlex.join(["python", *command(name, folder)[1:]])}
+  said, shown = about(name), shlex.join(["python", *command(name, folder)[1:]])
   if not problem:
     try:
-      return page.read(Workdir(folder), name=name, **said)
+      return page.read(Workdir(folder), name=name, about=said, command=shown)
     except UserError as error:
       problem = str(error)
     except Exception as error:  # a claim's own mistake must not hide the other experiments
       problem = f"{type(error).__name__}: {files.one_line(error)}"
-  return page.Run(name, problem=problem, **said)
+  return page.Run(name, said, command=shown, problem=problem)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def _figures(run: Run, room: float) -> list[str]:
     content = base64.b64encode(figure.read_bytes()).decode()
     name = f"{figure.stem.replace('_', ' ')}, drawn from the results of {run.name}"
     image = f'<img alt="{html.escape(name)}" loading="lazy" src="data:image/png;base64,{content}">'
-    if sum(map(len, found)) + len(image) > room:
+    if sum(len(one) for one in found) + len(image) > room:
       break
     found.append(f"<figure>{image}</figure>")
   return found

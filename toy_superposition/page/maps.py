@@ -53,13 +53,11 @@ def phases(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
     "notes": [note for note, name in zip(notes, PLANE, strict=True) if kept[name] < sizes[name]],
   }
   if "optimum_phase" not in dataset:
-    models = small["model"].values if "model" in small.dims else [""]
-    each = (small.sel(model=name) if name else small for name in models)
-    maps = [
-      _trained(one, f"trained: {name}" if len(models) > 1 else "trained")
-      for name, one in zip(models, each, strict=True)
-    ]
-    return data | {"maps": maps, "start": usual(list(models))}
+    if "model" not in small.dims:
+      return data | {"maps": [_trained(small, "trained")], "start": 0}
+    models = [str(name) for name in small["model"].values]
+    maps = [_trained(small.sel(model=name), f"trained: {name}") for name in models]
+    return data | {"maps": maps, "start": usual(models)}
   optimum = _map("true optimum", small, "optimum", small["optimum_loss"])
   optimum |= {"W": _weights(small["optimum_W"]), "b": _biases(small["optimum_b"])}
   maps = [_closed_forms(small), optimum, _trained(small, "trained: best restart")]
@@ -180,5 +178,5 @@ def dimensionality(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
     "density": rounded(small["density"].values),
     "whole": rounded(whole.transpose("density", ...).values.reshape(len(kept), -1)),
     "D": pack(ranked[:, evenly(ranked.shape[1], POINTS)]),
-    "guides": {name: height for name, height in GUIDES.items()},
+    "guides": GUIDES,
   }

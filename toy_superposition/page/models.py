@@ -107,7 +107,8 @@ def _axis(dataset: "xr.Dataset", name: str, size: int) -> dict[str, Any]:
   if name == "density":
     start = int(np.argmin(values))
   elif name in ("relative_density", "relative_importance"):
-    start = int(np.argmin(np.abs(np.log(values))))
+    with np.errstate(divide="ignore", invalid="ignore"):
+      start = int(np.argmin(np.abs(np.log(values))))
   elif not numeric:
     start = usual([str(value) for value in values])
   elif name == STEP:
@@ -203,8 +204,12 @@ def neurons(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
   raw = zip(
     chosen.rows("W1", "hidden", "feature"), chosen.rows("W2", "feature", "hidden"), strict=True
   )
-  pairs = [rescaled(one, two) for one, two in raw]
-  motifs = [asymmetric_motifs(*pair) if np.isfinite(pair[0]).all() else [] for pair in pairs]
+  with np.errstate(invalid="ignore", over="ignore"):  # of models that are not finite
+    pairs = [rescaled(one, two) for one, two in raw]
+  finite = [bool(np.isfinite(one).all() and np.isfinite(two).all()) for one, two in pairs]
+  motifs = [
+    asymmetric_motifs(*pair) if all_of else [] for pair, all_of in zip(pairs, finite, strict=True)
+  ]
   return data | {
     "W1": pack(np.stack([one for one, _ in pairs])),
     "W2": pack(np.stack([two for _, two in pairs])),

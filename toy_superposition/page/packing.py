@@ -44,8 +44,10 @@ def _alike(array: np.ndarray) -> bool:
 def rounded(values: Any, digits: int = 5) -> Any:
   """Returns numbers as nested lists with this many significant digits, None for what is not
   finite."""
-  if isinstance(values, np.ndarray | list | tuple):
+  if isinstance(values, np.ndarray | list | tuple) and np.ndim(values):
     return [rounded(value, digits) for value in values]
+  if isinstance(values, int | np.integer):
+    return int(values)
   return float(f"{float(values):.{digits}g}") if np.isfinite(values) else None
 
 

@@ -461,7 +461,7 @@ function phases(data, root) {
 /** Draws D* with its spread and every D_i over 1/(1 − S), with the fractions of regular solids. */
 function dimensionality(data, root) {
   const {density, whole, guides} = data, D = unpack(data.D), size = data.D.shape[1];
-  const choice = chooser({name: "density", label: "density p = 1 − S", values: density, start: 0}, draw);
+  const choice = chooser({name: "density", label: "density p = 1 − S", values: density, start: 0}, move);
   const said = element("p", {class: "said", "aria-live": "polite"});
   const plots = element("div", {class: "plots"});
   root.append(element("div", {class: "controls"}, choice.label), said, plots);
@@ -474,11 +474,20 @@ function dimensionality(data, root) {
   const apart = (i) => Math.exp(0.7 * step * (((i * 0.618034) % 1) - 0.5));
 
   const tell = link(root, choice);
-  function draw(first) {
-    if (first !== true) tell(); // the graph below knows where to begin
+  const line = (k) => ({type: "line", yref: "paper", y0: 0, y1: 1, x0: x[k], x1: x[k], line: {color: ink("--high"), width: 2}});
+
+  function move() {
+    tell();
+    say();
+    Plotly.relayout(both.div, {[`shapes[${Object.keys(guides).length}]`]: line(choice.index)});
+  }
+  function say() {
     const k = choice.index, inRow = known[k];
     const spread = inRow.length > 1 ? ` (${show(Math.min(...inRow), 3)} to ${show(Math.max(...inRow), 3)} over ${inRow.length} restarts)` : "";
     said.textContent = `density ${show(density[k])}, 1/(1 − S) = ${show(x[k])}: D* = ${show(mean[k], 3)} hidden dimensions per feature${spread}.`;
+  }
+  function draw() {
+    say();
     const edge = (which) => known.map((row) => (row.length ? which(...row) : null));
     const accent = ink("--accent"), hidden = {line: {width: 0}, mode: "lines", hoverinfo: "skip"};
     const points = density.map((_, a) => D(a));
@@ -492,19 +501,18 @@ function dimensionality(data, root) {
         hovertemplate: "p = %{customdata:.4~g}<br>D_i = %{y:.4f}<extra></extra>"},
     ];
     const guide = (y, ref) => ({type: "line", xref: "paper", x0: 0, x1: 1, yref: ref, y0: y, y1: y, line: {color: ink("--faint"), width: 1, dash: "dot"}});
-    const now = {type: "line", yref: "paper", y0: 0, y1: 1, x0: x[k], x1: x[k], line: {color: ink("--high"), width: 2}};
     const names = Object.entries(guides), narrow = both.div.clientWidth < 600;
     both.draw(traces, {
       title: narrow ? "D* above, dimensionalities below" : "D* = m / ‖W‖² above, dimensionality of each feature below",
       xaxis: scale("1 / (1 − S)", {type: "log", anchor: "y2", tickvals: [1, 1.5, 2, 3, 4, 5, 7, 10, 20, 50, 100, 200, 500, 1000]}),
       yaxis: scale("D*", {domain: [0.68, 1], rangemode: "tozero"}),
       yaxis2: scale("dimensionality D<sub>i</sub>", {domain: [0, 0.6], range: [-0.04, 1.08]}),
-      shapes: [...names.map(([, y]) => guide(y, "y2")), now], margin: {l: 56, r: narrow ? 34 : 130, t: 40, b: 46},
+      shapes: [...names.map(([, y]) => guide(y, "y2")), line(choice.index)], margin: {l: 56, r: narrow ? 34 : 130, t: 40, b: 46},
       annotations: names.map(([name, y]) => ({text: narrow ? name.split(" ")[0] : name, x: 1.01, xref: "paper", xanchor: "left", y, yref: "y2",
         yanchor: name.startsWith("3/8") ? "top" : name.startsWith("2/5") ? "bottom" : "middle", showarrow: false, font: {size: 11}})),
     }, `hidden dimensions per feature, and dimensionalities, over density; ${said.textContent}`);
   }
-  draw(true);
+  draw();
   both.div.on("plotly_click", (event) => choice.set(nearest(density, event.points[0].customdata)));
   return draw;
 }

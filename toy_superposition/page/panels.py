@@ -39,8 +39,8 @@ PANELS: dict[str, Panel] = {
   "phases": Panel(
     "Phase diagram",
     "What becomes of the extra feature: grey, it is not represented; blue, it has a dimension to "
-    "itself; red, it is in superposition. Choose a map; point at a cell, or move the two sliders, to "
-    "see its solution.",
+    "itself; red, it is in superposition. Choose a map; point at a cell, or move the two sliders, "
+    "to see its solution.",
     maps.is_phase_diagram,
     maps.phases_bytes,
     maps.phases,
