@@ -18,7 +18,7 @@ CONFIG = {"name": "small", "train.steps": 10, "train.batch_size": 4, "seed": 3}
 
 
 def dataset(
-  axes: Mapping[str, Sequence[Any]], m: int, n: int, model: str = "relu_output", seed: int = 0
+  axes: Mapping[str, Any], m: int, n: int, model: str = "relu_output", seed: int = 0
 ) -> xr.Dataset:
   """Returns results over the axes, whose weights have norms near 1."""
   dims, shape = tuple(axes), tuple(len(points) for points in axes.values())

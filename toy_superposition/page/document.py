@@ -157,7 +157,7 @@ def _panel(made: panels.Made) -> str:
 
 def _figures(run: Run, room: float) -> list[str]:
   """Returns the static figures as HTML, as many as there is room for, in bytes."""
-  found = []
+  found: list[str] = []
   for figure in run.figures:
     content = base64.b64encode(figure.read_bytes()).decode()
     name = f"{figure.stem.replace('_', ' ')}, drawn from the results of {run.name}"
