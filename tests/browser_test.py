@@ -297,8 +297,13 @@ def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
       np.testing.assert_allclose(
         [row[5] for row in shown], model["superposition"], atol=20 * PACKED
       )
+    explorer.get_by_text("Numbers of every feature").press("Enter")
+    row = explorer.locator("tbody tr").nth(5).inner_text().split("\t")
+    assert float(row[4]) == pytest.approx(float(model["feature_norm"][5]), rel=1e-3)
+    assert float(row[7]) == pytest.approx(float(model["b"][5]), rel=1e-2, abs=1e-4)
     press(explorer, "density", "Home")
     assert "density 1," in line.locator(".said").inner_text()
+    assert explorer.locator("tbody tr").nth(5).inner_text().split("\t") != row
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])

@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 
 CLASSES = dict(zip(VERDICTS, ("confirmed", "contradicted", "undecided", "reported"), strict=True))
 INSTALL = 'pip install -e ".[report]"'
+WORDS = (
+  ("feature", "one of the n numbers that a model is given and shall give back"),
+  ("hidden dimension", "one of the m numbers, fewer than n, through which everything has to pass"),
+  (
+    "W_i, norm",
+    "the direction in which feature i is stored; its length: near 1 if stored, 0 if not",
+  ),
+  ("density p", "how often a feature is active; sparse is 1 − p = S near 1"),
+  ("importance", "the weight of a feature's error in the loss"),
+  ("superposition", "how much other features lie along one: 0 if it has a direction to itself"),
+  ("dimensionality", "the share of a hidden dimension that a feature has: 1 alone, 1/2 in a digon"),
+  ("digon, triangle, pentagon …", "2 opposite features in 1 dimension, 3 or 5 evenly spread in 2"),
+  ("restart", "the same training from other random weights; the one of least loss is the best"),
+)
 FIGURES_ROOM = 3.2e6  # bytes of all static figures of a page together, in base64
 
 
@@ -56,7 +70,7 @@ def write(path: Path, title: str, runs: Sequence[Run]) -> None:
   body = [f"<header><h1>{html.escape(title)}</h1>", f"<p>{html.escape(_total(runs))}</p>"]
   if library is None:
     body.append(f'<p class="note">Without plotly this page has no interactive parts. {INSTALL}</p>')
-  body.append("</header><main>")
+  body.append(f"{_glossary()}</header><main>")
   if len(runs) > 1:
     body += [_contents(runs), '<section id="claims"><h2>All claims</h2>']
     body += [_claims(runs), "</section>"]
@@ -86,6 +100,13 @@ def _total(runs: Sequence[Run]) -> str:
   said = summary([claim for run in runs for claim in run.claims])
   failed = [run.name for run in runs if run.problem]
   return said + (f"; failed: {', '.join(failed)}" if failed else "") + "."
+
+
+def _glossary() -> str:
+  rows = "".join(
+    f"<dt>{html.escape(word)}</dt><dd>{html.escape(meaning)}</dd>" for word, meaning in WORDS
+  )
+  return f"<details><summary>Words on this page</summary><dl>{rows}</dl></details>"
 
 
 def _id(run: Run, part: str = "") -> str:

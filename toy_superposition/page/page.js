@@ -253,7 +253,8 @@ function explorer(data, root) {
   const controls = choosers(data.axes, draw, ranked(data));
   const said = element("p", {class: "said"}), legend = element("ul", {class: "legend"});
   const plots = element("div", {class: "plots"});
-  root.append(controls.row, element("div", {"aria-live": "polite"}, said, legend), plots);
+  const numbers = listing(["feature", "component", "importance", "density", "norm", "dimensionality", "superposition", "bias"]);
+  root.append(controls.row, element("div", {"aria-live": "polite"}, said, legend), plots, numbers.details);
   const steps = controls.of("step");
   const curve = steps ? plot(plots, "full") : null;
   const space = plot(plots), heat = plot(plots);
@@ -269,6 +270,7 @@ function explorer(data, root) {
     if (flat.includes(null)) {
       said.textContent = `${where}: this model is not finite.`;
       legend.replaceChildren();
+      numbers.fill([]);
       [space, heat].forEach((one) => one.draw([], empty("not finite"), "a model that is not finite"));
       return;
     }
@@ -277,6 +279,7 @@ function explorer(data, root) {
     const colours = component.map((c) => (c < 0 ? ABSENT : data.colours[kinds[c]]));
     const customdata = range(n).map((i) => [i, importance[i], density[i], all.norm[i],
       all.dimensionality[i], all.superposition[i], component[i] < 0 ? "not represented" : kinds[component[i]]]);
+    numbers.fill(customdata.map((row, i) => [row[0], row[6], ...row.slice(1, 6), b[i]]));
     const items = components(kinds, component, data.colours);
     const solid = data.solids?.[k], together = solid && !solid.includes("⊕") ? `; together: ${solid}` : "";
     said.textContent = `${where}: loss ${show(data.loss[k])}${together}`;
@@ -314,6 +317,21 @@ function explorer(data, root) {
   draw();
   curve?.div.on("plotly_click", (event) => steps.set(event.points[0].pointIndex));
   return draw;
+}
+
+/** Returns a table that is closed at first, and a way to fill it with what pointing also shows. */
+function listing(head) {
+  const body = element("tbody");
+  let rows = [];
+  const write = () => {
+    if (!details.open) return;
+    const cell = (value) => element("td", {}, typeof value === "number" ? show(value) : value ?? "–");
+    body.replaceChildren(...rows.map((row) => element("tr", {}, ...row.map(cell))));
+  };
+  const titles = element("thead", {}, element("tr", {}, ...head.map((name) => element("th", {scope: "col"}, name))));
+  const region = element("div", {class: "wide", role: "region", tabindex: 0, "aria-label": "numbers of every feature"}, element("table", {}, titles, body));
+  const details = element("details", {toggle: () => write()}, element("summary", {}, "Numbers of every feature"), region);
+  return {details, fill: (list) => { rows = list; write(); }};
 }
 
 /** Returns a button that moves a slider from its first point to its last. */
