@@ -12,7 +12,7 @@ import xarray as xr
 from tests import pages
 from toy_superposition import page
 from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED, VERDICTS, Claim
-from toy_superposition.page import document, models, packing, panels
+from toy_superposition.page import document, maps, models, packing, panels
 from toy_superposition.records import results
 from toy_superposition.records.workdir import Workdir
 
@@ -163,6 +163,13 @@ def test_restarts_are_ordered_by_loss_and_those_that_are_not_finite_come_last():
     chosen.rows("W", "hidden", "feature")[0], data["W"].isel(density=0, restart=1)
   )
   assert chosen.notes == []
+
+
+def test_turning_changes_no_inner_product_and_finds_the_turn_back():
+  W = np.random.default_rng(0).normal(size=(2, 2, 2, 3))
+  turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+  ours = xr.DataArray(W, dims=(*maps.PLANE, "hidden", "feature"))
+  np.testing.assert_allclose(maps._turned(ours.copy(data=turn @ W), ours), W, atol=1e-12)
 
 
 def test_a_sweep_over_sizes_has_a_panel_for_each_of_them():

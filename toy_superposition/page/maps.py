@@ -59,7 +59,8 @@ def phases(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
     maps = [_trained(small.sel(model=name), f"trained: {name}") for name in models]
     return data | {"maps": maps, "start": usual(models)}
   optimum = _map("true optimum", small, "optimum", small["optimum_loss"])
-  optimum |= {"W": _weights(small["optimum_W"]), "b": _biases(small["optimum_b"])}
+  turned = small["optimum_W"].copy(data=_turned(small["optimum_W"], restarts.best(small)["W"]))
+  optimum |= {"W": _weights(turned), "b": _biases(small["optimum_b"])}
   maps = [_closed_forms(small), optimum, _trained(small, "trained: best restart")]
   maps.append(_map("trained: mean of restarts", small, "mean", None))
   maps.append(_disagreement(small))
@@ -94,6 +95,14 @@ def _trained(dataset: "xr.Dataset", name: str) -> dict[str, Any]:
   best = restarts.best(dataset)
   data = _map(name, dataset, "best", best["loss"])
   return data | {"W": _weights(best["W"]), "b": _biases(best["b"])}
+
+
+def _turned(W: "xr.DataArray", onto: "xr.DataArray") -> np.ndarray:
+  """Returns weights turned or mirrored to lie as near as they can to others, which changes nothing
+  of what the model does."""
+  onto = np.nan_to_num(onto.transpose(*W.dims).values.astype(float), posinf=0, neginf=0)
+  left, _, right = np.linalg.svd(onto @ np.swapaxes(W.values, -1, -2))
+  return left @ right @ W.values
 
 
 def _weights(W: "xr.DataArray") -> dict[str, Any]:

@@ -458,7 +458,7 @@ function phases(data, root) {
       traces.push(...drawn.traces);
       layout = drawn.layout;
     });
-    const title = solved.length > 1 ? "weights: trained (dots), optimum (rings)" : "weights of the best restart";
+    const title = solved.length > 1 ? "weights: trained (dots), optimum (rings, turned)" : "weights of the best restart";
     space.draw(traces, {...layout, title}, `${title}; ${said.textContent}`);
   }
   const one_n = (one) => data.maps.find((raw) => raw.name === one.name).W.shape[2];
