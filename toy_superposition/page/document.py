@@ -32,6 +32,7 @@ WORDS = (
   ("digon, triangle, pentagon …", "2 opposite features in 1 dimension, 3 or 5 evenly spread in 2"),
   ("restart", "the same training from other random weights; the one of least loss is the best"),
 )
+SCRIPTS = ("base.js", "geometry.js", "models.js", "neurons.js", "maps.js", "page.js")  # one script, in this order
 FIGURES_ROOM = 3.2e6  # bytes of all static figures of a page together, in base64
 
 
@@ -86,7 +87,7 @@ def write(path: Path, title: str, runs: Sequence[Run]) -> None:
     *body,
     f'</main><script type="application/json" id="data">{packing.block(drawn)}</script>',
     f"<script>{library}</script>" if library and drawn else "",
-    f"<script>{_resource('page.js')}</script></body></html>\n",
+    f"<script>{''.join(map(_resource, SCRIPTS))}</script></body></html>\n",
   ]
   with files.replacing(path) as temporary:
     temporary.write_text("\n".join(parts), encoding="utf-8")
@@ -150,7 +151,7 @@ def _section(run: Run, made: Sequence[panels.Made], images: Sequence[str], alone
     parts.append("<h3>Claims</h3>")
     parts.append(_claims([run]) if alone else _claim_table([run]))
   if images:
-    still = f"<summary>The figures as files ({len(images)})</summary>"
+    still = f"<summary>Static figures ({len(images)})</summary>"
     parts.append(f"<details>{still}" if made else "")
     parts += images
     parts.append("</details>" if made else "")

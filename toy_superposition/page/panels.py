@@ -1,7 +1,7 @@
 """Which interactive panels a run gets: those whose data it has.
 
-A panel is a row here, which makes its data, and a function of the same name in page.js, which draws
-them.
+A panel is a row here, which makes its data, and a row in page.js, which names the function that
+draws them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
