@@ -286,6 +286,10 @@ def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
     for key, p in (("Home", 1.0), ("End", 0.05)):
       press(line, "density", key)
       assert f"density {p:g}" in explorer.locator(".said").inner_text()
+      lines = line.locator(".plot").evaluate(
+        "gd => gd.layout.shapes.filter(s => s.yref === 'paper')"
+      )
+      assert [(one["x0"], one["x1"]) for one in lines] == [(1 / p, 1 / p)]
       model = data.sel(density=p)
       model = model.isel(restart=int(model["loss"].argmin("restart")))
       shown = drawn(explorer, 0)["features"]["customdata"]

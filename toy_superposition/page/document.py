@@ -32,7 +32,14 @@ WORDS = (
   ("digon, triangle, pentagon …", "2 opposite features in 1 dimension, 3 or 5 evenly spread in 2"),
   ("restart", "the same training from other random weights; the one of least loss is the best"),
 )
-SCRIPTS = ("base.js", "geometry.js", "models.js", "neurons.js", "maps.js", "page.js")  # one script, in this order
+SCRIPTS = (
+  "base.js",
+  "geometry.js",
+  "models.js",
+  "neurons.js",
+  "maps.js",
+  "page.js",
+)  # one script, in this order
 FIGURES_ROOM = 3.2e6  # bytes of all static figures of a page together, in base64
 
 
@@ -211,13 +218,14 @@ def _claim_table(runs: Sequence[Run]) -> str:
   for run in runs:
     figure = "figure" if run.datasets or run.figures else ""
     links = f'<a href="#{_id(run, figure)}">figure</a> <a href="#{_id(run, "config")}">config</a>'
+    if several:
+      links = f'<a href="#{_id(run)}">{html.escape(run.name)}</a><br>{links}'
     for claim in run.claims:
-      name = f'<td><a href="#{_id(run)}">{html.escape(run.name)}</a></td>' if several else ""
       cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in claim[:-1])
       kind = CLASSES[claim.verdict]
       badge = f'<td><span class="verdict {kind}">{html.escape(claim.verdict)}</span></td>'
-      rows.append(f'<tr data-verdict="{kind}">{badge}{name}{cells}<td>{links}</td></tr>')
-  head = ["verdict", *(["experiment"] if several else []), *Claim._fields[:-1], "see"]
+      rows.append(f'<tr data-verdict="{kind}">{badge}{cells}<td>{links}</td></tr>')
+  head = ["verdict", *Claim._fields[:-1], "see"]
   return _table(head, rows, "Claims" + ("" if several else f" of {runs[0].name}"))
 
 

@@ -31,6 +31,7 @@ function arrows(W, colours, more) {
     type,
     name: "features",
     ...named(coordinates),
+    ...(m < 3 && {cliponaxis: false}),
     mode: n <= FINE ? "markers+text" : "markers",
     text: range(n).map(String),
     textposition: "top center",
@@ -102,6 +103,7 @@ function graph(gram, component, places, colours, more) {
   });
   const points = {
     name: "features",
+    cliponaxis: false,
     x: places.map((at) => at[0]),
     y: places.map((at) => at[1]),
     mode: gram.length <= FINE ? "markers+text" : "markers",

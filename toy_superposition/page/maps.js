@@ -261,6 +261,7 @@ function dimensionality(data, root) {
   const apart = (i) => Math.exp(0.7 * step * (((i * 0.618034) % 1) - 0.5));
 
   const tell = link(root, choice);
+  let ready; // once the plot is there
   const line = (k) => ({
     type: "line",
     yref: "paper",
@@ -274,7 +275,9 @@ function dimensionality(data, root) {
   function move() {
     tell();
     say();
-    Plotly.relayout(both.div, {[`shapes[${Object.keys(guides).length}]`]: line(choice.index)});
+    const shape = `shapes[${Object.keys(guides).length}]`, // the one after the guides
+      at = x[choice.index];
+    ready = ready.then(() => Plotly.relayout(both.div, {[`${shape}.x0`]: at, [`${shape}.x1`]: at}));
   }
   function say() {
     const k = choice.index,
@@ -334,7 +337,7 @@ function dimensionality(data, root) {
     });
     const names = Object.entries(guides),
       narrow = both.div.clientWidth < 600;
-    both.draw(
+    ready = both.draw(
       traces,
       {
         title: narrow
