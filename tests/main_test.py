@@ -165,9 +165,8 @@ def test_results_go_to_a_folder_of_the_configs_name_by_default(finished):
   folder, done = finished
   assert os.listdir(folder) == ["runs"]
   assert os.listdir(folder / "runs") == ["phase_change_quick"]
-  assert {"manifest.json", "metrics.jsonl", "results.nc", "figures", "checkpoints"} == set(
-    os.listdir(folder / "runs" / "phase_change_quick")
-  )
+  there = {"manifest.json", "metrics.jsonl", "results.nc", "figures", "checkpoints", "report.html"}
+  assert there == set(os.listdir(folder / "runs" / "phase_change_quick"))
   assert "writing to runs/phase_change_quick" in done.stdout.splitlines()
 
 
@@ -176,7 +175,7 @@ def test_a_run_prints_what_it_found_and_every_file_it_wrote(finished):
   assert "8 models, 0 not finite" in done.stdout
   assert "statement" in done.stdout and "verdict" in done.stdout
   written = [line for line in done.stdout.splitlines() if line.startswith("runs/")]
-  assert len(written) == 3
+  assert len(written) == 4
   assert all((folder / path).stat().st_size > 1000 for path in written)
   lines = [line for line in done.stderr.splitlines() if "font_manager" not in line]  # matplotlib's
   assert all(LOG_LINE.match(line) for line in lines)
@@ -191,7 +190,7 @@ def test_a_finished_run_is_not_repeated_and_its_figures_are_drawn_again(finished
   after = tree(workdir)
   assert len(sessions(workdir)) == 2
   for tells_of_sessions in (before, after):
-    del tells_of_sessions["manifest.json"]
+    del tells_of_sessions["manifest.json"], tells_of_sessions["report.html"]
   assert after == before
   assert "statement" in done.stdout
 

@@ -25,8 +25,8 @@ LAYERS = (
   ("catalogue",),
   ("terminal", "interactive"),
   ("rehearsal",),
-  ("main",),
   ("page",),
+  ("main",),
   ("report", "reproduce", "collect"),
 )
 ALLOWED = {
@@ -34,6 +34,7 @@ ALLOWED = {
   "orbax": {"records"},
   "matplotlib": {"figures", "interactive"},
   "absl": {"main", "report", "reproduce", "collect", "terminal"},
+  "plotly": {"page"},
   "tqdm": {"progress"},
   "tensorboardX": {"records"},
 }

@@ -18,7 +18,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Merges all shards, says which are missing, draws and reports; returns the exit code."""
-  from toy_superposition import config, experiment, placement, shards, terminal
+  from toy_superposition import config, experiment, page, placement, shards, terminal
   from toy_superposition.records import workdir as workdirs
 
   del argv
@@ -47,7 +47,8 @@ def main(argv: Sequence[str]) -> int:
   figures = list(experiment.draw(what.figures, datasets, workdir))
   claims = experiment.claims(what.values["analysis"], datasets)
   workdirs.close_session(workdir, time.perf_counter() - started)
-  terminal.report(datasets, claims, [workdir.results, *figures], workdirs.seconds(workdir))
+  written = [workdir.results, *figures, page.write_run(workdir, datasets)]
+  terminal.report(datasets, claims, written, workdirs.seconds(workdir))
   return 0
 
 

@@ -256,7 +256,7 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
 
 def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
-  from toy_superposition import experiment, processes, terminal
+  from toy_superposition import experiment, page, processes, terminal
   from toy_superposition.records import workdir as workdirs
 
   experiment.meshes(what, mesh)  # before anything is written or overwritten
@@ -272,7 +272,8 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
       return  # the first process draws and reports
     figures = list(experiment.draw(what.figures, datasets, workdir))
   claims = experiment.claims(what.values["analysis"], datasets)
-  terminal.report(datasets, claims, [workdir.results, *figures], workdirs.seconds(workdir))
+  written = [workdir.results, *figures, page.write_run(workdir, datasets)]
+  terminal.report(datasets, claims, written, workdirs.seconds(workdir))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Draws a finished run again, without training: python -m toy_superposition.report --workdir=…"""
+"""Draws a finished run again, without training: python -m toy_superposition.report --workdir=…
+
+Its page, report.html, is interactive where plotly is installed.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +17,8 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-  """Draws the figures of the run's config and prints its table; returns the exit code."""
-  from toy_superposition import experiment, terminal
+  """Draws the figures and the page of a run and prints its table; returns the exit code."""
+  from toy_superposition import experiment, page, terminal
   from toy_superposition.records import results
   from toy_superposition.records import workdir as workdirs
 
@@ -27,7 +30,8 @@ def main(argv: Sequence[str]) -> int:
   datasets = results.read(workdir)
   figures = list(experiment.draw(values["figures"], datasets, workdir))
   claims = experiment.claims(values["analysis"], datasets)
-  terminal.report(datasets, claims, [workdir.results, *figures], workdirs.seconds(workdir))
+  written = [workdir.results, *figures, page.write_run(workdir, datasets)]
+  terminal.report(datasets, claims, written, workdirs.seconds(workdir))
   return 0
 
 

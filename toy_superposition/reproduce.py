@@ -131,30 +131,19 @@ def main(argv: Sequence[str]) -> int:
 
 def read(name: str, folder: Path, problem: str):
   """Returns what the page says of one experiment; `problem` is what its process ended with."""
-  from toy_superposition import experiment, page
-  from toy_superposition.records import files, results
+  from toy_superposition import page
+  from toy_superposition.records import files
   from toy_superposition.records.workdir import Workdir
 
-  workdir = Workdir(folder)
-  shown = shlex.join(["python", *command(name, folder)[1:]])
-  empty = page.Run(name, about(name), "none", (), (), 0.0, shown, {}, problem)
-  if problem:
-    return empty
-  try:
-    manifest, datasets = files.read_json(workdir.manifest), results.read(workdir)
-    analysis = manifest["config"]["analysis"]
-    claims = experiment.claims(analysis, datasets)
-  except UserError as error:
-    return empty._replace(problem=str(error))
-  except Exception as error:  # a claim's own mistake must not hide the other experiments
-    return empty._replace(problem=f"{type(error).__name__}: {files.one_line(error)}")
-  return empty._replace(
-    analysis=analysis,
-    claims=claims,
-    figures=sorted(workdir.figures.glob("*.png")),
-    seconds=sum(session.get("seconds", 0.0) for session in manifest["sessions"]),
-    versions=manifest["sessions"][-1]["versions"],
-  )
+  said, shown = about(name), shlex.join(["python", *command(name, folder)[1:]])
+  if not problem:
+    try:
+      return page.read(Workdir(folder), name=name, about=said, command=shown)
+    except UserError as error:
+      problem = str(error)
+    except Exception as error:  # a claim's own mistake must not hide the other experiments
+      problem = f"{type(error).__name__}: {files.one_line(error)}"
+  return page.Run(name, said, command=shown, problem=problem)
 
 
 if __name__ == "__main__":

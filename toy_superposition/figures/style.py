@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf")
@@ -39,6 +40,11 @@ def given(axes: Axes | None) -> Axes:
 
   with style():
     return pyplot.subplots(layout="constrained")[1]
+
+
+def css(colour: Any) -> str:
+  """Returns a colour as #rrggbb."""
+  return to_hex(colour)
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

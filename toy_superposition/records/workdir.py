@@ -61,6 +61,11 @@ class Workdir(NamedTuple):
     return self.path / "figures"
 
   @property
+  def report(self) -> Path:
+    """The run as one page; may be deleted."""
+    return self.path / "report.html"
+
+  @property
   def tensorboard(self) -> Path:
     """Event files, if asked for."""
     return self.path / "tensorboard"
@@ -226,7 +231,10 @@ def _delete_ours(workdir: Workdir) -> None:
   """Deletes the files of an earlier run, the manifest first: what remains after a crash in
   between is refused, not taken for whole. Files of others stay, also in our folders."""
   with files.disk_errors(workdir.path):
-    for path in (workdir.manifest, workdir.metrics, workdir.results, workdir.shard):
+    for path in (
+      *(workdir.manifest, workdir.metrics, workdir.results, workdir.shard),
+      workdir.report,
+    ):
       path.unlink(missing_ok=True)
     for step in list(_steps(workdir)):
       shutil.rmtree(step)

@@ -1,0 +1,166 @@
+"""What a page says of a run, read from its folder; its claims as JSON and Markdown."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from toy_superposition import experiment
+from toy_superposition.analyses import ANALYSES
+from toy_superposition.analyses.analysis import VERDICTS, Claim
+from toy_superposition.records import files, results
+from toy_superposition.records.workdir import Workdir
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+
+class Run(NamedTuple):
+  """What the page says of one experiment."""
+
+  name: str
+  about: str = ""  # one line
+  analysis: str = "none"  # row of ANALYSES, or "none"
+  claims: Sequence[Claim] = ()
+  figures: Sequence[Path] = ()  # PNG files
+  command: str = ""  # that makes the run again
+  config: Mapping[str, Any] = MappingProxyType({})  # every field
+  sessions: Sequence[Mapping[str, Any]] = ()  # of the manifest, the last one last
+  datasets: Mapping[str, "xr.Dataset"] = MappingProxyType({})
+  problem: str = ""  # why there is no result, if there is none
+
+  @property
+  def seconds(self) -> float:
+    """Time of all sessions together."""
+    return sum(session.get("seconds", 0.0) for session in self.sessions)
+
+  @property
+  def section(self) -> str:
+    """The paper's section, "" without one."""
+    return ANALYSES[self.analysis].section if self.analysis in ANALYSES else ""
+
+
+def read(
+  workdir: Workdir,
+  *,
+  name: str = "",
+  about: str = "",
+  command: str = "",
+  datasets: Mapping[str, "xr.Dataset"] | None = None,
+) -> Run:
+  """Returns what the page says of the finished run in a folder.
+
+  Args:
+    workdir: of the run.
+    name: that of its config if not given.
+    about: one line; sizes and number of models if not given.
+    command: that makes it again; that of its last session if not given.
+    datasets: its results, where they have been read already.
+
+  Raises:
+    UserError: there are no results, or a file is damaged.
+  """
+  manifest = files.read_json(workdir.manifest)
+  datasets = results.read(workdir) if datasets is None else datasets
+  config, sessions = manifest["config"], manifest["sessions"]
+  return Run(
+    name=name or str(config["name"]),
+    about=about or _sizes(config, datasets),
+    analysis=config["analysis"],
+    claims=experiment.claims(config["analysis"], datasets),
+    figures=sorted(workdir.figures.glob("*.png")),
+    command=command or shlex.join(["python", *sessions[-1]["command"][1:]]),
+    config=config,
+    sessions=sessions,
+    datasets=datasets,
+  )
+
+
+def _sizes(config: Mapping[str, Any], datasets: Mapping[str, "xr.Dataset"]) -> str:
+  n_models = sum(int(np.size(dataset["finite"])) for dataset in datasets.values())
+  n, m = config["model.n_features"], config["model.n_hidden"]
+  sizes = f"{n} features in {m} hidden dimension{'s' if m != 1 else ''}"
+  return f"{sizes}, {config['model.name']}: {n_models} model{'s' if n_models != 1 else ''}."
+
+
+def counts(claims: Sequence[Claim]) -> dict[str, int]:
+  """Returns verdict → number of claims."""
+  return {verdict: sum(claim.verdict == verdict for claim in claims) for verdict in VERDICTS}
+
+
+def summary(claims: Sequence[Claim]) -> str:
+  """Returns the counts in words, without those that are 0."""
+  found = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
+  return ", ".join(found) or "no claims"
+
+
+def write_claims(path: Path, runs: Sequence[Run]) -> None:
+  """Writes every claim as JSON: one object each, with the experiment and the paper's section."""
+  rows: list[dict[str, Any]] = [
+    {"experiment": run.name, "section": run.section, **claim._asdict()}
+    for run in runs
+    for claim in run.claims
+  ]
+  files.write_json(path, rows)
+
+
+def write_markdown(path: Path, runs: Sequence[Run]) -> None:
+  """Writes the claims as Markdown, a heading with the paper's section and a table for each run."""
+  lines = []
+  for run in runs:
+    lines += [f"### {run.name}: {run.section or run.about}", ""]
+    if run.problem:
+      lines += [f"Failed: {run.problem}", ""]
+    if not run.claims:
+      continue
+    for cells in (Claim._fields, ["---"] * len(Claim._fields), *run.claims):
+      row = (cell.replace("|", r"\|").replace("\n", " ") for cell in cells)
+      lines.append(f"| {' | '.join(row)} |")
+    lines.append("")
+  with files.replacing(path) as temporary:
+    temporary.write_text("\n".join(lines), encoding="utf-8")
+
+
+def provenance(run: Run) -> list[tuple[str, str]]:
+  """Returns (name, text) of what made a run, in the order in which it is shown."""
+  if not run.sessions:
+    return []
+  last = run.sessions[-1]
+  versions = ", ".join(f"{name} {version}" for name, version in last.get("versions", {}).items())
+  started = ", ".join(str(session["started"]) for session in run.sessions if "started" in session)
+  rows = [
+    ("seed", str(run.config.get("seed", ""))),
+    ("started", started),
+    ("time", f"{run.seconds:.0f} s" + _sessions(run)),
+    ("cost", _cost(run)),
+    ("devices", _devices(last.get("devices", ()))),
+    ("versions", versions),
+    ("commit", str(last.get("commit") or "")),
+  ]
+  return [(name, text) for name, text in rows if text]
+
+
+def _sessions(run: Run) -> str:
+  return f" in {len(run.sessions)} sessions" if len(run.sessions) > 1 else ""
+
+
+def _devices(names: Sequence[str]) -> str:
+  return f"{len(names)}: {', '.join(map(str, names))}" if names else ""
+
+
+def _cost(run: Run) -> str:
+  """Returns the work in words: models × steps × examples."""
+  steps, batch = run.config.get("train.steps", 0), run.config.get("train.batch_size", 0)
+  n_models = sum(int(np.size(dataset["finite"])) for dataset in run.datasets.values())
+  return f"{n_models} models × {steps} steps × {batch} examples" if steps else "nothing is trained"
+
+
+def fields(config: Mapping[str, Any]) -> str:
+  """Returns a config as text, a field per line."""
+  return "\n".join(
+    f"{name} = {json.dumps(config[name], ensure_ascii=False)}" for name in sorted(config)
+  )
