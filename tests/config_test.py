@@ -165,6 +165,10 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
     ["config.density", "feature 1", "0 to 1"],
   ),
   # What holds together only.
+  (
+    {"analysis": "none", "figures": (), "train.steps": 0, "history.num": 3},
+    ["config.history.num", "3", "0 without training steps"],
+  ),
   ({"analysis": "none", "figures": (), "model.name": "relu_hidden"}, ["config.evaluation.method"]),
   ({"analysis": "none", "figures": (), "data.target": "absolute"}, ["config.evaluation.method"]),
   ({"analysis": "none", "figures": (), "model.n_features": 7}, ["'exact'", "at most 6 features"]),

@@ -8,12 +8,13 @@ import pytest
 import xarray as xr
 
 from configs import base, feature_count
-from toy_superposition import config, experiment, placement
+from toy_superposition import config, experiment, interactive, page, placement
 from toy_superposition.analyses import feature_count as analysis
 from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED, UNDECIDED
 from toy_superposition.errors import UserError
 from toy_superposition.figures import feature_count as figure
 from toy_superposition.measures import geometry
+from toy_superposition.page import runs
 from toy_superposition.records import load, metrics, results
 from toy_superposition.records.workdir import Workdir, open_workdir
 
@@ -30,6 +31,7 @@ def shape_of(W: np.ndarray, loss: np.ndarray) -> xr.Dataset:
       "W": ((*dims, "hidden", "feature"), W),
       "feature_norm": ((*dims, "feature"), np.linalg.norm(W, axis=-2)),
       "feature_loss": ((*dims, "feature"), loss),
+      "finite": (dims, np.isfinite(W).all(axis=(-1, -2)).astype(np.int8)),
     },
     {"density": P, "restart": [0]},
   )
@@ -63,6 +65,16 @@ def verdicts(dataset: xr.Dataset) -> dict[str, str]:
 
 def rows(dataset: xr.Dataset, text: str) -> list:
   return [row for row in analysis.claims(dataset) if text in row.statement]
+
+
+def test_a_model_that_diverged_has_no_numbers_and_has_not_arrived():
+  found = shape_of(np.full((4, 20), np.nan), np.full(20, np.nan))
+  for name in ("features_per_dimension", "loss_saved", "absent_share", "interference"):
+    assert found[name].isnull().all(), name
+  whole = gathered()
+  assert analysis.arrived(whole).all()
+  broken = whole["absent_share"].where(whole["restart"] == 0)
+  assert not analysis.arrived(whole.assign(absent_share=broken)).any()
 
 
 def test_interference_is_the_measure_of_all_pairs():
@@ -214,6 +226,22 @@ def test_seconds_per_step_are_those_of_the_metrics(trained):
   rate = record.last_rate(0)
   assert 0 < float(1 / rate) == pytest.approx(float(datasets["/n=24,m=2"]["step_seconds"][0, 0]))
   assert np.isnan(record.last_rate(99))
+
+
+def test_one_shape_is_not_asked_what_all_of_them_say(trained):
+  _, datasets = trained
+  for ask in (interactive.claims, interactive.draw):
+    with pytest.raises(UserError, match=r"all shapes together.*/sweep"):
+      ask(datasets["/n=24,m=2"])
+  assert interactive.claims(datasets[results.SWEEP])
+
+
+def test_the_page_counts_every_model_once(trained):
+  workdir, datasets = trained
+  n_models = datasets[results.SWEEP]["finite"].size
+  run = page.read(workdir, datasets=datasets)
+  assert run.about == f"12 to 24 features in 2 hidden dimensions, relu_output: {n_models} models."
+  assert dict(runs.provenance(run))["cost"].startswith(f"{n_models} models × 20 steps")
 
 
 def test_one_figure_and_one_table_are_made_of_all_shapes(trained):

@@ -133,6 +133,7 @@ def test_progress_is_shown_on_the_standard_output(capsys):
   [
     (lambda ds: ts.get_config("introductoin"), ["'introductoin'", "did you mean 'introduction'"]),
     (lambda ds: ts.get_config("introduction:quik"), ["introduction:quik", "quick"]),
+    (lambda ds: ts.get_config("base:quick"), ["base:quick"]),
     (lambda ds: ts.get_config("no/such.py"), ["'no/such.py'"]),
     (lambda ds: ts.run("introductoin:quick"), ["'introductoin'", "did you mean 'introduction'"]),
     (lambda ds: ts.draw(ds), ["config.figures is empty"]),

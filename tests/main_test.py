@@ -403,6 +403,16 @@ def test_a_profile_and_event_files_are_written_beside_the_same_results(finished,
   assert not {"profile", "tensorboard"} & set(os.listdir(workdir))
 
 
+def test_a_finished_run_is_drawn_again_on_a_machine_that_could_not_run_it(finished, tmp_path):
+  workdir = tmp_path / "run"
+  shutil.copytree(finished[0] / "runs" / "phase_change_quick", workdir)
+  small = [*TINY, "--config.run.memory_gib=1e-8"]
+  assert "this run is finished" in succeed(*small, f"--workdir={workdir}").stdout
+  refused = run(*small, "--overwrite", f"--workdir={workdir}")
+  assert "GiB in training" in last_line(refused)
+  assert (workdir / "results.nc").exists()
+
+
 def test_the_end_of_the_output_is_a_summary(finished):
   lines = finished[1].stdout.splitlines()
   at = next(i for i, line in enumerate(lines) if "8 models, 0 not finite" in line)

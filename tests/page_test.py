@@ -179,6 +179,18 @@ def test_a_sweep_over_sizes_has_a_panel_for_each_of_them():
   assert second.data["W"]["shape"] == [2, 2, 5]
 
 
+def test_a_model_of_too_many_features_is_not_drawn_and_the_page_says_so(tmp_path):
+  n = models.MOST_FEATURES + 1
+  small = pages.dataset({"restart": range(1)}, m=2, n=4)
+  large = xr.Dataset(
+    {"W": (("restart", "hidden", "feature"), np.zeros((1, 1, n), np.float32))}, attrs=small.attrs
+  ).assign(finite=("restart", [1]))
+  page.write(tmp_path / "page.html", "x", [pages.run("x", {"/n=4": small, "/n=large": large})])
+  text = (tmp_path / "page.html").read_text()
+  assert f"{n} features; up to {models.MOST_FEATURES} are" in text
+  assert text.count('data-kind="explorer"') == 1
+
+
 def test_a_panels_own_mistake_hides_no_other(tmp_path, monkeypatch):
   def broken(dataset, room):
     raise ValueError("<oh>")

@@ -26,6 +26,7 @@ LAYERS = (
   ("terminal", "interactive"),
   ("rehearsal",),
   ("page",),
+  ("presentation",),
   ("main",),
   ("report", "reproduce", "collect"),
 )

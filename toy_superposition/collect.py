@@ -18,7 +18,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Merges all shards, says which are missing, draws and reports; returns the exit code."""
-  from toy_superposition import config, experiment, page, placement, shards, terminal
+  from toy_superposition import config, experiment, placement, shards, terminal
   from toy_superposition.records import workdir as workdirs
 
   del argv
@@ -44,11 +44,8 @@ def main(argv: Sequence[str]) -> int:
     devices=[str(device) for device in mesh.devices.flat],
   )
   datasets = experiment.finish(what, outcomes, workdir, mesh)
-  figures = list(experiment.draw(what.figures, datasets, workdir))
-  claims = experiment.claims(what.values["analysis"], datasets)
   workdirs.close_session(workdir, time.perf_counter() - started)
-  written = [workdir.results, *figures, page.write_run(workdir, datasets)]
-  terminal.report(datasets, claims, written, workdirs.seconds(workdir))
+  presentation.present(workdir, what.figures, what.values["analysis"], datasets)
   return 0
 
 

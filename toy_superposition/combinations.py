@@ -35,6 +35,8 @@ def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
     _check_values(group)
     _check_draws(spec, instances)
     _check_axes(values, spec)
+    if values["history.num"] and spec.steps == 0:
+      raise not_allowed("history.num", values["history.num"], "0 without training steps")
     if values["history.num"] and len({group.spec.steps for group in groups}) > 1:
       raise not_allowed("history.num", values["history.num"], "0 along an axis over train.steps")
     if reason := _refusal(spec, instances):

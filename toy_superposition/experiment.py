@@ -58,20 +58,31 @@ def meshes(experiment: Experiment, mesh: Mesh) -> list[Mesh]:
 
   Raises:
     UserError: devices cannot share the features as the config wants, or an instance does not fit,
-      in training or with its measures.
+      in training or with its measures; or a measure is not what its row says.
   """
   values, devices = experiment.values, list(mesh.devices.flat)
   limit = placement.memory_limit(devices, values["run.memory_gib"])
-  n_features = max(group.spec.n_features for group in experiment.groups)
-  if (taken := working_bytes(n_features, [MEASURES[name] for name in experiment.measures])) > limit:
-    pairwise = [name for name in experiment.measures if MEASURES[name].pairwise]
-    raise UserError(
-      f"config.measures: {', '.join(pairwise)} of all pairs of {n_features} features take "
-      f"{taken / placement.GIB:.3g} GiB, and there are {limit / placement.GIB:.3g} GiB; "
-      "leave them out"
-    )
   budget, wanted = _budget(experiment, mesh), values["run.feature_devices"]
-  return [planning.mesh_for(group, mesh, budget, limit, wanted) for group in experiment.groups]
+  rows = {name: MEASURES[name] for name in experiment.measures}
+  found = []
+  for group in experiment.groups:
+    n_features = group.spec.n_features
+    check_measures(rows, group.spec.n_hidden, n_features)
+    one = planning.mesh_for(group, mesh, budget, limit, wanted)
+    place = (
+      limit
+      if placement.shares_memory(devices)
+      else limit * placement.feature_devices(one) / len(devices)
+    )
+    if (taken := working_bytes(n_features, list(rows.values()))) > place:
+      pairwise = [name for name, row in rows.items() if row.pairwise]
+      raise UserError(
+        f"config.measures: {', '.join(pairwise)} of all pairs of {n_features} features take "
+        f"{taken / placement.GIB:.3g} GiB, and there are {place / placement.GIB:.3g} GiB; "
+        "leave them out"
+      )
+    found.append(one)
+  return found
 
 
 def outcomes(
@@ -87,15 +98,11 @@ def outcomes(
   Raises:
     Interrupted: Ctrl-C or SIGTERM came while training; the state was saved at the next border,
       and the same call later continues.
-    UserError: the disk is full or cannot be written; a measure is not what its row says; or an
-      instance does not fit in memory.
+    UserError: the disk is full or cannot be written; or as `meshes` says.
   """
   values = experiment.values
   budget = _budget(experiment, mesh)
   own_meshes = meshes(experiment, mesh)
-  for group in experiment.groups:  # before any of them is trained
-    rows = {name: MEASURES[name] for name in experiment.measures}
-    check_measures(rows, group.spec.n_hidden, group.spec.n_features)
   found, writer = [], None
   if workdir and processes.is_first():
     events = workdir.tensorboard if values["run.tensorboard"] else None

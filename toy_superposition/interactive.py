@@ -18,6 +18,7 @@ import jax
 from ml_collections import ConfigDict
 
 from toy_superposition import config, experiment, interrupts, placement
+from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses.analysis import Claim
 from toy_superposition.catalogue import CONFIGS, names
 from toy_superposition.errors import UserError, nearest
@@ -62,7 +63,7 @@ def get_config(name: str = "base") -> ConfigDict:
     ) from error
   try:
     return module.get_config(*([variant] if variant else []))
-  except ValueError as error:  # the variant
+  except (ValueError, TypeError) as error:  # the variant, or there are none
     raise UserError(f"config {name!r}: {error}") from error
 
 
@@ -88,7 +89,8 @@ def run(config: ConfigDict | str) -> "xr.Dataset":
 
 def run_shapes(config: ConfigDict | str, several: bool = True) -> dict[str, "xr.Dataset"]:
   """Returns the results of a sweep over models of several shapes, such as over model.n_features:
-  a dataset for each, by a name such as "/n_features=5"; as `run` otherwise.
+  a dataset for each, by a name such as "/n_features=5", and "/sweep" with the numbers of all where
+  the analysis is about them together; as `run` otherwise.
 
   Args:
     config: of the experiment, or its name.
@@ -166,7 +168,18 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
 
   `pandas.DataFrame(claims(dataset))` is a table of them.
   """
-  return experiment.claims(_values(dataset)["analysis"], {results.ROOT: dataset})
+  analysis = _values(dataset)["analysis"]
+  _check_gathered(dataset, analysis)
+  return experiment.claims(analysis, {results.ROOT: dataset})
+
+
+def _check_gathered(dataset: "xr.Dataset", analysis: str) -> None:
+  """Raises UserError for one shape where the analysis is about all of a sweep's together."""
+  if analysis in ANALYSES and ANALYSES[analysis].across and "feature" in dataset.dims:
+    raise UserError(
+      f"{analysis} is about all shapes together: take run_shapes(config)[{results.SWEEP!r}], or "
+      f"load(workdir, {results.SWEEP!r})"
+    )
 
 
 def draw(dataset: "xr.Dataset", name: str | None = None) -> "Figure":
@@ -190,6 +203,7 @@ def draw(dataset: "xr.Dataset", name: str | None = None) -> "Figure":
     raise UserError(
       f"figure {name!r} needs config.analysis={wanted!r}, and this run has {values['analysis']!r}"
     )
+  _check_gathered(dataset, values["analysis"])
   return FIGURES[name].draw(dataset)
 
 

@@ -90,10 +90,13 @@ class Judge(NamedTuple):
       if exact
       else placement.batch_bytes(spec, evaluation.BATCH_SIZE)
     )
+    mesh = self.mesh
+    if placement.shares_memory(list(mesh.devices.flat)):  # no more places at once than fit
+      mesh = placement.at_most(mesh, max(1, self.budget // each))
     judged = placement.map_slices(
       judge,
       processes.own_rows((params, instances)),
-      mesh=self.mesh,
+      mesh=mesh,
       bytes_each=each,
       budget=self.budget,
       cpu_options=unroll.CPU_OPTIONS if exact else {},

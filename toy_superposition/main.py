@@ -239,11 +239,12 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
 
   if processes.count() > 1:
     raise UserError("--shard and --coordinator are two ways to use many machines; take one")
-  experiment.meshes(what, mesh)  # before anything is written or overwritten
   shard = shards.parse(FLAGS.shard, what)
   shards.check_neighbours(root, what, shard)
   folder = shard.folder(root)
   part = shards.part(what, shard, mesh.devices.flat[0].platform)
+  if FLAGS.overwrite or not shards.is_finished(folder):
+    experiment.meshes(part, mesh)  # before anything is written or overwritten
   with session(folder, what, shards.identity(what, shard), mesh) as workdir:
     if FLAGS.profile_steps is not None:
       write_profile(workdir.profile, part, mesh)
@@ -256,10 +257,11 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
 
 def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
-  from toy_superposition import experiment, page, processes, terminal
-  from toy_superposition.records import workdir as workdirs
+  from toy_superposition import experiment, presentation, processes
+  from toy_superposition.records.workdir import Workdir
 
-  experiment.meshes(what, mesh)  # before anything is written or overwritten
+  if FLAGS.overwrite or not Workdir(path).results.exists():
+    experiment.meshes(what, mesh)  # before anything is written or overwritten
   with session(path, what, what.identity, mesh) as workdir:
     if FLAGS.profile_steps is not None:
       write_profile(workdir.profile, what, mesh)
@@ -270,10 +272,7 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
       print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
     if not datasets:
       return  # the first process draws and reports
-    figures = list(experiment.draw(what.figures, datasets, workdir))
-  claims = experiment.claims(what.values["analysis"], datasets)
-  written = [workdir.results, *figures, page.write_run(workdir, datasets)]
-  terminal.report(datasets, claims, written, workdirs.seconds(workdir))
+  presentation.present(workdir, what.figures, what.values["analysis"], datasets)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Draws the figures and the page of a run and prints its table; returns the exit code."""
-  from toy_superposition import experiment, page, terminal
+  from toy_superposition import terminal
   from toy_superposition.records import results
   from toy_superposition.records import workdir as workdirs
 
@@ -28,10 +28,7 @@ def main(argv: Sequence[str]) -> int:
   workdir = workdirs.Workdir(Path(FLAGS.workdir))
   values = workdirs.read_values(workdir)
   datasets = results.read(workdir)
-  figures = list(experiment.draw(values["figures"], datasets, workdir))
-  claims = experiment.claims(values["analysis"], datasets)
-  written = [workdir.results, *figures, page.write_run(workdir, datasets)]
-  terminal.report(datasets, claims, written, workdirs.seconds(workdir))
+  presentation.present(workdir, values["figures"], values["analysis"], datasets)
   return 0
 
 

@@ -2,7 +2,7 @@
 
 Each experiment is a process of its own, so one that fails never stops the others; what is finished
 is skipped, and what was interrupted continues. At the end every claim stands in one table and,
-with all figures in the paper's order, on one page.
+with panels and figures in the paper's order, on one page.
 """
 
 import os

@@ -110,6 +110,8 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     ),
   }
   dataset = dataset.assign({name: value for name, (value, _) in found.items()})
+  for name in found:  # a model that diverged has no number, and not 0
+    dataset[name] = dataset[name].where(dataset["finite"] == 1)
   for name, (_, long_name) in found.items():
     dataset[name].attrs = {"long_name": long_name}
   return dataset
@@ -130,8 +132,8 @@ def many(dataset: "xr.Dataset") -> "xr.DataArray":
 
 
 def arrived(dataset: "xr.Dataset") -> "xr.DataArray":
-  """Returns where training has arrived in all seeds."""
-  return dataset["absent_share"].max("restart") <= ARRIVED
+  """Returns where training has arrived in all seeds, none of which diverged."""
+  return dataset["absent_share"].max("restart", skipna=False) <= ARRIVED
 
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:

@@ -52,13 +52,19 @@ def plotly() -> str | None:
   return get_plotlyjs()
 
 
-def write_run(workdir: Workdir, datasets: "Mapping[str, xr.Dataset] | None" = None) -> Path:
+def write_run(
+  workdir: Workdir,
+  datasets: "Mapping[str, xr.Dataset] | None" = None,
+  claims: Sequence[Claim] | None = None,
+) -> Path:
   """Writes the page of one finished run into its folder and returns its path.
+
+  Its results and what they decide are read and computed unless they are given.
 
   Raises:
     UserError: there are no results, or the disk is full or cannot be written.
   """
-  run = read(workdir, datasets=datasets)
+  run = read(workdir, datasets=datasets, claims=claims)
   write(workdir.report, run.name, [run])
   return workdir.report
 
@@ -71,7 +77,8 @@ def write(path: Path, title: str, runs: Sequence[Run]) -> None:
   """
   library = plotly()
   made = panels.make([run.datasets for run in runs]) if library else [[] for _ in runs]
-  images, room = [], FIGURES_ROOM
+  # Without plotly the figures are all that there is, and it leaves room for them.
+  images, room = [], FIGURES_ROOM if library else FIGURES_ROOM + 7e6
   for run in runs:
     images.append(_figures(run, room))
     room -= sum(len(image) for image in images[-1])

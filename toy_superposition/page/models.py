@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INNER = ("hidden", "feature")
 RESTART, STEP = "restart", "step"
+MOST_FEATURES = 1000  # in a panel, whose pairs are computed here and in the browser
 MOST_MODELS = 400  # in a panel: the components of each are named
 # What is thinned first when there is no room for all, and to how many.
 STAGES = ((RESTART, 8), (STEP, 60), (RESTART, 3), (STEP, 30), (RESTART, 1))

@@ -99,6 +99,10 @@ def make(runs: Sequence[Mapping[str, "xr.Dataset"]], room: float = ROOM) -> list
   made: list[list[Made]] = [[] for _ in runs]
   for (k, kind, group, dataset), given in zip(rows, shares(sizes, room), strict=True):
     name = group.strip("/")
+    if (n := dataset.sizes["feature"]) > models.MOST_FEATURES:
+      problem = f"{n} features; up to {models.MOST_FEATURES} are, the rest is in results.nc"
+      made[k].append(Made(kind, name, {}, problem))
+      continue
     try:
       made[k].append(Made(kind, name, PANELS[kind].data(dataset, given)))
     except Exception as error:  # a panel's own mistake must not hide what was found

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from toy_superposition import experiment
 from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses.analysis import VERDICTS, Claim
@@ -51,6 +49,7 @@ def read(
   about: str = "",
   command: str = "",
   datasets: Mapping[str, "xr.Dataset"] | None = None,
+  claims: Sequence[Claim] | None = None,
 ) -> Run:
   """Returns what the page says of the finished run in a folder.
 
@@ -60,6 +59,7 @@ def read(
     about: one line; sizes and number of models if not given.
     command: that makes it again; that of its last session if not given.
     datasets: its results, where they have been read already.
+    claims: what they decide, where it has been computed already.
 
   Raises:
     UserError: there are no results, or a file is damaged.
@@ -71,7 +71,7 @@ def read(
     name=name or str(config["name"]),
     about=about or _sizes(config, datasets),
     analysis=config["analysis"],
-    claims=experiment.claims(config["analysis"], datasets),
+    claims=experiment.claims(config["analysis"], datasets) if claims is None else claims,
     figures=sorted(workdir.figures.glob("*.png")),
     command=command or shlex.join(["python", *sessions[-1]["command"][1:]]),
     config=config,
@@ -81,10 +81,23 @@ def read(
 
 
 def _sizes(config: Mapping[str, Any], datasets: Mapping[str, "xr.Dataset"]) -> str:
-  n_models = sum(int(np.size(dataset["finite"])) for dataset in datasets.values())
-  n, m = config["model.n_features"], config["model.n_hidden"]
-  sizes = f"{n} features in {m} hidden dimension{'s' if m != 1 else ''}"
+  n_models = _n_models(datasets)
+  n, m = (
+    sorted({dataset.sizes[dim] for dataset in datasets.values() if dim in dataset.sizes})
+    or [config[field]]
+    for dim, field in (("feature", "model.n_features"), ("hidden", "model.n_hidden"))
+  )
+  sizes = f"{_span(n)} features in {_span(m)} hidden dimension{'s' if m != [1] else ''}"
   return f"{sizes}, {config['model.name']}: {n_models} model{'s' if n_models != 1 else ''}."
+
+
+def _span(values: Sequence[int]) -> str:
+  return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
+def _n_models(datasets: Mapping[str, "xr.Dataset"]) -> int:
+  """Returns the number of models; what is gathered of several shapes has none of its own."""
+  return sum(int(ds["finite"].size) for name, ds in datasets.items() if name != results.SWEEP)
 
 
 def counts(claims: Sequence[Claim]) -> dict[str, int]:
@@ -155,8 +168,11 @@ def _devices(names: Sequence[str]) -> str:
 def _cost(run: Run) -> str:
   """Returns the work in words: models × steps × examples."""
   steps, batch = run.config.get("train.steps", 0), run.config.get("train.batch_size", 0)
-  n_models = sum(int(np.size(dataset["finite"])) for dataset in run.datasets.values())
-  return f"{n_models} models × {steps} steps × {batch} examples" if steps else "nothing is trained"
+  return (
+    f"{_n_models(run.datasets)} models × {steps} steps × {batch} examples"
+    if steps
+    else "nothing is trained"
+  )
 
 
 def fields(config: Mapping[str, Any]) -> str:

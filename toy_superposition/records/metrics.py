@@ -38,7 +38,7 @@ class Metrics:
     """Opens metrics.jsonl for appending, and event files under `tensorboard` if given.
 
     Raises:
-      UserError: tensorboardX is not installed, or the file cannot be written.
+      UserError: tensorboardX is not installed.
     """
     self._path = path
     self._events = None if tensorboard is None else EventFiles(tensorboard)
