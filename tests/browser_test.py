@@ -107,8 +107,14 @@ def paper(tmp_path_factory) -> Path:
   return folder
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+  ("width", "scheme"),
+  [
+    (1280, "light"),
+    (390, "dark"),
+    *(pytest.param(*row, marks=pytest.mark.slow) for row in ((1280, "dark"), (390, "light"))),
+  ],
+)
 def test_the_page_fits_every_screen_draws_every_panel_and_is_silent(
   browser, paper, tmp_path, width, scheme
 ):

@@ -366,6 +366,7 @@ BAD: dict[Callable, list[str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
 def test_numbers_that_are_not_random_are_found_out(bad, monkeypatch):
   monkeypatch.setitem(GENERATORS, bad.__name__, bad)

@@ -63,8 +63,10 @@ class Programs:
     return path.read_text().splitlines() if path.exists() else []
 
   def start(self, *command, **env: str) -> subprocess.Popen:
+    # A shell cannot trap what is ignored as it starts, such as SIGINT in a background job.
+    unignored = ["env", "--default-signal=INT"] if sys.platform == "linux" else []
     return subprocess.Popen(
-      [str(word) for word in command],
+      [*unignored, *(str(word) for word in command)],
       cwd=self.folder,
       env=self.env | env,
       stdout=subprocess.PIPE,

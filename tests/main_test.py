@@ -419,8 +419,8 @@ def test_the_end_of_the_output_is_a_summary(finished):
   verdicts = re.findall(r"(\d+) (confirmed|contradicted|reported|not decided)", lines[at + 1])
   statements = [x for x in lines[: at - 1] if re.search(r"(confirmed|ted|not decided at this)$", x)]
   assert sum(int(n) for n, _ in verdicts) == len(statements) > 0
-  assert re.fullmatch(r"time: \d+ s, start-up apart", lines[-4])
-  assert all(line.startswith("runs/") for line in lines[-3:])
+  assert re.fullmatch(r"time: \d+ s, start-up apart", lines[-5])
+  assert [Path(line).suffix for line in lines[-4:]] == [".nc", ".png", ".pdf", ".html"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="lets a write fail by limiting files' sizes")
@@ -581,6 +581,7 @@ def test_report_of_an_unfinished_run_is_one_line(interrupted):
   assert tree(workdir) == before
 
 
+@pytest.mark.slow
 def test_compiled_programs_are_kept_for_the_next_run_unless_told_not_to(tmp_path):
   cache = tmp_path / "cache"
   # All of them: how long one takes to compile differs.
@@ -610,6 +611,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
   assert all(LOG_LINE.match(line) for line in lines)
 
 
+@pytest.mark.slow
 def test_devices_that_share_features_make_the_run_that_one_device_makes(tmp_path):
   shared = ["--cpu_devices=4", "--config.run.feature_devices=2"]
   done = succeed(*TINY, *NO_THEORY, *shared, f"--workdir={tmp_path / 'shared'}")
@@ -621,6 +623,7 @@ def test_devices_that_share_features_make_the_run_that_one_device_makes(tmp_path
     np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_shards_run_by_themselves_are_collected_into_the_whole_run(tmp_path):
   workdir = tmp_path / "run"
   arguments = [*TINY, *NO_THEORY, f"--workdir={workdir}"]

@@ -67,6 +67,7 @@ def test_several_processes_make_the_run_that_one_makes(tmp_path, n):
   assert len(metrics(tmp_path / "together")) == len(metrics(tmp_path / "alone"))
 
 
+@pytest.mark.slow
 def test_one_signal_stops_all_and_any_number_continues(tmp_path):
   workdir = tmp_path / "run"
   arguments = [*LONG, f"--workdir={workdir}"]

@@ -67,6 +67,7 @@ def test_one_failing_experiment_does_not_stop_the_others_and_a_finished_one_is_k
   assert names == {"introduction", "phase_change"}
 
 
+@pytest.mark.slow
 def test_a_signal_reaches_the_experiment_which_saves_and_the_same_command_continues(tmp_path):
   process = start(f"--workdir={tmp_path}", "--experiments=phase_change")
   metrics, deadline = tmp_path / "phase_change" / "metrics.jsonl", time.monotonic() + PATIENCE

@@ -19,6 +19,7 @@ def resolved(**fields):
   settings = base.get_config()
   settings.name = "test"
   settings.train.batch_size, settings.train.steps = 8, 12
+  settings.train.estimator = "autodiff"  # fast to compile
   settings.evaluation.n_samples = 64
   settings.history.num = 3
   for field, value in fields.items():

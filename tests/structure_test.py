@@ -1,6 +1,11 @@
 """Imports go downward, and third-party packages stay where they belong."""
 
 import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +75,21 @@ def test_imports_go_downward(path):
     if top == "toy_superposition" and name != own:
       assert LEVEL[name] <= LEVEL[own], f"{own} imports {name}, which lies above it"
     assert own in ALLOWED.get(top, {own}), f"{own} imports {top}"
+
+
+def test_no_name_is_undefined():
+  # Linter and type checker leave this out, since shapes such as "feature" look like names to them.
+  ruff = shutil.which("ruff", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+  assert ruff, "pip install -e '.[test]' brings it"
+  command = [ruff, "check", "--isolated", "--select=F821", "--output-format=json", str(ROOT)]
+  done = subprocess.run(command, capture_output=True, text=True, check=False)
+  undefined = []
+  for found in json.loads(done.stdout):
+    row, column = found["location"]["row"], found["location"]["column"]
+    line = Path(found["filename"]).read_text().splitlines()[row - 1]
+    if line[column - 2] not in "\"'":
+      undefined.append(f"{found['filename']}:{row}: {found['message']}")
+  assert undefined == []
 
 
 def test_modules_of_one_layer_do_not_import_each_other_in_a_circle():

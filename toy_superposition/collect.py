@@ -18,7 +18,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Merges all shards, says which are missing, draws and reports; returns the exit code."""
-  from toy_superposition import config, experiment, placement, shards, terminal
+  from toy_superposition import config, experiment, placement, presentation, shards, terminal
   from toy_superposition.records import workdir as workdirs
 
   del argv

@@ -18,7 +18,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Draws the figures and the page of a run and prints its table; returns the exit code."""
-  from toy_superposition import terminal
+  from toy_superposition import presentation, terminal
   from toy_superposition.records import results
   from toy_superposition.records import workdir as workdirs
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from toy_superposition.analyses.correlated_collapse import best_of
-from toy_superposition.figures import style
+from toy_superposition.figures import plots, style
 from toy_superposition.figures.correlated import set_colours
 from toy_superposition.theory import collapse as theory
 
