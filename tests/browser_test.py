@@ -275,6 +275,22 @@ def test_a_change_between_light_and_dark_restyles_the_plots(browser, paper):
     assert panel.locator(".plot").first.evaluate(colour) != before
 
 
+def test_a_panel_that_is_drawn_late_begins_with_the_density_that_was_chosen(browser, tmp_path):
+  density = [1.0, 0.3, 0.05]
+  groups = {f"/n={n}": pages.dataset({"density": density}, m=2, n=n) for n in range(3, 10)}
+  page.write(tmp_path / "page.html", "sizes", [pages.run("sizes", groups)])
+  with opened(browser, tmp_path / "page.html") as view:
+    first, last = (getattr(view.locator(EXPLORER), which) for which in ("first", "last"))
+    show(view, "explorer")
+    assert "density 0.05" in first.locator(".said").inner_text()
+    assert last.locator(".plot").count() == 0  # not drawn yet
+    press(first, "density", "Home")
+    last.scroll_into_view_if_needed()
+    last.locator(".plot .main-svg").first.wait_for(state="attached")
+    for panel in (first, last):
+      assert "density 1" in panel.locator(".said").inner_text()
+
+
 def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
   density = [1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.05]
   data = pages.dataset({"density": density, "restart": range(3)}, m=6, n=12)

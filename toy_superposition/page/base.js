@@ -43,6 +43,7 @@ function measures(W) {
 
 /** Returns the index of the value nearest to another on a logarithmic scale. */
 function nearest(values, wanted) {
+  if (values.includes(wanted)) return values.indexOf(wanted); // 0 has no logarithm
   const far = values.map((value) => Math.abs(Math.log(value / wanted)));
   return far.indexOf(Math.min(...far));
 }
@@ -74,9 +75,12 @@ function chooser(axis, change, text = plain) {
     output.textContent = numeric ? words : "";
     if (numeric) input.setAttribute("aria-valuetext", words);
   };
-  const set = (k) => {
+  const begin = (k) => {
     index = k;
     say();
+  };
+  const set = (k) => {
+    begin(k);
     change();
   };
   input.dataset.axis = axis.name;
@@ -85,6 +89,7 @@ function chooser(axis, change, text = plain) {
   say();
   return {
     label,
+    begin, // as `set`, before anything is drawn
     set,
     say,
     get index() {

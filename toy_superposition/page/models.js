@@ -213,20 +213,29 @@ function player(control) {
 
 /**
  * Keeps the density of a run's panels the same: returns a function that tells the others of this
- * one's, and lets theirs set this one's.
+ * one's when it is new to them, and lets theirs set this one's. A panel that is drawn late begins
+ * with theirs.
  */
 function link(root, control) {
   const section = root.closest(".run");
   if (!section || !control) return () => {};
-  let heard = false;
+  const values = control.axis.values;
+  let told = null;
+  if (section.dataset.density) {
+    told = nearest(values, Number(section.dataset.density));
+    control.begin(told);
+  }
   section.addEventListener("density", ({detail}) => {
     if (detail.from === root) return;
-    heard = true;
-    control.set(nearest(control.axis.values, detail.density));
-    heard = false;
+    told = nearest(values, detail.density);
+    control.set(told);
   });
   return () => {
-    const density = control.axis.values[control.index];
-    if (!heard) section.dispatchEvent(new CustomEvent("density", {detail: {from: root, density}}));
+    if (control.index === told) return;
+    told = control.index;
+    section.dataset.density = values[told];
+    section.dispatchEvent(
+      new CustomEvent("density", {detail: {from: root, density: values[told]}}),
+    );
   };
 }
