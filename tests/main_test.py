@@ -640,6 +640,8 @@ def test_shards_run_by_themselves_are_collected_into_the_whole_run(tmp_path):
   succeed(*arguments, "--shard=0/2")
   done = collect()
   assert done.returncode == 0, done.stderr
+  page = (workdir / "report.html").read_text()
+  assert "--shard=i/2" in page and "for every i from 0 to 1" in page
   whole = tmp_path / "whole"
   succeed(*TINY, *NO_THEORY, f"--workdir={whole}")
   ours, theirs = variables(workdir), variables(whole)

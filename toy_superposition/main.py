@@ -245,6 +245,8 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
   part = shards.part(what, shard, mesh.devices.flat[0].platform)
   if FLAGS.overwrite or not shards.is_finished(folder):
     experiment.meshes(part, mesh)  # before anything is written or overwritten
+  if FLAGS.profile_steps is not None:
+    check_profile(part)
   with session(folder, what, shards.identity(what, shard), mesh) as workdir:
     if FLAGS.profile_steps is not None:
       write_profile(workdir.profile, part, mesh)

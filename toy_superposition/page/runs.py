@@ -1,13 +1,14 @@
 """What a page says of a run, read from its folder; its claims as JSON and Markdown."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from toy_superposition import experiment
+from toy_superposition import experiment, shards
 from toy_superposition.analyses import ANALYSES
 from toy_superposition.analyses.analysis import VERDICTS, Claim
 from toy_superposition.records import files, results
@@ -67,17 +68,29 @@ def read(
   manifest = files.read_json(workdir.manifest)
   datasets = results.read(workdir) if datasets is None else datasets
   config, sessions = manifest["config"], manifest["sessions"]
+  made_by = _command(sessions[-1])
+  parts = [shard.folder(workdir.path) for shard in shards.found(workdir.path)]
+  if parts:  # the results are a collection: its parts took the time
+    of_parts = [files.read_json(Workdir(part).manifest)["sessions"] for part in parts]
+    one = re.sub(r"--shard[= ]\d+/(\d+)", r"--shard=i/\1", _command(of_parts[0][-1]))
+    made_by = f"{one}   # for every i from 0 to {len(parts) - 1}, and then\n{made_by}"
+    sessions = [*(session for part in of_parts for session in part), *sessions]
   return Run(
     name=name or str(config["name"]),
     about=about or _sizes(config, datasets),
     analysis=config["analysis"],
     claims=experiment.claims(config["analysis"], datasets) if claims is None else claims,
     figures=sorted(workdir.figures.glob("*.png")),
-    command=command or shlex.join(["python", *sessions[-1]["command"][1:]]),
+    command=command or made_by,
     config=config,
     sessions=sessions,
     datasets=datasets,
   )
+
+
+def _command(session: Mapping[str, Any]) -> str:
+  """Returns the command of a session, without where its Python lies."""
+  return shlex.join(["python", *session["command"][1:]])
 
 
 def _sizes(config: Mapping[str, Any], datasets: Mapping[str, "xr.Dataset"]) -> str:
@@ -144,7 +157,8 @@ def provenance(run: Run) -> list[tuple[str, str]]:
     return []
   last = run.sessions[-1]
   versions = ", ".join(f"{name} {version}" for name, version in last.get("versions", {}).items())
-  started = ", ".join(str(session["started"]) for session in run.sessions if "started" in session)
+  starts = sorted(str(session["started"]) for session in run.sessions if "started" in session)
+  started = ", ".join(starts if len(starts) <= 3 else (starts[0], "…", starts[-1]))
   rows = [
     ("seed", str(run.config.get("seed", ""))),
     ("started", started),
