@@ -6,6 +6,7 @@ The config is Python code and is executed; run only configs that you trust.
 import contextlib
 import difflib
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -262,7 +263,7 @@ def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   from toy_superposition import experiment, presentation, processes
   from toy_superposition.records.workdir import Workdir
 
-  if FLAGS.overwrite or not Workdir(path).results.exists():
+  if FLAGS.overwrite or not os.path.exists(Workdir(path).results):  # a path may be impossible
     experiment.meshes(what, mesh)  # before anything is written or overwritten
   with session(path, what, what.identity, mesh) as workdir:
     if FLAGS.profile_steps is not None:
