@@ -208,7 +208,9 @@ def test_loss_and_gradient_are_those_of_the_model_for_the_inputs_seen(name, mode
   assert_follows_the_model(case_of(name, model, distribution))
 
 
-@pytest.mark.parametrize("model", ["relu_output", "absolute_value"])
+@pytest.mark.parametrize(
+  "model", ["relu_output", pytest.param("absolute_value", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", [*SAMPLING, "sparse"])
 def test_a_penalty_on_hidden_activations_is_part_of_loss_and_gradient(name, model):
   spec = dataclasses.replace(case_of(name, model, "sparse_signed_uniform"), hidden_l1=0.7)

@@ -25,7 +25,7 @@ KINDS: dict[str, dict[str, Any]] = {
   "sgd": {"optimizer": "sgd"},
   "blocked": {"estimator": "blocked", "batch_size": 300},
 }
-OFTEN = ("relu", "untied", "sets", "square")  # the others are slow tests
+OFTEN = ("relu", "untied", "square")  # the others are slow tests
 SHAPES = [(4, 2), (2, 4), (1, 8)]  # places for an instance × devices that share one
 MESSAGES = r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
 

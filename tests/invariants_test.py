@@ -241,7 +241,10 @@ def test_no_collectives_in_the_programs_of_an_estimator(estimator):
   assert_no_collectives(program)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+  "model",
+  [pytest.param(m, marks=() if m.endswith("_value") else pytest.mark.slow) for m in MODELS],
+)
 def test_no_collectives_in_the_programs_of_a_model(model):
   group = group_for("autodiff", 16, model=model)
   mesh = placement.make_mesh(placement.devices(8))

@@ -391,6 +391,7 @@ def test_a_dry_run_prints_its_size_and_an_estimate_and_writes_nothing(tmp_path):
   assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_profile_and_event_files_are_written_beside_the_same_results(finished, tmp_path):
   workdir = tmp_path / "run"
   asked = ["--profile_steps=10", "--config.run.tensorboard=true"]

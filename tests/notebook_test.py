@@ -51,6 +51,7 @@ def test_outputs_are_cleared(path):
     assert cell.outputs == [] and cell.execution_count is None
 
 
+@pytest.mark.slow
 def test_all_cells_run_and_training_runs_again(tmp_path, monkeypatch):
   metadata.version("toy_superposition")  # else it would be installed
   monkeypatch.setenv("PYTHONPATH", str(ROOT))

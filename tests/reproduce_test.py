@@ -50,6 +50,7 @@ def test_an_unknown_experiment_is_one_line():
   assert "did you mean 'introduction'?" in stderr
 
 
+@pytest.mark.slow
 def test_one_failing_experiment_does_not_stop_the_others_and_a_finished_one_is_kept(tmp_path):
   (tmp_path / "introduction").write_text("a file in the way")
   chosen = "--experiments=introduction,phase_change"
