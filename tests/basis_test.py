@@ -17,17 +17,17 @@ from configs import (
   rotation_invariance,
 )
 from tests.neurons_test import binary
-from toy_superposition import config, placement
-from toy_superposition.analyses import ANALYSES, restarts
-from toy_superposition.analyses import optimizer_basis as basis
-from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.figures import FIGURES
-from toy_superposition.measures.rotation import fourth_moment, random_rotations, rotated
+from toy_superposition.experiments import ANALYSES, FIGURES, restarts
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.optimizer_basis import claims as basis
+from toy_superposition.geometry.rotations import fourth_moment, random_rotations, rotated
 from toy_superposition.models import MODELS, TiedParams, UntiedParams
 from toy_superposition.theory import attacks
 
-MESH = placement.make_mesh(placement.devices(1))
+MESH = meshes.make_mesh(setup.devices(1))
 
 
 def stored(module, variant, params, loss, coords, **changes):

@@ -14,8 +14,8 @@ import pytest
 import xarray as xr
 
 from tests import pages
-from toy_superposition import page
-from toy_superposition.measures.neurons import rescaled
+from toy_superposition import report
+from toy_superposition.geometry.neurons import rescaled
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright: the test extra has it")
 pytest.importorskip("plotly", reason="needs plotly: the test extra has it")
@@ -278,7 +278,7 @@ def test_a_change_between_light_and_dark_restyles_the_plots(browser, paper):
 def test_a_panel_that_is_drawn_late_begins_with_the_density_that_was_chosen(browser, tmp_path):
   density = [1.0, 0.3, 0.05]
   groups = {f"/n={n}": pages.dataset({"density": density}, m=2, n=n) for n in range(3, 10)}
-  page.write(tmp_path / "page.html", "sizes", [pages.run("sizes", groups)])
+  report.write(tmp_path / "page.html", "sizes", [pages.run("sizes", groups)])
   with opened(browser, tmp_path / "page.html") as view:
     first, last = (getattr(view.locator(EXPLORER), which) for which in ("first", "last"))
     show(view, "explorer")
@@ -294,7 +294,7 @@ def test_a_panel_that_is_drawn_late_begins_with_the_density_that_was_chosen(brow
 def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
   density = [1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.05]
   data = pages.dataset({"density": density, "restart": range(3)}, m=6, n=12)
-  page.write(tmp_path / "page.html", "uniform", [pages.run("uniform", data)])
+  report.write(tmp_path / "page.html", "uniform", [pages.run("uniform", data)])
   with opened(browser, tmp_path / "page.html") as view:
     line = show(view, "dimensionality")
     explorer = show(view, "explorer")
@@ -336,7 +336,7 @@ def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
 def test_the_time_slider_moves_the_weights_along_the_loss_curve(browser, tmp_path, m):
   steps = [0, 1, 3, 10, 30, 100]
   data = pages.with_history(pages.dataset({"restart": range(2)}, m=m, n=6), steps)
-  page.write(tmp_path / "page.html", "dynamics", [pages.run("dynamics", data)])
+  report.write(tmp_path / "page.html", "dynamics", [pages.run("dynamics", data)])
   best = data.isel(restart=int(data["loss"].argmin("restart")))
   with opened(browser, tmp_path / "page.html") as view:
     panel = show(view, "dynamics")
@@ -363,7 +363,7 @@ def test_the_time_slider_moves_the_weights_along_the_loss_curve(browser, tmp_pat
 
 def test_neurons_are_stacked_by_their_weights_and_one_is_opened_as_a_circuit(browser, tmp_path):
   data = pages.with_neurons(pages.dataset({"density": [0.5, 0.1]}, m=4, n=5))
-  page.write(tmp_path / "page.html", "neurons", [pages.run("neurons", data)])
+  report.write(tmp_path / "page.html", "neurons", [pages.run("neurons", data)])
   with opened(browser, tmp_path / "page.html") as view:
     panel = show(view, "neurons")
     for key, p in (("Home", 0.5), ("End", 0.1)):
@@ -392,7 +392,7 @@ def test_what_is_not_finite_is_said_and_leaves_the_rest_as_it_is(browser, tmp_pa
   data["finite"][{"density": 1}] = 0
   data["finite"][{"density": 2, "restart": 0}] = 0
   neurons = pages.with_neurons(data)
-  page.write(tmp_path / "page.html", "nan", [pages.run("a", data), pages.run("b", neurons)])
+  report.write(tmp_path / "page.html", "nan", [pages.run("a", data), pages.run("b", neurons)])
   with opened(browser, tmp_path / "page.html") as view:
     for panel in (show(view, "explorer"), show(view, "neurons")):
       press(panel, "density", "Home")
@@ -408,7 +408,7 @@ def test_what_is_not_finite_is_said_and_leaves_the_rest_as_it_is(browser, tmp_pa
 def test_names_are_text_whatever_they_are(browser, tmp_path):
   data = pages.dataset({pages.ODD: [1, 2], "model": [pages.ODD, "b"]}, m=2, n=4)
   odd = pages.run(pages.ODD, {f"/{pages.ODD}": data}, config=pages.CONFIG | {"name": pages.ODD})
-  page.write(tmp_path / "page.html", pages.ODD, [odd, pages.run("other", data)])
+  report.write(tmp_path / "page.html", pages.ODD, [odd, pages.run("other", data)])
   with opened(browser, tmp_path / "page.html") as view:
     assert view.title() == pages.ODD
     assert view.locator("h1").inner_text() == pages.ODD
@@ -423,11 +423,11 @@ def test_names_are_text_whatever_they_are(browser, tmp_path):
 def test_without_the_plotting_library_the_page_says_what_to_install(
   browser, paper, tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(page.document, "plotly", lambda: None)
+  monkeypatch.setattr(report.document, "plotly", lambda: None)
   image = next((paper / "introduction" / "figures").glob("*.png"))
   data = pages.dataset({"density": [0.5, 0.1]}, m=2, n=4)
   path = tmp_path / "page.html"
-  page.write(path, "static", [pages.run("static", data, figures=[image])])
+  report.write(path, "static", [pages.run("static", data, figures=[image])])
   assert path.stat().st_size < 1e6
   with opened(browser, path, 390) as view:
     assert 'pip install -e ".[report]"' in view.locator(".note").inner_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from toy_superposition import catalogue
+from toy_superposition.config import catalogue
 
 NAMES = catalogue.names()
 

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from configs import phase_change
-from toy_superposition import config, problem, streams, train
+from toy_superposition import problem, streams, train
+from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
 from toy_superposition.interrupts import Interrupted
 from toy_superposition.optimizers import OPTIMIZERS

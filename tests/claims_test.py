@@ -4,8 +4,10 @@ import importlib
 
 import pytest
 
-from toy_superposition import config, experiment, placement
-from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED
+from toy_superposition import runner
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED
 from toy_superposition.records import workdir as workdirs
 
 # Claims that this size is fine enough to decide, by config.
@@ -26,7 +28,7 @@ def test_claims_are_confirmed_at_the_default_size(name, tmp_path):
   workdir = workdirs.open_workdir(
     tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
   )
-  datasets = experiment.run(resolved, workdir, placement.make_mesh(placement.devices(2)))
-  rows = experiment.claims(resolved.values["analysis"], datasets)
+  datasets = runner.run(resolved, workdir, meshes.make_mesh(setup.devices(2)))
+  rows = runner.claims(resolved.values["analysis"], datasets)
   assert not [row for row in rows if row.verdict == CONTRADICTED]
   assert len([row for row in rows if row.verdict == CONFIRMED]) >= DECIDED[name]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from toy_superposition.measures import components as module
-from toy_superposition.measures.components import IDEALS, components, tegum
-from toy_superposition.measures.orientation import angles, gaps, oriented
+from toy_superposition.geometry import components as module
+from toy_superposition.geometry.components import IDEALS, components, tegum
+from toy_superposition.geometry.orientation import angles, gaps, oriented
 
 DIMENSIONALITY = {
   "dedicated": 1,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from configs import base, phase_change
-from toy_superposition import config
+from toy_superposition.config import resolve as config
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.errors import UserError
 from toy_superposition.models import MODELS

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from toy_superposition import config, experiment, placement
-from toy_superposition.analyses.analysis import VERDICTS
+from toy_superposition import runner
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
+from toy_superposition.experiments.experiment import VERDICTS
 from toy_superposition.records import load
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.results import SWEEP
@@ -57,12 +59,12 @@ def test_quick_size_runs_draws_its_figures_and_decides_its_claims(name, tmp_path
   workdir = workdirs.open_workdir(
     tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
   )
-  mesh = placement.make_mesh(placement.devices(2))
-  datasets = experiment.run(resolved, workdir, mesh)
-  drawn = list(experiment.draw(resolved.figures, datasets, workdir))
+  mesh = meshes.make_mesh(setup.devices(2))
+  datasets = runner.run(resolved, workdir, mesh)
+  drawn = list(runner.draw(resolved.figures, datasets, workdir))
   assert drawn
   assert all(path.stat().st_size > 1000 for path in drawn)
-  rows = experiment.claims(resolved.values["analysis"], datasets)
+  rows = runner.claims(resolved.values["analysis"], datasets)
   assert rows
   assert all(row.verdict in VERDICTS for row in rows)
   axes = {axis.name: len(axis.points) for axis in resolved.axes if not axis.reshapes}

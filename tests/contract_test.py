@@ -10,11 +10,10 @@ import pytest
 
 from tests import small
 from toy_superposition import problem, streams
-from toy_superposition.analyses import ANALYSES
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import GENERATORS
 from toy_superposition.evaluation import EVALUATIONS, evaluate
-from toy_superposition.figures import FIGURES
+from toy_superposition.experiments import ANALYSES, FIGURES
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import INITIALIZERS, MODELS, PARAM_DIMS, PARAMS
 from toy_superposition.objective import REDUCTIONS, TARGETS

@@ -14,7 +14,8 @@ import pytest
 from scipy import stats
 
 from tests import small
-from toy_superposition import draws, placement, problem, streams, train
+from toy_superposition import draws, problem, streams, train
+from toy_superposition.devices import mapping, meshes, setup
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators import (
   ESTIMATORS,
@@ -52,9 +53,9 @@ def several_blocks(monkeypatch):
 
 def compiled(function, name: str, *operands):
   """Returns the results of a function that is compiled as training compiles the estimator's."""
-  mesh = placement.make_mesh(placement.devices(1))
+  mesh = meshes.make_mesh(setup.devices(1))
   lowered = jax.jit(function).lower(*operands)
-  return placement.compile_for(mesh, lowered, ESTIMATORS[name].cpu_options)(*operands)
+  return mapping.compile_for(mesh, lowered, ESTIMATORS[name].cpu_options)(*operands)
 
 
 def random_params(spec: Spec, n_instances: int):
@@ -667,7 +668,7 @@ def test_one_frequent_feature_in_one_instance_is_enough_for_blocks():
 
 def test_the_program_says_which_estimator_it_is():
   group = small.group(1)
-  mesh = placement.make_mesh(placement.devices(1))
+  mesh = meshes.make_mesh(setup.devices(1))
   program = train.compile_programs(problem.make(group.spec), group, mesh, 1)
   assert program.estimator == choose(group.spec, group.instances, "cpu") == "fused"
   assert program.n_devices == 1
@@ -695,7 +696,7 @@ def test_a_model_with_an_operation_that_cannot_be_written_out_is_not_fused(monke
 
 
 def test_options_that_xla_refuses_cost_a_warning_and_nothing_else(monkeypatch, caplog):
-  placement._warn_once.cache_clear()  # said once in a process
+  mapping._warn_once.cache_clear()  # said once in a process
   group = small.group(2, of=small.spec(estimator="autodiff"))
   expected = small.run(group, [3])[-1]
   bogus = ESTIMATORS["autodiff"]._replace(cpu_options={"xla_no_such_option": True})

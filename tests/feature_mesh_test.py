@@ -11,7 +11,8 @@ import pytest
 
 from tests import small
 from tests.invariants_test import OTHER_PROGRAM, assert_close
-from toy_superposition import placement, problem, train
+from toy_superposition import problem, train
+from toy_superposition.devices import meshes, setup
 from toy_superposition.types import Group, Snapshot, TrainState
 
 # The hash, whose programs compile faster than Threefry's.
@@ -41,7 +42,7 @@ def trained(
   start: tuple[int, TrainState] | None = None,
   budget: int = small.PLENTY,
 ) -> Snapshot:
-  mesh = placement.make_mesh(placement.devices(shape[0] * shape[1]), shape[1])
+  mesh = meshes.make_mesh(setup.devices(shape[0] * shape[1]), shape[1])
   one = problem.make(group.spec)
   (snapshot,) = train.run(one, group, [last], mesh=mesh, memory_budget=budget, start=start)
   return snapshot
@@ -49,7 +50,7 @@ def trained(
 
 def compiled(group: Group, shape: tuple[int, int]) -> jax.stages.Compiled:
   """Returns the program that trains one instance in each place."""
-  mesh = placement.make_mesh(placement.devices(shape[0] * shape[1]), shape[1])
+  mesh = meshes.make_mesh(setup.devices(shape[0] * shape[1]), shape[1])
   return train.compile_programs(problem.make(group.spec), group, mesh, shape[0]).segment
 
 
@@ -117,11 +118,11 @@ def test_bytes_on_a_device_fall_as_its_share():
 
 def test_the_fields_of_an_instance_are_spread_by_their_names():
   group = group_of(2)
-  mesh = placement.make_mesh(placement.devices(8), 4)
+  mesh = meshes.make_mesh(setup.devices(8), 4)
   state = train.first_state(problem.make(group.spec), group, mesh)(
-    placement.spread(group.instances, mesh), jax.random.key(0, impl="threefry2x32")
+    meshes.spread(group.instances, mesh), jax.random.key(0, impl="threefry2x32")
   )
-  spread = placement.spread(group.instances, mesh)
+  spread = meshes.spread(group.instances, mesh)
   for leaves in (state.params, state.opt_state[0].mu, state.opt_state[0].nu):
     shards = {name: leaf.addressable_shards[0].data.shape for name, leaf in vars(leaves).items()}
     assert shards == {"W": (1, 16, 16), "b": (1, 16)}

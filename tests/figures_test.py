@@ -5,13 +5,13 @@ import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from toy_superposition.figures import phase_diagram, style
+from toy_superposition.drawing import phase_map, style
 
 
 def test_colours_are_the_paper_s_at_the_corners_and_mix_linearly():
   norm = np.array([0.0, 0.0, 1.0, 1.0, 3.0, 0.5])
   superposition = np.array([0.0, 1.0, 0.0, 1.0, 7.0, 0.5])
-  rgb = 255 * phase_diagram.colour(norm, superposition)
+  rgb = 255 * phase_map.colour(norm, superposition)
   np.testing.assert_allclose(rgb[0], (229, 229, 229))
   np.testing.assert_allclose(rgb[1], (229, 229, 229))
   np.testing.assert_allclose(rgb[2], (0, 0, 255))
@@ -22,22 +22,22 @@ def test_colours_are_the_paper_s_at_the_corners_and_mix_linearly():
 
 
 def test_a_value_that_is_not_finite_is_white():
-  rgb = phase_diagram.colour(np.array([np.nan, 1.0]), np.array([0.0, np.inf]))
+  rgb = phase_map.colour(np.array([np.nan, 1.0]), np.array([0.0, np.inf]))
   np.testing.assert_array_equal(rgb, 1)
 
 
 def test_the_three_phases_differ_in_grey():
   # Luminance as a black and white print shows it (Rec. 601).
-  grey = phase_diagram.phase_colour(np.arange(3)) @ np.array([0.299, 0.587, 0.114])
+  grey = phase_map.phase_colour(np.arange(3)) @ np.array([0.299, 0.587, 0.114])
   assert np.min(np.abs(np.subtract.outer(grey, grey))[~np.eye(3, dtype=bool)]) > 0.15
 
 
 def test_cells_are_centred_on_their_points_in_the_logarithm():
   points = np.geomspace(1, 0.01, 5)
-  edges = phase_diagram.edges(points)
+  edges = phase_map.edges(points)
   assert len(edges) == 6
   np.testing.assert_allclose(np.sqrt(edges[1:] * edges[:-1]), points)
-  low, high = phase_diagram.edges(np.array([0.3]))
+  low, high = phase_map.edges(np.array([0.3]))
   assert low < 0.3 < high
 
 
@@ -48,7 +48,7 @@ def test_the_map_puts_each_cell_where_its_coordinates_say():
   dataset = xr.Dataset(coords={"relative_importance": r, "density": p})
   rgb = np.zeros((4, 3, 3))
   rgb[3, 0] = 1  # r = 10, p = 1
-  axes = phase_diagram.draw_map(Figure().subplots(), dataset, rgb)
+  axes = phase_map.draw_map(Figure().subplots(), dataset, rgb)
   (mesh,) = axes.collections
   assert isinstance(mesh, QuadMesh)
   x, y = np.moveaxis(np.asarray(mesh.get_coordinates()), -1, 0)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from configs import introduction
-from toy_superposition import config, experiment, placement
+from toy_superposition import runner
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.models import TiedParams
 from toy_superposition.records import history
@@ -28,7 +30,7 @@ def run(folder):
   workdir = workdirs.open_workdir(
     folder, what.values, what.identity, overwrite=False, command=[], devices=[]
   )
-  (dataset,) = experiment.run(what, workdir, placement.make_mesh(placement.devices(2))).values()
+  (dataset,) = runner.run(what, workdir, meshes.make_mesh(setup.devices(2))).values()
   return dataset
 
 
@@ -107,7 +109,7 @@ def test_nothing_is_trained_in_no_steps(tmp_path):
   workdir = workdirs.open_workdir(
     tmp_path, what.values, what.identity, overwrite=False, command=[], devices=[]
   )
-  (d,) = experiment.run(what, workdir, placement.make_mesh(placement.devices(1))).values()
+  (d,) = runner.run(what, workdir, meshes.make_mesh(setup.devices(1))).values()
   np.testing.assert_array_equal(d["b"], 0)
   assert np.all(np.isfinite(d["loss"]))
   assert not workdir.checkpoints(0).exists()

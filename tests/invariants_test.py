@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests import small
-from toy_superposition import draws, evaluation, placement, planning, problem, streams, train
+from toy_superposition import draws, evaluation, problem, streams, train
+from toy_superposition.devices import meshes, plan, setup
 from toy_superposition.estimators import ESTIMATORS, blocked
 from toy_superposition.models import MODELS
 from toy_superposition.types import Group, Snapshot
@@ -77,9 +78,9 @@ def trained(estimator: str) -> tuple[Group, Snapshot, Snapshot]:
 
 def budget_of(group: Group, n_instances: int, n_devices: int = 1) -> int:
   """Returns the bytes with which so many instances fit on all devices together."""
-  mesh = placement.make_mesh(placement.devices(1))
-  each = planning.instance_bytes(group, mesh)
-  return n_instances * each + n_devices * planning.shared_bytes(group, mesh)
+  mesh = meshes.make_mesh(setup.devices(1))
+  each = plan.instance_bytes(group, mesh)
+  return n_instances * each + n_devices * plan.shared_bytes(group, mesh)
 
 
 def permuted(group: Group, order: np.ndarray) -> Group:
@@ -247,7 +248,7 @@ def test_no_collectives_in_the_programs_of_an_estimator(estimator):
 )
 def test_no_collectives_in_the_programs_of_a_model(model):
   group = group_for("autodiff", 16, model=model)
-  mesh = placement.make_mesh(placement.devices(8))
+  mesh = meshes.make_mesh(setup.devices(8))
   assert_no_collectives(train.compile_programs(problem.make(group.spec), group, mesh, 16))
 
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from toy_superposition.measures import MEASURES, geometry, measure
+from toy_superposition.geometry import features
+from toy_superposition.measures import MEASURES, measure
 from toy_superposition.models import TiedParams
 
 ROUND_OFF = 1e-6  # float32: sums of at most 20 terms of order one
@@ -51,7 +52,7 @@ def tight_frame(m: int, n: int) -> np.ndarray:
 @pytest.mark.parametrize("name", DIMENSIONALITY)
 def test_dimensionality_of_polytopes_whatever_their_size(name):
   W, expected = DIMENSIONALITY[name]
-  dimensionality = jax.jit(geometry.feature_dimensionality)
+  dimensionality = jax.jit(features.feature_dimensionality)
   for scale in (1, 0.7):
     D = dimensionality(jnp.float32(scale * W))
     np.testing.assert_allclose(D, np.broadcast_to(expected, D.shape), rtol=0, atol=ROUND_OFF)
@@ -59,38 +60,38 @@ def test_dimensionality_of_polytopes_whatever_their_size(name):
 
 @pytest.mark.parametrize("W", [tight_frame(2, 7), tight_frame(5, 20), polygon(5), TETRAHEDRON])
 def test_dimensionalities_of_a_tight_frame_add_up_to_the_hidden_dimensions(W):
-  total = np.asarray(jax.jit(geometry.feature_dimensionality)(jnp.float32(W))).sum()
+  total = np.asarray(jax.jit(features.feature_dimensionality)(jnp.float32(W))).sum()
   assert total == pytest.approx(len(W), rel=10 * ROUND_OFF)
 
 
 def test_orthonormal_rows_have_one_hidden_dimension_per_feature():
-  D = geometry.dimensions_per_feature(jnp.float32(tight_frame(5, 20)))
+  D = features.dimensions_per_feature(jnp.float32(tight_frame(5, 20)))
   assert float(D) == pytest.approx(1, abs=ROUND_OFF)
-  assert float(geometry.dimensions_per_feature(jnp.array([[1.0, -1]]))) == 0.5
-  assert float(geometry.dimensions_per_feature(jnp.zeros((2, 3)))) == np.inf
+  assert float(features.dimensions_per_feature(jnp.array([[1.0, -1]]))) == 0.5
+  assert float(features.dimensions_per_feature(jnp.zeros((2, 3)))) == np.inf
 
 
 def test_an_antipodal_pair_of_unit_vectors_is_in_superposition_one():
-  np.testing.assert_array_equal(geometry.superposition(jnp.array([[1.0, -1]])), [1, 1])
-  np.testing.assert_array_equal(geometry.superposition(jnp.eye(3)), [0, 0, 0])
+  np.testing.assert_array_equal(features.superposition(jnp.array([[1.0, -1]])), [1, 1])
+  np.testing.assert_array_equal(features.superposition(jnp.eye(3)), [0, 0, 0])
 
 
 def test_two_oblique_directions_by_hand():
   W = jnp.array([[2.0, 0.6], [0, 0.8]])  # ‖W_0‖ = 2, ‖W_1‖ = 1, W_0 · W_1 = 1.2
-  np.testing.assert_allclose(geometry.feature_norm(W), [2, 1], rtol=ROUND_OFF)
-  np.testing.assert_allclose(geometry.superposition(W), [0.36, 1.44], rtol=ROUND_OFF)
+  np.testing.assert_allclose(features.feature_norm(W), [2, 1], rtol=ROUND_OFF)
+  np.testing.assert_allclose(features.superposition(W), [0.36, 1.44], rtol=ROUND_OFF)
   np.testing.assert_allclose(
-    geometry.feature_dimensionality(W), [4 / 4.36, 1 / 2.44], rtol=ROUND_OFF
+    features.feature_dimensionality(W), [4 / 4.36, 1 / 2.44], rtol=ROUND_OFF
   )
-  assert float(geometry.dimensions_per_feature(W)) == pytest.approx(2 / 5, rel=ROUND_OFF)
+  assert float(features.dimensions_per_feature(W)) == pytest.approx(2 / 5, rel=ROUND_OFF)
 
 
 def test_an_absent_feature_has_no_norm_no_superposition_and_no_dimension():
   W = np.concatenate([polygon(5), np.zeros((2, 1))], axis=1)
   for function, rest in (
-    (geometry.feature_norm, 1),
-    (geometry.superposition, 1.5),
-    (geometry.feature_dimensionality, 2 / 5),
+    (features.feature_norm, 1),
+    (features.superposition, 1.5),
+    (features.feature_dimensionality, 2 / 5),
   ):
     values = np.asarray(jax.jit(function)(jnp.float32(W)))
     assert values[5] == 0
@@ -106,10 +107,10 @@ def test_vanishing_directions_give_finite_values():
 def test_scaling_all_directions_scales_each_measure_by_its_power():
   W = np.random.default_rng(0).normal(size=(3, 5))
   for function, power in (
-    (geometry.feature_norm, 1),
-    (geometry.superposition, 2),
-    (geometry.feature_dimensionality, 0),
-    (geometry.dimensions_per_feature, -2),
+    (features.feature_norm, 1),
+    (features.superposition, 2),
+    (features.feature_dimensionality, 0),
+    (features.dimensions_per_feature, -2),
   ):
     once, scaled = (np.asarray(function(jnp.float32(s * W))) for s in (1, 3))
     np.testing.assert_allclose(scaled, 3.0**power * once, rtol=10 * ROUND_OFF)

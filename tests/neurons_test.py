@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from toy_superposition.measures import neurons
-from toy_superposition.measures.correlation import rank_correlation
+from toy_superposition.geometry import neurons
+from toy_superposition.geometry.correlation import rank_correlation
 
 rng = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from toy_superposition import page
-from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED, Claim
+from toy_superposition import report
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, Claim
 from toy_superposition.measures import MEASURES, measure
 from toy_superposition.models import TiedParams
 
@@ -67,7 +67,7 @@ def with_neurons(data: xr.Dataset) -> xr.Dataset:
   return data.rename(W="W1").assign(W2=W2).assign_attrs(model="absolute_value")
 
 
-def run(name: str, datasets: Mapping[str, xr.Dataset] | xr.Dataset, **changes: Any) -> page.Run:
+def run(name: str, datasets: Mapping[str, xr.Dataset] | xr.Dataset, **changes: Any) -> report.Run:
   """Returns what a page says of results: two claims, a config and one session."""
   claims = (
     Claim("the sky is <blue>", "1 < 2", "👍", CONFIRMED),
@@ -76,5 +76,5 @@ def run(name: str, datasets: Mapping[str, xr.Dataset] | xr.Dataset, **changes: A
   session = {"started": "2026-01-01T00:00:00+00:00", "seconds": 3.2, "versions": {"jax": "1.2"}}
   session |= {"devices": ["cpu:0"], "command": ["python", "-m", "x"]}
   of_root = {"/": datasets} if isinstance(datasets, xr.Dataset) else datasets
-  made = page.Run(name, "About <b>it</b>.", "phase_change", claims, (), f"run --it={ODD}", CONFIG)
+  made = report.Run(name, "About <b>it</b>.", "phase_change", claims, (), f"run --it={ODD}", CONFIG)
   return made._replace(sessions=[session], datasets=of_root)._replace(**changes)

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from toy_superposition import measures
+from toy_superposition.drawing import graphs, plots
 from toy_superposition.errors import UserError
-from toy_superposition.figures import graphs, plots
-from toy_superposition.measures.components import polygon
-from toy_superposition.measures.orientation import oriented
+from toy_superposition.geometry.components import polygon
+from toy_superposition.geometry.orientation import oriented
 from toy_superposition.models import TiedParams
 
 DENSITIES = np.array([0.1, 1.0, 0.3])

@@ -23,7 +23,7 @@ from tests.main_test import (
   until_checkpoint,
   variables,
 )
-from toy_superposition import processes
+from toy_superposition.devices import processes
 from toy_superposition.errors import UserError
 
 ENV = {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_COMPILATION_CACHE": "false"}

@@ -13,7 +13,9 @@ import pytest
 import xarray as xr
 
 from configs import base
-from toy_superposition import config, evaluation, experiment, models, placement, problem
+from toy_superposition import evaluation, models, problem, runner
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import MODELS, PARAM_DIMS, PARAMS
@@ -260,7 +262,7 @@ def finished(path, fields=(), **axes) -> Workdir:
   """Returns the folder of a tiny finished run."""
   what = resolved(fields, **axes)
   workdir = open_workdir(path, what.values, what.identity, overwrite=False, command=[], devices=[])
-  experiment.run(what, workdir, placement.make_mesh(placement.devices(1)))
+  runner.run(what, workdir, meshes.make_mesh(setup.devices(1)))
   return workdir
 
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from configs import base
-from toy_superposition import config, experiment, placement, shards
+from toy_superposition import runner, shards
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.records.workdir import Workdir, open_workdir
 from toy_superposition.shards import Shard
 
-MESH = placement.make_mesh(placement.devices(2))
+MESH = meshes.make_mesh(setup.devices(2))
 
 
 def resolved(**fields):
@@ -45,7 +47,7 @@ def run(root, shard, what=WHOLE, mesh=MESH):
   shards.check_neighbours(root, what, shard)
   workdir = opened(shard.folder(root), what, shards.identity(what, shard))
   part = shards.part(what, shard, "cpu")
-  shards.save(workdir.path, part, experiment.outcomes(part, workdir, mesh))
+  shards.save(workdir.path, part, runner.outcomes(part, workdir, mesh))
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +59,10 @@ def root(tmp_path_factory):
 
 
 def test_shards_put_together_are_the_unsharded_run(root, tmp_path):
-  expected = experiment.run(WHOLE, opened(tmp_path / "whole", WHOLE, WHOLE.identity), MESH)
+  expected = runner.run(WHOLE, opened(tmp_path / "whole", WHOLE, WHOLE.identity), MESH)
   workdir = Workdir(tmp_path / "merged")
   workdir.path.mkdir()
-  merged = experiment.finish(WHOLE, shards.collect(root, WHOLE), workdir, MESH)
+  merged = runner.finish(WHOLE, shards.collect(root, WHOLE), workdir, MESH)
   assert merged.keys() == expected.keys() == {"/n=3", "/n=5"}
   for name, dataset in expected.items():
     assert merged[name].sizes == dataset.sizes

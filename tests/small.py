@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from toy_superposition import placement, problem, train
+from toy_superposition import problem, train
+from toy_superposition.devices import meshes, setup
 from toy_superposition.types import Group, Instance, Snapshot, Spec
 
 SPEC = Spec(
@@ -62,6 +63,6 @@ def run(
   group: Group, borders=(30,), n_devices: int = 1, budget: int = PLENTY, **keywords
 ) -> list[Snapshot]:
   """Returns the snapshots of a run on the first `n_devices` devices."""
-  mesh = placement.make_mesh(placement.devices(n_devices))
+  mesh = meshes.make_mesh(setup.devices(n_devices))
   one = problem.make(group.spec)
   return list(train.run(one, group, borders, mesh=mesh, memory_budget=budget, **keywords))

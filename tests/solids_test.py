@@ -5,18 +5,20 @@ import pytest
 import xarray as xr
 
 from configs import thomson as thomson_config
-from toy_superposition import config, placement
-from toy_superposition.analyses import thomson as analysis
-from toy_superposition.analyses.analysis import CONFIRMED, CONTRADICTED
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.figures import thomson as figure
-from toy_superposition.measures import components
-from toy_superposition.theory import polytopes, thomson
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED
+from toy_superposition.experiments.thomson import claims as analysis
+from toy_superposition.experiments.thomson import figure
+from toy_superposition.experiments.thomson import theory as thomson
+from toy_superposition.geometry import components
+from toy_superposition.theory import polytopes
 
 
 @pytest.fixture(scope="module")
 def made() -> xr.Dataset:
-  mesh = placement.make_mesh(placement.devices(1))
+  mesh = meshes.make_mesh(setup.devices(1))
   return analysis.run(xr.Dataset(coords={"start": np.arange(3)}), mesh, 2**30)
 
 

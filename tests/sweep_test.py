@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from configs import base
-from toy_superposition import config, sweep
+from toy_superposition import sweep
+from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
 from toy_superposition.profiles import PROFILES
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from toy_superposition.measures import geometry
+from toy_superposition.geometry import features
 from toy_superposition.models import TiedParams
 from toy_superposition.theory import expected_loss, optimum, phase_change
 from toy_superposition.theory.phase_change import Phase
@@ -257,7 +257,7 @@ def test_closed_forms_are_the_expected_losses_of_the_solutions(n):
     b = np.where(norm == 0, density / 2, 0)
     losses = evaluate(np.repeat(W[None], len(P), axis=0), b, density, importance, function)
     np.testing.assert_allclose(losses.sum(axis=1), expected, rtol=ROUND_OFF, err_msg=name)
-    overlap = geometry.superposition(jnp.float32(W))[-1]
+    overlap = features.superposition(jnp.float32(W))[-1]
     assert phase_change.classify(norm[-1], np.asarray(overlap)) == phase
 
 
@@ -336,8 +336,8 @@ class Solved:
     self.W, self.b, self.loss, self.share_found = (
       np.asarray(a) for a in (best.params.W, best.params.b, best.loss, best.share_found)
     )
-    self.norm = np.asarray(jax.vmap(geometry.feature_norm)(best.params.W))
-    self.superposition = np.asarray(jax.vmap(geometry.superposition)(best.params.W))
+    self.norm = np.asarray(jax.vmap(features.feature_norm)(best.params.W))
+    self.superposition = np.asarray(jax.vmap(features.superposition)(best.params.W))
 
   def pick(self, r, p) -> np.ndarray:
     """Returns the rows of the problems (r, p)."""

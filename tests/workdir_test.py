@@ -8,7 +8,7 @@ import jax
 import pytest
 
 from configs import phase_change
-from toy_superposition import config
+from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.workdir import Workdir

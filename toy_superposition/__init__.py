@@ -15,20 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-  from toy_superposition.analyses.analysis import Claim
-  from toy_superposition.analyses.restarts import best
+  from toy_superposition.api import claims, draw, get_config, load, measure, run, run_shapes
   from toy_superposition.distributions import DISTRIBUTIONS, Distribution
+  from toy_superposition.drawing import plots
   from toy_superposition.errors import UserError
-  from toy_superposition.figures import plots
-  from toy_superposition.interactive import (
-    claims,
-    draw,
-    get_config,
-    load,
-    measure,
-    run,
-    run_shapes,
-  )
+  from toy_superposition.experiments.experiment import Claim
+  from toy_superposition.experiments.restarts import best
   from toy_superposition.measures import MEASURES, Measure
   from toy_superposition.records.results import rebuild
 
@@ -56,10 +48,10 @@ _HOMES = {
   "Distribution": "distributions",
   "MEASURES": "measures",
   "Measure": "measures",
-  "Claim": "analyses.analysis",
+  "Claim": "experiments.experiment",
   "UserError": "errors",
-  "best": "analyses.restarts",
-  "plots": "figures",
+  "best": "experiments.restarts",
+  "plots": "drawing",
   "rebuild": "records.results",
 }
 
@@ -70,7 +62,7 @@ def __getattr__(name: str) -> Any:
     from toy_superposition.errors import nearest
 
     raise AttributeError(f"toy_superposition has no {name!r}{nearest(name, __all__)}")
-  home = importlib.import_module(f"toy_superposition.{_HOMES.get(name, 'interactive')}")
+  home = importlib.import_module(f"toy_superposition.{_HOMES.get(name, 'api')}")
   found = getattr(home, name)
   globals()[name] = found
   return found

@@ -18,8 +18,11 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Merges all shards, says which are missing, draws and reports; returns the exit code."""
-  from toy_superposition import config, experiment, placement, presentation, shards, terminal
+  from toy_superposition import runner, shards, terminal
+  from toy_superposition.config import resolve as config
+  from toy_superposition.devices import meshes, setup
   from toy_superposition.records import workdir as workdirs
+  from toy_superposition.report import finish
 
   del argv
   if not FLAGS.workdir:
@@ -29,8 +32,8 @@ def main(argv: Sequence[str]) -> int:
   if not there:
     raise UserError(f"{root}: holds no shards; they are written with --shard=i/N")
   terminal.show_log()
-  placement.configure(placement.cores(), compilation_cache=True)
-  mesh = placement.make_mesh(placement.devices())
+  setup.configure(setup.cores(), compilation_cache=True)
+  mesh = meshes.make_mesh(setup.devices())
   values = workdirs.read_values(workdirs.Workdir(there[0].folder(root)))
   what = config.resolve_values(values)
   outcomes = shards.collect(root, what)
@@ -43,9 +46,9 @@ def main(argv: Sequence[str]) -> int:
     command=["python", "-m", "toy_superposition.collect", f"--workdir={root}"],
     devices=[str(device) for device in mesh.devices.flat],
   )
-  datasets = experiment.finish(what, outcomes, workdir, mesh)
+  datasets = runner.finish(what, outcomes, workdir, mesh)
   workdirs.close_session(workdir, time.perf_counter() - started)
-  presentation.present(workdir, what.figures, what.values["analysis"], datasets)
+  finish.present(workdir, what.figures, what.values["analysis"], datasets)
   return 0
 
 

@@ -20,7 +20,7 @@ from toy_superposition.errors import UserError
 if TYPE_CHECKING:
   from jax.sharding import Mesh
 
-  from toy_superposition.config import Experiment
+  from toy_superposition.config.resolve import Experiment
   from toy_superposition.records.workdir import Workdir
 
 FLAGS = flags.FLAGS
@@ -122,7 +122,9 @@ def main(argv: Sequence[str]) -> int:
   """Runs the experiment that the flags name; returns the exit code."""
   if FLAGS.list:
     return print_list()
-  from toy_superposition import config, interrupts, placement, processes, terminal
+  from toy_superposition import interrupts, terminal
+  from toy_superposition.config import resolve as config
+  from toy_superposition.devices import meshes, processes, setup
 
   del argv
   what = config.resolve(FLAGS.config)
@@ -132,13 +134,13 @@ def main(argv: Sequence[str]) -> int:
   if FLAGS.profile_steps is not None:
     check_profile(what)
   terminal.show_log()
-  placement.configure(FLAGS.cpu_devices or placement.cores(), FLAGS.compilation_cache)
+  setup.configure(FLAGS.cpu_devices or setup.cores(), FLAGS.compilation_cache)
   processes.join(
     FLAGS.coordinator, FLAGS.num_processes, FLAGS.process_id, what.values["run.peer_timeout"]
   )
   if not processes.is_first():
     terminal.show_log(quiet=True)
-  mesh = placement.make_mesh(placement.devices(FLAGS.devices))
+  mesh = meshes.make_mesh(setup.devices(FLAGS.devices))
   path = Path(FLAGS.workdir) if FLAGS.workdir else Path("runs") / what.name
   try:
     with interrupts.raised():
@@ -158,7 +160,8 @@ def main(argv: Sequence[str]) -> int:
 
 def print_list() -> int:
   """Prints the experiments that there are; returns the exit code."""
-  from toy_superposition import catalogue, terminal
+  from toy_superposition import terminal
+  from toy_superposition.config import catalogue
 
   print(terminal.catalogue([catalogue.entry(name) for name in catalogue.names()]))
   print(
@@ -169,31 +172,33 @@ def print_list() -> int:
 
 def print_dry_run(what: "Experiment", mesh: "Mesh") -> None:
   """Prints how large an experiment is, or one shard of it, and how long it will take."""
-  from toy_superposition import placement, processes, rehearsal, shards
+  from toy_superposition import dry_run, shards
+  from toy_superposition.devices import memory, processes
 
   if processes.count() > 1:
     raise UserError("--dry_run is for one process; leave --coordinator out")
   if FLAGS.shard is not None:
     what = shards.part(what, shards.parse(FLAGS.shard, what), mesh.devices.flat[0].platform)
-  budget = placement.memory_budget(list(mesh.devices.flat), what.values["run.memory_gib"])
-  print(rehearsal.dry_run(what, mesh, budget))
+  budget = memory.memory_budget(list(mesh.devices.flat), what.values["run.memory_gib"])
+  print(dry_run.dry_run(what, mesh, budget))
 
 
 def check_profile(what: "Experiment") -> None:
   """Raises UserError for a profile that cannot be made, before anything is written."""
-  from toy_superposition import rehearsal
+  from toy_superposition import trace
 
   if FLAGS.coordinator is not None:
     raise UserError("--profile_steps is for one process; leave --coordinator out")
-  rehearsal.check_steps(what, FLAGS.profile_steps)
+  trace.check_steps(what, FLAGS.profile_steps)
 
 
 def write_profile(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Traces the steps that --profile_steps asks for, before the run itself."""
-  from toy_superposition import placement, rehearsal
+  from toy_superposition import trace
+  from toy_superposition.devices import memory
 
-  budget = placement.memory_budget(list(mesh.devices.flat), what.values["run.memory_gib"])
-  print(rehearsal.profile(what, mesh, budget, path, FLAGS.profile_steps), flush=True)
+  budget = memory.memory_budget(list(mesh.devices.flat), what.values["run.memory_gib"])
+  print(trace.profile(what, mesh, budget, path, FLAGS.profile_steps), flush=True)
 
 
 @contextlib.contextmanager
@@ -201,7 +206,7 @@ def session(
   path: Path, what: "Experiment", identity: Mapping[str, Any], mesh: "Mesh"
 ) -> Iterator["Workdir"]:
   """Gives the opened folder of a run; its manifest learns when the session ended, and how."""
-  from toy_superposition import processes
+  from toy_superposition.devices import processes
   from toy_superposition.records import tensorboard
   from toy_superposition.records import workdir as workdirs
 
@@ -236,7 +241,8 @@ def session(
 
 def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs one of the parts of an experiment, or finds it finished."""
-  from toy_superposition import experiment, processes, shards
+  from toy_superposition import runner, shards
+  from toy_superposition.devices import processes
 
   if processes.count() > 1:
     raise UserError("--shard and --coordinator are two ways to use many machines; take one")
@@ -245,7 +251,7 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
   folder = shard.folder(root)
   part = shards.part(what, shard, mesh.devices.flat[0].platform)
   if FLAGS.overwrite or not shards.is_finished(folder):
-    experiment.meshes(part, mesh)  # before anything is written or overwritten
+    runner.group_meshes(part, mesh)  # before anything is written or overwritten
   if FLAGS.profile_steps is not None:
     check_profile(part)
   with session(folder, what, shards.identity(what, shard), mesh) as workdir:
@@ -254,28 +260,30 @@ def run_shard(root: Path, what: "Experiment", mesh: "Mesh") -> None:
     if shards.is_finished(folder):
       print(f"shard {shard.name} is finished (--overwrite runs it afresh)")
     else:
-      shards.save(folder, part, experiment.outcomes(part, workdir, mesh))
+      shards.save(folder, part, runner.outcomes(part, workdir, mesh))
   print(f"\nonce all are finished: python -m toy_superposition.collect --workdir={root}")
 
 
 def run_in(path: Path, what: "Experiment", mesh: "Mesh") -> None:
   """Runs an experiment in a folder, or finds it finished; draws and reports it."""
-  from toy_superposition import experiment, presentation, processes
+  from toy_superposition import runner
+  from toy_superposition.devices import processes
   from toy_superposition.records.workdir import Workdir
+  from toy_superposition.report import finish
 
   if FLAGS.overwrite or not os.path.exists(Workdir(path).results):  # a path may be impossible
-    experiment.meshes(what, mesh)  # before anything is written or overwritten
+    runner.group_meshes(what, mesh)  # before anything is written or overwritten
   with session(path, what, what.identity, mesh) as workdir:
     if FLAGS.profile_steps is not None:
       write_profile(workdir.profile, what, mesh)
-    datasets = experiment.stored(workdir) if processes.is_first() else None
+    datasets = runner.stored(workdir) if processes.is_first() else None
     if not processes.any_of(int(datasets is not None)):
-      datasets = experiment.run(what, workdir, mesh)
+      datasets = runner.run(what, workdir, mesh)
     elif processes.is_first():
       print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
     if not datasets:
       return  # the first process draws and reports
-  presentation.present(workdir, what.figures, what.values["analysis"], datasets)
+  finish.present(workdir, what.figures, what.values["analysis"], datasets)
 
 
 if __name__ == "__main__":

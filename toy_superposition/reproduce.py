@@ -15,7 +15,7 @@ from pathlib import Path
 
 from absl import flags
 
-from toy_superposition.catalogue import CONFIGS, EXPERIMENTS, about
+from toy_superposition.config.catalogue import CONFIGS, EXPERIMENTS, about
 from toy_superposition.errors import UserError, nearest
 
 FLAGS = flags.FLAGS
@@ -88,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
   """Runs the chosen experiments, prints the claims and writes the page; returns the exit code."""
   import jax
 
-  from toy_superposition import interrupts, page, terminal
+  from toy_superposition import interrupts, report, terminal
   from toy_superposition.records import files
 
   del argv
@@ -107,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
         clock = time.perf_counter()
         problem = _run(name, root / name, root / "logs" / f"{name}.txt")
         runs.append(read(name, root / name, problem))
-        said = f"failed: {problem}" if problem else page.summary(runs[-1].claims)
+        said = f"failed: {problem}" if problem else report.summary(runs[-1].claims)
         print(f"({time.perf_counter() - clock:.0f} s): {said}", flush=True)
   except interrupts.Interrupted as signal:
     print()
@@ -117,13 +117,13 @@ def main(argv: Sequence[str]) -> int:
     if run.claims:
       print(f"\n{run.name}\n{terminal.table(run.claims)}")
   title = "Toy Models of Superposition: every experiment" + (", quick sizes" if FLAGS.quick else "")
-  page.write(root / "report.html", title, runs)
-  page.write_claims(root / "claims.json", runs)
-  page.write_markdown(root / "claims.md", runs)
+  report.write(root / "report.html", title, runs)
+  report.write_claims(root / "claims.json", runs)
+  report.write_markdown(root / "claims.md", runs)
   everything = [claim for run in runs for claim in run.claims]
   failed = [run.name for run in runs if run.problem]
   print(f"\n{len(runs)} experiments in {time.perf_counter() - started:.0f} s: ", end="")
-  print(page.summary(everything) + (f"; failed: {', '.join(failed)}" if failed else ""))
+  print(report.summary(everything) + (f"; failed: {', '.join(failed)}" if failed else ""))
   for file in ("report.html", "claims.json", "claims.md"):
     print(root / file)
   return 1 if failed else 0
@@ -131,19 +131,19 @@ def main(argv: Sequence[str]) -> int:
 
 def read(name: str, folder: Path, problem: str):
   """Returns what the page says of one experiment; `problem` is what its process ended with."""
-  from toy_superposition import page
+  from toy_superposition import report
   from toy_superposition.records import files
   from toy_superposition.records.workdir import Workdir
 
   said, shown = about(name), shlex.join(["python", *command(name, folder)[1:]])
   if not problem:
     try:
-      return page.read(Workdir(folder), name=name, about=said, command=shown)
+      return report.read(Workdir(folder), name=name, about=said, command=shown)
     except UserError as error:
       problem = str(error)
     except Exception as error:  # a claim's own mistake must not hide the other experiments
       problem = f"{type(error).__name__}: {files.one_line(error)}"
-  return page.Run(name, said, command=shown, problem=problem)
+  return report.Run(name, said, command=shown, problem=problem)
 
 
 if __name__ == "__main__":

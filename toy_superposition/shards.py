@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from toy_superposition import estimators
-from toy_superposition.config import Experiment
+from toy_superposition.config.resolve import Experiment
 from toy_superposition.errors import UserError
 from toy_superposition.records import files
 from toy_superposition.records.workdir import Workdir, differences, read_identity

@@ -19,8 +19,8 @@ from toy_superposition.errors import UserError
 if TYPE_CHECKING:
   import xarray as xr
 
-  from toy_superposition.analyses.analysis import Claim
-  from toy_superposition.catalogue import Entry
+  from toy_superposition.config.catalogue import Entry
+  from toy_superposition.experiments.experiment import Claim
 
 WIDTHS = (52, 44, 36, 24)  # most, of a table of claims
 WIDTH = 100  # of text that is not a table
@@ -189,7 +189,7 @@ def report(
     written: the files.
     seconds: that the run took, all its sessions together.
   """
-  from toy_superposition.analyses.analysis import CONTRADICTED
+  from toy_superposition.experiments.experiment import CONTRADICTED
   from toy_superposition.records.results import SWEEP
 
   if claims:

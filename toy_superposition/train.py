@@ -16,7 +16,8 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from toy_superposition import draws, optimizers, placement, planning, streams
+from toy_superposition import draws, optimizers, streams
+from toy_superposition.devices import mapping, meshes, plan
 from toy_superposition.estimators import ESTIMATORS, choose
 from toy_superposition.estimators.estimator import Method
 from toy_superposition.problem import Problem
@@ -97,7 +98,7 @@ def first_state(
     return initial_state(problem, instances, root)
 
   state = jax.eval_shape(of, group.instances, streams.root(problem.spec.seed))
-  return jax.jit(of, out_shardings=placement.shardings(mesh, state))
+  return jax.jit(of, out_shardings=meshes.shardings(mesh, state))
 
 
 def over_instances(
@@ -114,7 +115,7 @@ def over_instances(
       return lax.map(lambda operands: function(*operands, *shared), (state, instances))
     return jax.vmap(lambda *operands: function(*operands, *shared))(state, instances)
 
-  spread, same = PartitionSpec(placement.INSTANCE), PartitionSpec()
+  spread, same = PartitionSpec(meshes.INSTANCE), PartitionSpec()
 
   def of_all(state, instances, *shared):
     in_specs = (spread, spread, *(same for _ in shared))
@@ -124,7 +125,7 @@ def over_instances(
       mesh=mesh,
       in_specs=in_specs,
       out_specs=spread,
-      axis_names={placement.INSTANCE},
+      axis_names={meshes.INSTANCE},
       check_vma=False,
     )
     return mapped(state, instances, *shared)
@@ -147,7 +148,7 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
   """Returns the programs that train `n_instances` instances at a time, spread over the mesh."""
   started = time.perf_counter()
   platform = mesh.devices.flat[0].platform
-  shared = placement.feature_devices(mesh) > 1
+  shared = meshes.feature_devices(mesh) > 1
   name = choose(group.spec, group.instances, platform, shared=shared)
   estimator = ESTIMATORS[name]
   method = estimator.make(problem._replace(shared=shared), group.instances)
@@ -157,7 +158,7 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
     return jax.tree.map(
       lambda x, where: jax.ShapeDtypeStruct((n_instances, *x.shape[1:]), x.dtype, sharding=where),
       tree,
-      placement.shardings(mesh, tree),
+      meshes.shardings(mesh, tree),
     )
 
   instances = abstract(group.instances)
@@ -172,17 +173,17 @@ def compile_programs(problem: Problem, group: Group, mesh: Mesh, n_instances: in
 
   lowered = jax.jit(
     over_instances(segment, estimator.one_by_one, mesh),
-    out_shardings=placement.shardings(mesh, state),
+    out_shardings=meshes.shardings(mesh, state),
   ).lower(state, instances, root, step, step)
-  compiled = placement.compile_for(mesh, lowered, estimator.cpu_options)
+  compiled = mapping.compile_for(mesh, lowered, estimator.cpu_options)
   judging = jax.jit(over_instances(judged, estimator.one_by_one, mesh)).lower(
     state.params, instances, root, step
   )
-  judge_compiled = placement.compile_for(mesh, judging, estimator.cpu_options)
+  judge_compiled = mapping.compile_for(mesh, judging, estimator.cpu_options)
   return Program(
     name,
     mesh.size,
-    placement.feature_devices(mesh),
+    meshes.feature_devices(mesh),
     compiled,
     judge_compiled,
     time.perf_counter() - started,
@@ -213,10 +214,10 @@ def run(
     on_compiled: called once with the program and the number of slices, before the first step.
   """
   n_instances = len(group.instances.index)
-  mesh = placement.at_most(mesh, n_instances)
-  parts = planning.slices(group, mesh, memory_budget)
+  mesh = meshes.at_most(mesh, n_instances)
+  parts = plan.slices(group, mesh, memory_budget)
   root = streams.root(problem.spec.seed)
-  instances = [placement.place(group.instances, part, mesh) for part in parts]
+  instances = [meshes.place(group.instances, part, mesh) for part in parts]
   step, states = 0, [None] * len(parts)
   if start is not None:
     step, states = (
@@ -230,12 +231,12 @@ def run(
   for border in borders:
     outcome = []
     for i, state in enumerate(states):
-      state = initial(instances[i], root) if state is None else placement.spread(state, mesh)
+      state = initial(instances[i], root) if state is None else meshes.spread(state, mesh)
       state = program.segment(state, instances[i], root, jnp.int32(step), jnp.int32(border))
       verdict = program.judge(state.params, instances[i], root, jnp.int32(border))
       # To the host before the next slice begins: two would not fit in memory.
       outcome.append(jax.tree.map(np.asarray, (state, verdict)))
       states[i] = state if len(parts) == 1 else outcome[i][0]
     step = border
-    state, (loss, ok) = placement.gather(outcome, n_instances)
+    state, (loss, ok) = meshes.gather(outcome, n_instances)
     yield Snapshot(step, state, loss, ok, program.estimator)

@@ -82,10 +82,11 @@ def scaling() -> Iterator[str]:
 def _row(
   name: str, changes: dict[str, Any], n_instances: int, n_devices: int, feature_devices: int
 ) -> str:
-  from toy_superposition import placement, problem, train
+  from toy_superposition import problem, train
+  from toy_superposition.devices import meshes, setup
 
   what = _group(changes | {"train.estimator": "autodiff"}, n_instances)
-  mesh = placement.make_mesh(placement.devices(n_devices), feature_devices)
+  mesh = meshes.make_mesh(setup.devices(n_devices), feature_devices)
   program = train.compile_programs(problem.make(what.spec), what, mesh, n_instances).segment
   costs, taken = program.cost_analysis(), _bytes_of(program)
   assert costs is not None
@@ -142,8 +143,10 @@ def checkpoints() -> Iterator[str]:
   """Yields lines: what saving costs, as a share of a run that saves at the default interval."""
   from configs import base, phase_change
   from tests.benchmarks import machine
-  from toy_superposition import config, experiment, placement
-  from toy_superposition.records import ledger
+  from toy_superposition import runner
+  from toy_superposition.config import resolve as config
+  from toy_superposition.devices import meshes, setup
+  from toy_superposition.records import recorder
   from toy_superposition.records import workdir as workdirs
 
   machine.configure()
@@ -152,14 +155,14 @@ def checkpoints() -> Iterator[str]:
   large.update_from_flattened_dict(LARGE | {"name": "large", "evaluation.n_samples": 1024})
   large.update_from_flattened_dict({"measures": ("feature_norm",)})
   spent: list[float] = []
-  save = ledger.Ledger.save
+  save = recorder.Ledger.save
 
   def timed(self, snapshot):
     started = time.perf_counter()
     save(self, snapshot)
     spent.append(time.perf_counter() - started)
 
-  ledger.Ledger.save = timed  # type: ignore[method-assign]
+  recorder.Ledger.save = timed  # type: ignore[method-assign]
   for settings in (main_job, large):
     settings.update_from_flattened_dict({"train.steps": 20, "run.checkpoint_seconds": 0.0})
     settings.update_from_flattened_dict({"analysis": "none", "figures": ()})
@@ -169,7 +172,7 @@ def checkpoints() -> Iterator[str]:
       workdir = workdirs.open_workdir(
         Path(folder) / "run", what.values, what.identity, overwrite=False, command=[], devices=[]
       )
-      experiment.run(what, workdir, placement.make_mesh(placement.devices()))
+      runner.run(what, workdir, meshes.make_mesh(setup.devices()))
     spec, median = what.groups[0].spec, sorted(spent)[len(spent) // 2]
     yield (
       f"checkpoint of {len(what.groups[0].cells)} × (n={spec.n_features}, m={spec.n_hidden}): "
@@ -180,7 +183,8 @@ def checkpoints() -> Iterator[str]:
 def memory() -> Iterator[str]:
   """Yields lines: the memory that training adds to the process, against what was planned."""
   from tests.benchmarks import machine
-  from toy_superposition import placement, planning, problem, train
+  from toy_superposition import problem, train
+  from toy_superposition.devices import meshes, plan, setup
 
   machine.configure()
   cases = (
@@ -191,8 +195,8 @@ def memory() -> Iterator[str]:
   )
   for estimator, size, n_instances in cases:
     what = _group(size | {"train.estimator": estimator}, n_instances)
-    mesh = placement.make_mesh(placement.devices(1))
-    planned = n_instances * planning.instance_bytes(what, mesh) + planning.shared_bytes(what, mesh)
+    mesh = meshes.make_mesh(setup.devices(1))
+    planned = n_instances * plan.instance_bytes(what, mesh) + plan.shared_bytes(what, mesh)
     one, before = problem.make(what.spec), _resident()
     counts: list[int] = []
 

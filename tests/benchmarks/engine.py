@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import placement, problem, streams, train
+from toy_superposition import problem, streams, train
+from toy_superposition.devices import memory, meshes, setup
 from toy_superposition.types import Group
 
 
 def mesh_for(n_instances: int) -> Mesh:
   """Returns the mesh that train.run would use with all devices."""
-  return placement.at_most(placement.make_mesh(placement.devices()), n_instances)
+  return meshes.at_most(meshes.make_mesh(setup.devices()), n_instances)
 
 
 class Engine:
@@ -23,9 +24,9 @@ class Engine:
     """Compiles the group's programs and places its first state."""
     one = problem.make(group.spec)
     self.n_instances, self.step = len(group.instances.index), 0
-    (part,) = placement.slices(self.n_instances, mesh.size, 1, 2**62)
+    (part,) = memory.slices(self.n_instances, mesh.size, 1, 2**62)
     self._root = streams.root(group.spec.seed)
-    self._instances = placement.place(group.instances, part, mesh)
+    self._instances = meshes.place(group.instances, part, mesh)
     self.program = train.compile_programs(one, group, mesh, len(part))
     initial = train.first_state(one, group, mesh)
     self.state = jax.block_until_ready(initial(self._instances, self._root))

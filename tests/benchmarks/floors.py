@@ -9,7 +9,8 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
-from toy_superposition import draws, placement, train
+from toy_superposition import draws, train
+from toy_superposition.devices import mapping, meshes
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators.fused import FUSED
 from toy_superposition.estimators.sparse import n_slots
@@ -35,9 +36,9 @@ def matrix_rate(precision: str, mesh: Mesh) -> Rate:
   On CPU one device's program uses all cores; of accelerators each computes its own product.
   """
   if mesh.devices.flat[0].platform == "cpu":
-    mesh = placement.make_mesh(list(mesh.devices.flat)[:1])
+    mesh = meshes.make_mesh(list(mesh.devices.flat)[:1])
   numbers = np.random.default_rng(0).standard_normal((mesh.size, SIDE, SIDE), np.float32)
-  a = jax.device_put(numbers, placement.sharding(mesh)).astype(precision)
+  a = jax.device_put(numbers, meshes.sharding(mesh)).astype(precision)
 
   def product(a, b):
     return lax.dot(a, b, preferred_element_type=jnp.float32)
@@ -67,9 +68,9 @@ def _draws_in_rows(generator: str, n_rows: int, mesh: Mesh) -> Rate:
 
   n_keys = STREAMS * mesh.size
   keys = np.arange(2 * n_keys, dtype=np.uint32).reshape(n_keys, 2)
-  keys = jax.device_put(keys, placement.sharding(mesh))
+  keys = jax.device_put(keys, meshes.sharding(mesh))
   lowered = jax.jit(train.over_instances(total, False, mesh)).lower(keys, keys)
-  compiled = placement.compile_for(mesh, lowered, FUSED.cpu_options)
+  compiled = mapping.compile_for(mesh, lowered, FUSED.cpu_options)
   return _timed(lambda: compiled(keys, keys), N_WORDS * n_keys)
 
 

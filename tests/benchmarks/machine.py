@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from toy_superposition import placement
+from toy_superposition.devices import setup
 
 INSTRUCTIONS = {"avx2": ("avx2",), "avx512": ("avx512f",), "amx": ("amx_tile", "amx_bf16")}
 QUIET = 0.05  # share of the cores' time that others may take
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.3  # at what others do
 
 def configure() -> dict[str, Any]:
   """Sets jax up as the main job does and returns what the numbers depend on."""
-  placement.configure(n_cores())
+  setup.configure(n_cores())
   cpu, present = _cpu()
   devices = jax.local_devices()
   versions = {name: _version(name) for name in ("jax", "jaxlib", "numpy", "optax", "torch")}

@@ -11,7 +11,7 @@ import jax
 from tests.benchmarks import floors, machine
 from tests.benchmarks.engine import Engine, mesh_for
 from tests.benchmarks.workloads import GENERATORS, Method, Workload, group
-from toy_superposition import placement
+from toy_superposition.devices import meshes, setup
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.types import Group
 
@@ -197,4 +197,4 @@ def _row(
 
 def machine_rates() -> dict[str, floors.Rate]:
   """Returns the rates of all devices, compiled."""
-  return floors.rates(placement.make_mesh(placement.devices()))
+  return floors.rates(meshes.make_mesh(setup.devices()))

@@ -17,7 +17,9 @@ from ml_collections import ConfigDict
 from configs import base, phase_change
 from tests.benchmarks import machine
 from tests.benchmarks.engine import Engine, mesh_for
-from toy_superposition import config, experiment, placement, problem, train
+from toy_superposition import problem, runner, train
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import mapping, memory
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.train import Program
 
@@ -66,7 +68,7 @@ def overhead(patience: machine.Patience) -> Iterator[str]:
 def _experiment(sweep: ConfigDict, mesh: jax.sharding.Mesh, program: Program) -> tuple[float, ...]:
   """Returns the seconds of an experiment's training and of the whole, with a compiled program."""
   what, evaluated = config.resolve(sweep), []
-  map_slices = placement.map_slices
+  map_slices = mapping.map_slices
 
   def evaluating(*arguments, **keywords):
     evaluated.append(time.perf_counter())
@@ -78,10 +80,10 @@ def _experiment(sweep: ConfigDict, mesh: jax.sharding.Mesh, program: Program) ->
     )
     with (
       mock.patch.object(train, "compile_programs", lambda *_: program),
-      mock.patch.object(placement, "map_slices", evaluating),
+      mock.patch.object(mapping, "map_slices", evaluating),
     ):
       started = time.perf_counter()
-      experiment.run(what, workdir, mesh)
+      runner.run(what, workdir, mesh)
       ended = time.perf_counter()
   return evaluated[0] - started, ended - started
 
@@ -98,7 +100,7 @@ def exact_diagram() -> str:
     what,
     [what.spec.steps],
     mesh=mesh,
-    memory_budget=placement.memory_budget(list(mesh.devices.flat), 0.0),
+    memory_budget=memory.memory_budget(list(mesh.devices.flat), 0.0),
     on_compiled=lambda program, n_slices: programs.append(program),
   )
   total = time.perf_counter() - started

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from configs import base
-from toy_superposition import config
+from toy_superposition.config import resolve as config
 from toy_superposition.types import Group
 
 

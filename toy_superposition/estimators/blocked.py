@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from toy_superposition import jaxprs, placement
+from toy_superposition import interpret
 from toy_superposition.draws import KeyWords
-from toy_superposition.estimators import autodiff
+from toy_superposition.estimators import autodiff, estimator
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Params, Spec
@@ -71,7 +71,7 @@ def mean_over_blocks(function: Callable[[Array, int], Any], batch_size: int) -> 
 def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of the arrays of one block."""
   del instances
-  return placement.batch_bytes(spec, min(BLOCK, spec.batch_size))
+  return estimator.batch_bytes(spec, min(BLOCK, spec.batch_size))
 
 
 def in_bfloat16(function):
@@ -83,7 +83,9 @@ def in_bfloat16(function):
 
   def rounded(*arguments):
     closed, out = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    results = jaxprs.evaluate(closed, jax.tree.leaves(arguments), lambda x: x, _apply_in_bfloat16)
+    results = interpret.evaluate(
+      closed, jax.tree.leaves(arguments), lambda x: x, _apply_in_bfloat16
+    )
     return jax.tree.unflatten(jax.tree.structure(out), results)
 
   return rounded

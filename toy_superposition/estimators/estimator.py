@@ -36,3 +36,17 @@ class Estimator(NamedTuple):
   one_by_one: bool = False
   # XLA options for CPU without which the estimator is slow, not wrong.
   cpu_options: Mapping[str, bool | str] = types.MappingProxyType({})
+
+
+# Arrays of the size of one batch that a step keeps at once, per feature and per hidden unit; XLA's
+# own count is in tests/planning_test.py.
+FEATURE_ARRAYS = 2
+
+
+HIDDEN_ARRAYS = 2
+
+
+def batch_bytes(spec: Spec, batch_size: int) -> int:
+  """Returns the bytes of the arrays of (feature, example) and (hidden, example) float32 that one
+  instance keeps at once when a whole batch is computed together."""
+  return 4 * batch_size * (FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden)

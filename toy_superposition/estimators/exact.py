@@ -5,7 +5,7 @@ The gradient of theory/expected_loss.py, with the usual optimizers or with BFGS.
 
 import jax.numpy as jnp
 
-from toy_superposition import unroll
+from toy_superposition import scalarize
 from toy_superposition.draws import KeyWords
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
 from toy_superposition.problem import Problem
@@ -58,4 +58,4 @@ def working_bytes(spec: Spec, instances: Instance) -> int:
   return expected_loss.working_bytes(spec.n_features)
 
 
-EXACT = Estimator(refuses, make, working_bytes, cpu_options=unroll.CPU_OPTIONS)
+EXACT = Estimator(refuses, make, working_bytes, cpu_options=scalarize.CPU_OPTIONS)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from toy_superposition import draws, problem, unroll
+from toy_superposition import draws, problem, scalarize
 from toy_superposition.draws import KeyWords
 from toy_superposition.estimators import autodiff
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
@@ -39,7 +39,7 @@ def make(problem: Problem, instances: Instance) -> Method:
 
   def mean(function, params: Params, instance: Instance, key: KeyWords):
     rows = draws.uniform_rows(spec.generator, key, problem.n_draws, spec.batch_size)
-    total = unroll.total(function, (params, instance), rows)
+    total = scalarize.total(function, (params, instance), rows)
     return jax.tree.map(lambda leaf: leaf / spec.batch_size, total)
 
   def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
@@ -71,7 +71,7 @@ def refuses(spec: Spec, instances: Instance) -> str:
   one = problem.make(spec)
   instance = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), instances)
   u = jax.ShapeDtypeStruct((one.n_draws,), jnp.float32)
-  unknown = unroll.unsupported(jax.grad(example_loss(one)), params_of(spec), instance, u)
+  unknown = scalarize.unsupported(jax.grad(example_loss(one)), params_of(spec), instance, u)
   return f"operations that can be written out in scalars, not {unknown}" if unknown else ""
 
 
@@ -81,4 +81,4 @@ def working_bytes(spec: Spec, instances: Instance) -> int:
   return 0
 
 
-FUSED = Estimator(refuses, make, working_bytes, cpu_options=unroll.CPU_OPTIONS)
+FUSED = Estimator(refuses, make, working_bytes, cpu_options=scalarize.CPU_OPTIONS)

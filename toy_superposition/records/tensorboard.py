@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from toy_superposition.errors import UserError
-from toy_superposition.measures.components import dimensionalities
+from toy_superposition.geometry.components import dimensionalities
 from toy_superposition.records import files
 
 FIGURES = "figures"  # the folder of images, beside those of groups

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from toy_superposition.drawing import style
 from toy_superposition.errors import UserError
-from toy_superposition.figures import FIGURES, style
+from toy_superposition.experiments import FIGURES
 from toy_superposition.records import files
 
 PACKAGES = ("toy_superposition", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")

@@ -22,7 +22,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from toy_superposition import unroll
+from toy_superposition import scalarize
 from toy_superposition.models import TiedParams
 
 PerFeature = Float[Array, "feature"]
@@ -177,7 +177,7 @@ def _sum(function, params, density, importance, rows: np.ndarray):
 
   shape = (-1, BLOCK) if len(rows) > BLOCK else (-1,)
   columns = [jnp.asarray(column.reshape(shape)) for column in rows.T]
-  return unroll.total(at_row, (params, density, importance), columns)
+  return scalarize.total(at_row, (params, density, importance), columns)
 
 
 def _check(n_features: int) -> None:

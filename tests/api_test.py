@@ -1,0 +1,233 @@
+"""The package in Python: cheap to import, the command's results without its folder, open tables."""
+
+import ast
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+
+import toy_superposition as ts
+from configs import base
+from toy_superposition import runner
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
+from toy_superposition.records.workdir import open_workdir
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+  """Runs in a folder that stays empty, with the tests' devices and without the user's cache."""
+  assert len(jax.devices()) == 8
+  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "unused")
+  folder = tmp_path / "empty"
+  folder.mkdir()
+  monkeypatch.chdir(folder)
+  yield
+  assert os.listdir(folder) == []
+
+
+def small(**axes):
+  """Returns a config that trains in a moment."""
+  settings = ts.get_config()
+  settings.train.steps, settings.train.batch_size = 6, 8
+  settings.train.estimator = "autodiff"
+  settings.evaluation.n_samples = 64
+  base.set_axes(settings, **(axes or {"density": base.points("density.base", (0.5, 0.1))}))
+  return settings
+
+
+def test_importing_the_package_imports_nothing_else_until_a_name_is_used():
+  code = (
+    "import sys; before = set(sys.modules); import toy_superposition as ts; dir(ts); "
+    "assert not {'jax', 'numpy', 'xarray', 'matplotlib'} & (set(sys.modules) - before); "
+    "ts.UserError; assert 'jax' not in sys.modules; ts.run; assert 'jax' in sys.modules"
+  )
+  subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_exists_is_listed_is_documented_and_is_seen_by_type_checkers():
+  tree = ast.parse(Path(ts.__file__).read_text())
+  guarded = next(node for node in tree.body if isinstance(node, ast.If))
+  typed = [
+    name.name for node in guarded.body if isinstance(node, ast.ImportFrom) for name in node.names
+  ]
+  assert sorted(typed) == sorted(ts.__all__)
+  assert set(ts.__all__) <= set(dir(ts))
+  for name in ts.__all__:
+    assert getattr(ts, name).__doc__
+
+
+def test_a_mistyped_name_is_answered_with_the_nearest():
+  with pytest.raises(AttributeError, match=r"'get_confg'; did you mean 'get_config'\?"):
+    ts.get_confg
+
+
+def test_a_run_in_memory_has_the_results_of_a_run_in_a_folder_bit_for_bit(tmp_path):
+  settings = small(density=base.points("density.base", (0.5, 0.1)), restart=base.restarts(3))
+  settings.name, settings.history.num = "test", 3
+  ours = ts.run(settings)
+  what = config.resolve(settings)
+  workdir = open_workdir(
+    tmp_path / "run", what.values, what.identity, overwrite=False, command=[], devices=[]
+  )
+  mesh = meshes.make_mesh(setup.devices())
+  theirs = runner.run(what, workdir, mesh)["/"]
+  xr.testing.assert_identical(ours, theirs)
+  xr.testing.assert_identical(ts.load(workdir.path), theirs)
+  assert ours["history_W"].sizes["step"] == 3
+  rebuilt = ts.rebuild(ours)
+  np.testing.assert_array_equal(rebuilt.params.W, ours["W"])
+  assert rebuilt.values["name"] == "test"
+
+
+def test_a_config_needs_no_name_and_is_not_changed():
+  settings = small()
+  assert ts.run(settings).attrs["title"] == "untitled"
+  assert settings.name == ""
+
+
+def test_several_shapes_are_refused_before_training_or_returned_one_by_one():
+  settings = small(n=base.points("model.n_features", (3, 4)), restart=base.restarts(2))
+  with pytest.raises(ts.UserError, match=r"'n'.*run_shapes"):
+    ts.run(settings)
+  found = ts.run_shapes(settings)
+  assert {name: ds.sizes["feature"] for name, ds in found.items()} == {"/n=3": 3, "/n=4": 4}
+  one_point = small(n=base.points("model.n_features", (3,)))
+  assert ts.run(one_point).sizes["feature"] == 3
+
+
+def test_an_interrupt_ends_training_at_a_border_as_python_s_own_and_leaves_no_trace(monkeypatch):
+  seen = []
+
+  def update(self, snapshot):
+    seen.append(snapshot.step)
+    signal.raise_signal(signal.SIGINT)
+
+  handler, logger = signal.getsignal(signal.SIGINT), logging.getLogger("toy_superposition")
+  before = (logger.handlers[:], logger.level, logger.propagate)
+  monkeypatch.setattr(runner.Progress, "update", update)
+  settings = small()
+  settings.run.log_every = 2
+  with pytest.raises(KeyboardInterrupt, match="nothing is kept"):
+    ts.run(settings)
+  assert seen == [2]
+  assert signal.getsignal(signal.SIGINT) is handler
+  assert (logger.handlers, logger.level, logger.propagate) == before
+
+
+def test_progress_is_shown_on_the_standard_output(capsys):
+  ts.run(small())
+  shown = capsys.readouterr()
+  assert "compiled in" in shown.out and "step 6 of 6" in shown.out
+  assert shown.err == ""
+
+
+@pytest.mark.parametrize(
+  ("call", "fragments"),
+  [
+    (lambda ds: ts.get_config("introductoin"), ["'introductoin'", "did you mean 'introduction'"]),
+    (lambda ds: ts.get_config("introduction:quik"), ["introduction:quik", "quick"]),
+    (lambda ds: ts.get_config("base:quick"), ["base:quick"]),
+    (lambda ds: ts.get_config("no/such.py"), ["'no/such.py'"]),
+    (lambda ds: ts.run("introductoin:quick"), ["'introductoin'", "did you mean 'introduction'"]),
+    (lambda ds: ts.draw(ds), ["config.figures is empty"]),
+    (lambda ds: ts.draw(ds, "introdction"), ["did you mean 'introduction'"]),
+    (lambda ds: ts.draw(ds, "introduction"), ["config.analysis='introduction'", "'none'"]),
+    (lambda ds: ts.measure(ds, "feature_nrm"), ["did you mean 'feature_norm'"]),
+    (lambda ds: ts.measure(ds, "feature_norm", weights="b"), ["'b'", "W"]),
+    (lambda ds: ts.claims(ds.drop_attrs()), ["not a run's dataset"]),
+    (lambda ds: ts.load("nowhere"), ["nowhere", "not found"]),
+    (lambda ds: ts.rebuild(xr.Dataset()), ["not a run's dataset"]),
+  ],
+)
+def test_a_mistake_is_one_line_that_says_what_is_allowed(call, fragments):
+  W = xr.DataArray(np.ones((2, 5)), dims=("hidden", "feature"))
+  dataset = xr.Dataset({"W": W}, attrs={"config": '{"analysis": "none", "figures": []}'})
+  with pytest.raises(ts.UserError) as caught:
+    call(dataset)
+  assert len(str(caught.value).splitlines()) == 1
+  for fragment in fragments:
+    assert fragment in str(caught.value)
+
+
+def test_a_measure_of_a_dataset_is_what_a_run_stores():
+  settings = small(density=base.points("density.base", (0.5, 0.1)), restart=base.restarts(3))
+  settings.history.num = 3
+  dataset = ts.run(settings)
+  for name in ts.MEASURES:
+    again = ts.measure(dataset.transpose("restart", ..., "density"), name)
+    xr.testing.assert_allclose(again.transpose(*dataset[name].dims), dataset[name], rtol=1e-5)
+  during = ts.measure(dataset, "feature_norm", weights="history_W")
+  assert during.dims == ("density", "restart", "step", "feature")
+  xr.testing.assert_allclose(
+    during.isel(step=-1, drop=True), dataset["feature_norm"].drop_attrs(), rtol=1e-5
+  )
+
+
+def test_a_user_s_measure_is_among_the_results_by_its_name_and_axes(monkeypatch):
+  def largest(W):
+    return jnp.max(jnp.abs(W), axis=1)
+
+  row = ts.Measure(largest, ("hidden",), "largest |W|")
+  monkeypatch.setitem(ts.MEASURES, "largest", row)
+  settings = small()
+  settings.measures = ("largest",)
+  dataset = ts.run(settings)
+  expected = np.abs(dataset["W"].values).max(axis=-1)
+  np.testing.assert_array_equal(dataset["largest"], expected)
+  assert dataset["largest"].dims == ("density", "hidden")
+  assert dataset["largest"].attrs["long_name"] == "largest |W|"
+  np.testing.assert_array_equal(ts.measure(dataset, row), expected)
+
+
+@pytest.mark.parametrize("dims", [("feature",), (), ("hidden", "feature"), ("hidden", "hidden")])
+def test_a_measure_that_is_not_what_its_row_says_is_refused_before_training(monkeypatch, dims):
+  function = (lambda W: W @ W.T) if len(set(dims)) < len(dims) else (lambda W: W[:, 0])
+  monkeypatch.setitem(ts.MEASURES, "wrong", ts.Measure(function, dims, "wrong"))
+  monkeypatch.setattr(runner, "_train", None)  # not to be reached
+  settings = small()
+  settings.measures = ("wrong",)
+  with pytest.raises(ts.UserError, match=r"measure 'wrong': .*\(2"):
+    ts.run(settings)
+
+
+@pytest.mark.parametrize("name", ["loss", "W", "feature", "density"])
+def test_a_measure_may_not_take_the_name_of_another_variable(monkeypatch, name):
+  monkeypatch.setitem(ts.MEASURES, name, ts.MEASURES["feature_norm"])
+  settings = small()
+  settings.measures = (name,)
+  with pytest.raises(ts.UserError, match=rf"config\.\w+.*{name}"):
+    ts.run(settings)
+
+
+def test_a_user_s_distribution_is_trained_and_judged_on(monkeypatch):
+  uniform = ts.DISTRIBUTIONS["sparse_uniform"]
+  monkeypatch.setitem(ts.DISTRIBUTIONS, "same", uniform)
+  never = ts.Distribution(lambda n, set_size: n, lambda u, density, set_size: jnp.zeros_like(u))
+  monkeypatch.setitem(ts.DISTRIBUTIONS, "never", never)
+  found = {}
+  for name in ("sparse_uniform", "same", "never"):
+    settings = small()
+    settings.data.distribution = name
+    found[name] = ts.run(settings)
+  np.testing.assert_array_equal(found["same"]["W"], found["sparse_uniform"]["W"])
+  np.testing.assert_array_equal(found["same"]["loss"], found["sparse_uniform"]["loss"])
+  assert np.all(found["sparse_uniform"]["loss"] > 0)
+  np.testing.assert_array_equal(found["never"]["loss"], 0)  # nothing in, biases of 0 out
+
+
+def test_an_experiment_s_claims_and_figure_come_from_its_dataset():
+  settings = ts.get_config("introduction:quick")
+  settings.train.steps, settings.train.estimator = 4, "autodiff"
+  dataset = ts.run(settings)
+  assert [claim.verdict for claim in ts.claims(dataset)]
+  assert ts.draw(dataset).axes
+  assert ts.best(dataset)["loss"].dims == ("density",)

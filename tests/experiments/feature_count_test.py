@@ -1,0 +1,269 @@
+"""Ever more features: numbers of one shape, shapes gathered into one dataset, and verdicts."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+
+from configs import base, feature_count
+from toy_superposition import api, report, runner
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
+from toy_superposition.errors import UserError
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
+from toy_superposition.experiments.feature_count import claims as analysis
+from toy_superposition.experiments.feature_count import figure
+from toy_superposition.geometry import features
+from toy_superposition.records import load, metrics, results
+from toy_superposition.records.workdir import Workdir, open_workdir
+from toy_superposition.report import runs
+
+P = np.array([0.1, 0.05])
+N, M = (64, 256, 1024, 4096), (8, 32)
+
+
+def shape_of(W: np.ndarray, loss: np.ndarray) -> xr.Dataset:
+  """Returns the analysed dataset of one model at every density."""
+  dims = ("density", "restart")
+  W, loss = (np.broadcast_to(x, (len(P), 1, *x.shape)) for x in (W, loss))
+  dataset = xr.Dataset(
+    {
+      "W": ((*dims, "hidden", "feature"), W),
+      "feature_norm": ((*dims, "feature"), np.linalg.norm(W, axis=-2)),
+      "feature_loss": ((*dims, "feature"), loss),
+      "finite": (dims, np.isfinite(W).all(axis=(-1, -2)).astype(np.int8)),
+    },
+    {"density": P, "restart": [0]},
+  )
+  return analysis.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+
+
+def gathered(
+  D: float = 0.2, saved: float = 3.0, n_slope: float = 0.0, m_slope: float = 0.0
+) -> xr.Dataset:
+  """Returns numbers of all shapes: D* lower where density is, times powers of n and m."""
+  coords = {"n": list(N), "m": list(M), "density": P, "restart": [0, 1]}
+  empty = xr.DataArray(np.ones((len(N), len(M), len(P), 2)), coords, tuple(coords))
+  n, m, p = empty["n"], empty["m"], empty["density"]
+  factor = empty * n**n_slope * m**m_slope * (p / P[0])
+  return xr.Dataset(
+    {
+      "dimensions_per_feature": D * factor,
+      "loss_saved": saved * empty * n**-n_slope,
+      "features_per_dimension": 1 / (D * factor),
+      "absent_share": 0.001 * empty,
+      "relative_loss": 0.3 * empty,
+      "interference": 2 * empty,
+      "step_seconds": 1e-6 * n * empty,
+    }
+  )
+
+
+def verdicts(dataset: xr.Dataset) -> dict[str, str]:
+  return {row.statement: row.verdict for row in analysis.claims(dataset)}
+
+
+def rows(dataset: xr.Dataset, text: str) -> list:
+  return [row for row in analysis.claims(dataset) if text in row.statement]
+
+
+def test_a_model_that_diverged_has_no_numbers_and_has_not_arrived():
+  found = shape_of(np.full((4, 20), np.nan), np.full(20, np.nan))
+  for name in ("features_per_dimension", "loss_saved", "absent_share", "interference"):
+    assert found[name].isnull().all(), name
+  whole = gathered()
+  assert analysis.arrived(whole).all()
+  broken = whole["absent_share"].where(whole["restart"] == 0)
+  assert not analysis.arrived(whole.assign(absent_share=broken)).any()
+
+
+def test_interference_is_the_measure_of_all_pairs():
+  W = np.random.default_rng(0).normal(size=(3, 7))
+  chosen = np.arange(7) % 2 == 0
+  expected = features.superposition(jnp.asarray(W))[chosen]
+  np.testing.assert_allclose(analysis.interference(W, chosen), expected, rtol=1e-5)
+
+
+def test_numbers_of_pairs_in_orthogonal_dimensions():
+  m, n = 4, 20
+  W = np.concatenate([np.eye(m), -np.eye(m), np.zeros((m, n - 2 * m))], axis=1)
+  W[0, -1] = 0.5  # of the absent ones one is on its way
+  found = shape_of(W, np.zeros(n)).isel(density=0, restart=0)
+  assert float(found["features_per_dimension"]) == 2
+  assert float(found["absent_share"]) == pytest.approx(0.25 / 8.25)
+  assert float(found["loss_saved"]) == pytest.approx(2)  # nothing is lost of two a dimension
+  assert float(found["relative_loss"]) == 0
+  assert float(found["interference"]) == pytest.approx(1 + 2 * 0.25 / 8)
+
+
+def test_an_absent_features_loss_is_the_variance_of_its_values():
+  x = np.random.default_rng(0).uniform(size=10**6)
+  x = np.where(x < P[0], x / P[0], 0)
+  density = xr.DataArray(P, dims="density")
+  assert float(analysis.absent_loss(density)[0]) == pytest.approx(x.var(), rel=0.01)
+  every = np.asarray(analysis.absent_loss(density))[0] * np.ones(12)
+  found = shape_of(np.concatenate([np.eye(4)] * 3, axis=1), every).isel(density=0, restart=0)
+  assert float(found["loss_saved"]) == pytest.approx(0)
+  assert float(found["relative_loss"]) == pytest.approx(1)
+
+
+def test_nothing_represented_is_no_number_and_no_failure():
+  found = shape_of(np.full((2, 9), 0.1), np.ones(9)).isel(density=0, restart=0)
+  assert np.isnan(found["interference"]) and np.isnan(found["relative_loss"])
+  assert (float(found["loss_saved"]), float(found["absent_share"])) == (0, 1)
+
+
+def test_numbers_that_depend_on_density_alone_confirm_the_statement():
+  found = verdicts(gathered())
+  assert list(found.values()) == [CONFIRMED] * 4 + ["reported"] * 3
+
+
+def test_numbers_that_grow_with_n_contradict_it():
+  for row in rows(gathered(n_slope=0.05), "at fixed m and density is the same"):
+    assert row.verdict == CONTRADICTED
+
+
+def test_numbers_that_differ_between_m_contradict_it_at_the_same_ratio_alone():
+  dataset = gathered(m_slope=0.05)
+  (row,) = rows(dataset, "at fixed n / m")
+  assert row.verdict == CONTRADICTED
+  assert all(row.verdict == CONFIRMED for row in rows(dataset, "at fixed m and density"))
+
+
+def test_densities_whose_ranges_overlap_are_contradicted():
+  (row,) = rows(gathered(n_slope=0.3), "the density decides")
+  assert row.verdict == CONTRADICTED
+
+
+def test_where_training_has_not_arrived_is_left_out_and_said():
+  dataset = gathered()
+  D = dataset["dimensions_per_feature"]
+  late = (D["n"] == N[-1]) & (D["m"] == M[0])
+  dataset["dimensions_per_feature"] = D.where(~late, 1.0)
+  dataset["loss_saved"] = dataset["loss_saved"].where(~late, 0.3)
+  dataset["absent_share"] = dataset["absent_share"].where(~late, 0.9)
+  for row in rows(dataset, "at fixed m and density is the same"):
+    assert row.verdict == (CONFIRMED if "has arrived" in row.statement else CONTRADICTED)
+  (row,) = rows(dataset, "padded with absent ones")
+  assert "m = 8: 900.0% (p = 0.1)" in row.measured
+  (row,) = rows(dataset, "absent features hold in the end")
+  assert "90.0% (n = 4096)" in row.measured
+
+
+def test_a_spread_over_seeds_widens_the_tolerance():
+  dataset = gathered(n_slope=0.05)
+  shift = xr.DataArray([-0.1, 0.1], dims="restart")
+  dataset["dimensions_per_feature"] = dataset["dimensions_per_feature"] * (1 + shift)
+  (row,) = rows(dataset, "D* at fixed m and density")
+  assert (row.verdict, row.expected[:7]) == (CONFIRMED, "≤ 60.0%")
+
+
+def test_few_features_decide_nothing():
+  small = gathered().isel(n=slice(0, 2))
+  assert list(verdicts(small).values())[:4] == [UNDECIDED] * 4
+  none = gathered()
+  none["absent_share"] = none["absent_share"] + 1
+  found = list(verdicts(none).values())
+  assert found[:2] == found[4:6] == [UNDECIDED] * 2
+
+
+def test_features_that_n_itself_limits_are_not_compared():
+  dataset = gathered(D=0.01)  # 100 features a dimension
+  wide = analysis.many(analysis.ordered(dataset))
+  expected = wide["n"] / wide["m"] * (1 - analysis.SPARE) >= 100 * P[0] / wide["density"]
+  np.testing.assert_array_equal(wide, expected.transpose(*wide.dims))
+
+
+def test_cost_is_reported_with_its_exponent():
+  (row,) = rows(gathered(), "wall time")
+  assert "m = 8: 4.1 ms, exponent 1.00" in row.measured
+
+
+def test_the_figure_is_drawn_with_and_without_seeds():
+  assert len(figure.draw(gathered()).axes) == 6
+  assert len(figure.draw(gathered().isel(restart=0, drop=True)).axes) == 6
+
+
+def tiny() -> config.Experiment:
+  settings = feature_count.get_config("quick")
+  settings.train.steps = 20
+  settings.train.estimator = "blocked"  # compiles fastest
+  settings.evaluation.n_samples = 64
+  settings.axis.n = base.points("model.n_features", (24, 12))
+  settings.axis.m = base.points("model.n_hidden", (2,))
+  return config.resolve(settings)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Workdir, dict[str, xr.Dataset]]:
+  what, folder = tiny(), tmp_path_factory.mktemp("run")
+  workdir = open_workdir(
+    folder, what.values, what.identity, overwrite=False, command=[], devices=[]
+  )
+  return workdir, runner.run(what, workdir, meshes.make_mesh(setup.devices(1)))
+
+
+def test_the_sweeps_group_holds_the_numbers_of_every_shape_in_their_places(trained):
+  workdir, datasets = trained
+  sweep = results.read(workdir)[results.SWEEP]
+  xr.testing.assert_identical(sweep, datasets[results.SWEEP])
+  assert dict(sweep.sizes) == {"n": 2, "m": 1, "density": 2, "restart": 2}
+  assert json.loads(sweep.attrs["config"])["train.steps"] == 20
+  assert "W" not in sweep and sweep["dimensions_per_feature"].attrs["long_name"]
+  np.testing.assert_array_equal(sweep["n"], [12, 24])
+  names = datasets.keys() - {results.SWEEP}
+  assert names == {"/n=24,m=2", "/n=12,m=2"}
+  for name in names:
+    one = datasets[name]
+    cell = sweep.sel(n=int(one["n"]), m=int(one["m"]))
+    for number in ("loss", "dimensions_per_feature", "absent_share", "step_seconds"):
+      np.testing.assert_array_equal(cell[number].transpose(*one[number].dims), one[number])
+
+
+def test_seconds_per_step_are_those_of_the_metrics(trained):
+  workdir, datasets = trained
+  record = metrics.Metrics(workdir.metrics, None)
+  rate = record.last_rate(0)
+  assert 0 < float(1 / rate) == pytest.approx(float(datasets["/n=24,m=2"]["step_seconds"][0, 0]))
+  assert np.isnan(record.last_rate(99))
+
+
+def test_one_shape_is_not_asked_what_all_of_them_say(trained):
+  _, datasets = trained
+  for ask in (api.claims, api.draw):
+    with pytest.raises(UserError, match=r"all shapes together.*/sweep"):
+      ask(datasets["/n=24,m=2"])
+  assert api.claims(datasets[results.SWEEP])
+
+
+def test_the_page_counts_every_model_once(trained):
+  workdir, datasets = trained
+  n_models = datasets[results.SWEEP]["finite"].size
+  run = report.read(workdir, datasets=datasets)
+  assert run.about == f"12 to 24 features in 2 hidden dimensions, relu_output: {n_models} models."
+  assert dict(runs.provenance(run))["cost"].startswith(f"{n_models} models × 20 steps")
+
+
+def test_one_figure_and_one_table_are_made_of_all_shapes(trained):
+  workdir, datasets = trained
+  paths = list(runner.draw(("feature_count",), datasets, workdir))
+  assert [path.name for path in paths] == ["feature_count.png", "feature_count.pdf"]
+  assert len(runner.claims("feature_count", datasets)) == len(
+    analysis.claims(datasets[results.SWEEP])
+  )
+
+
+def test_a_shape_is_loaded_by_its_name_and_the_sweep_has_no_model(trained):
+  workdir, _ = trained
+  assert load(workdir.path, "/n=24,m=2").params.W.shape == (2, 2, 2, 24)
+  with pytest.raises(UserError, match="no group '/sweep'; there are: /n=12,m=2, /n=24,m=2"):
+    load(workdir.path, results.SWEEP)
+
+
+def test_a_sweep_without_shapes_is_refused():
+  settings = feature_count.get_config("quick")
+  base.set_axes(settings, density=base.points("density.base", (0.1,)))
+  with pytest.raises(UserError, match=r"config\.axes"):
+    config.resolve(settings)

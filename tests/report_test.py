@@ -1,0 +1,235 @@
+"""The page's text and data: everything is there, as text, below its size, and needs no network."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests import pages
+from toy_superposition import report
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, VERDICTS, Claim
+from toy_superposition.records import results
+from toy_superposition.records.workdir import Workdir
+from toy_superposition.report import document, maps, models, packing, panels
+
+PNG = b"\x89PNG\r\n\x1a\n"
+LARGEST = 12e6  # bytes of a page
+NOTHING: dict[str, xr.Dataset] = {}
+
+
+@pytest.fixture
+def no_plotly(monkeypatch):
+  monkeypatch.setattr(document, "plotly", lambda: None)
+
+
+def made(name: str, folder: Path, size: int = 10) -> report.Run:
+  """Returns a run without results but with a figure of about this many bytes."""
+  figure = folder / f"{name}.png"
+  figure.write_bytes(PNG + size * b"x")
+  return pages.run(name, NOTHING, figures=[figure])
+
+
+def unpacked(packed) -> np.ndarray:
+  """Returns what page.js reads of a packed array, nan where it reads null."""
+  numbers = np.frombuffer(base64.b64decode(packed["int16"]), "<i2").astype(float)
+  numbers[numbers == packing.MISSING] = np.nan
+  rows = numbers.reshape(len(packed["scale"]), -1) * np.array(packed["scale"])[:, None]
+  return np.broadcast_to(rows, (packed["shape"][0], rows.shape[1])).reshape(packed["shape"])
+
+
+def test_the_page_shows_what_is_there_as_text_and_needs_no_network(tmp_path, no_plotly):
+  report.write(tmp_path / "page.html", "a <title>", [made("one", tmp_path), made("two", tmp_path)])
+  text = (tmp_path / "page.html").read_text()
+  assert "<script>alert" not in text
+  assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+  assert "About &lt;b&gt;it&lt;/b&gt;." in text
+  assert "👍" in text
+  assert text.count("data:image/png;base64,") == 2
+  assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
+  assert "2 confirmed, 2 contradicted" in text
+  assert text.index('id="one"') < text.index('id="two"')
+
+
+def test_a_failed_experiment_is_on_the_page_with_its_reason(tmp_path, no_plotly):
+  run = made("one", tmp_path)._replace(problem="out of <memory>", claims=(), figures=())
+  report.write(tmp_path / "page.html", "title", [run])
+  assert "out of &lt;memory&gt;" in (tmp_path / "page.html").read_text()
+
+
+def test_claims_are_stored_with_their_experiment_and_section(tmp_path):
+  report.write_claims(tmp_path / "claims.json", [made("one", tmp_path)])
+  first, second = json.loads((tmp_path / "claims.json").read_text())
+  assert first["experiment"] == second["experiment"] == "one"
+  assert first["section"] == "Superposition as a Phase Change"
+  assert {first["verdict"], second["verdict"]} == {CONFIRMED, CONTRADICTED}
+
+
+def test_claims_are_a_markdown_table_whatever_they_say(tmp_path):
+  run = made("one", tmp_path)
+  odd = Claim("|cos| < .05", "a\nb", "|", CONFIRMED)
+  report.write_markdown(tmp_path / "claims.md", [run._replace(claims=[odd])])
+  title, _, head, rule, row = (tmp_path / "claims.md").read_text().splitlines()
+  assert title == "### one: Superposition as a Phase Change"
+  assert head == "| statement | measured | expected | verdict |"
+  assert row == r"| \|cos\| < .05 | a b | \| | confirmed |"
+  assert len({line.replace(r"\|", "").count("|") for line in (head, rule, row)}) == 1
+
+
+def test_counts_are_of_each_verdict():
+  claims = [Claim("", "", "", verdict) for verdict in (*VERDICTS, CONFIRMED)]
+  assert report.summary(claims).startswith("2 confirmed, 1 contradicted")
+  assert report.summary([]) == "no claims"
+
+
+def test_a_number_is_off_by_at_most_one_part_of_65534_of_its_rows_largest():
+  rng = np.random.default_rng(0)
+  values = rng.normal(size=(5, 3, 4)) * 10.0 ** np.arange(-20, 30, 10)[:, None, None]
+  error = np.abs(unpacked(packing.pack(values)) - values)
+  largest = np.abs(values).max(axis=(1, 2), keepdims=True)
+  assert (error <= largest / 65534 * (1 + 1e-6)).all()
+
+
+def test_what_is_not_finite_is_missing_and_leaves_its_row_as_it_is():
+  values = np.array([[1.0, np.nan, -0.5], [np.inf, 3.0, -np.inf]])
+  shown = unpacked(packing.pack(values))
+  np.testing.assert_allclose(shown, [[1, np.nan, -0.5], [np.nan, 3, np.nan]], atol=1e-4)
+
+
+def test_rows_that_are_alike_are_stored_once_and_integers_are_exact():
+  alike = packing.pack(np.tile([1.0, 2.0], (100, 1)))
+  assert len(alike["scale"]) == 1
+  assert unpacked(alike).shape == (100, 2)
+  numbers = np.array([[-1, 0, 400], [7, 8, 9]])
+  np.testing.assert_array_equal(unpacked(packing.pack(numbers)), numbers)
+  assert packing.pack(np.zeros((2, 0)))["shape"] == [2, 0]
+
+
+def test_the_block_is_json_that_ends_no_script_and_refuses_nan():
+  content = {"name": pages.ODD, "numbers": packing.rounded(np.array([1 / 3, np.nan, np.inf]))}
+  text = packing.block(content)
+  assert "<" not in text
+  assert json.loads(text) == {"name": pages.ODD, "numbers": [0.33333, None, None]}
+  with pytest.raises(ValueError, match="JSON"):
+    packing.block(float("nan"))
+
+
+def test_whole_numbers_keep_all_their_digits():
+  assert packing.rounded(np.array([1234567])) == [1234567]
+
+
+def test_shares_give_what_little_is_needed_and_divide_the_rest():
+  assert packing.shares([1.0, 100.0, 100.0], 21.0) == [1, 10, 10]
+  assert packing.shares([5.0, 3.0], 100.0) == [5, 3]
+  assert packing.shares([], 100.0) == []
+
+
+@pytest.mark.parametrize("most", [0, 1, 7, 50, 10_000])
+def test_thinning_keeps_at_most_so_many_models_and_both_ends_of_an_axis(most):
+  sizes = {"density": 50, "restart": 16}
+  kept = packing.thinned(sizes, most, models.STAGES)
+  assert 1 <= np.prod(list(kept.values())) <= max(most, 1)
+  for name, size in sizes.items():
+    chosen = packing.evenly(size, kept[name])
+    assert len(chosen) == kept[name]
+    assert chosen[0] == 0
+    assert kept[name] == 1 or chosen[-1] == size - 1
+
+
+def test_a_large_sweep_is_thinned_with_a_note_and_stays_below_the_limit(tmp_path):
+  axes = {"density": np.geomspace(1, 0.01, 200), "restart": range(2)}
+  data = pages.dataset(axes, m=20, n=200)
+  folder = tmp_path / "figures"
+  folder.mkdir()
+  figures = [made(f"figure_{k}", folder, size=1_000_000).figures[0] for k in range(6)]
+  run = pages.run("large", data, figures=figures)
+  report.write(tmp_path / "page.html", "large", [run, run])
+  text = (tmp_path / "page.html").read_text()
+  assert len(text.encode()) < LARGEST
+  assert re.search(r"it holds \d+ of 200 values of density", text)
+  assert "figures have no room here" in text
+
+
+def test_restarts_are_ordered_by_loss_and_those_that_are_not_finite_come_last():
+  data = pages.dataset({"density": [0.5, 0.1], "restart": range(3)}, m=2, n=3)
+  data["loss"][:] = [[3, 1, 2], [1, np.nan, 3]]
+  data["finite"][1, 1] = 0
+  chosen = models.choose(data, ["W", "loss", "feature_importance"], 100)
+  assert chosen.rows("restart_number").tolist() == [1, 2, 0, 0, 2, 1]
+  np.testing.assert_array_equal(
+    chosen.rows("W", "hidden", "feature")[0], data["W"].isel(density=0, restart=1)
+  )
+  assert chosen.notes == []
+
+
+def test_turning_changes_no_inner_product_and_finds_the_turn_back():
+  W = np.random.default_rng(0).normal(size=(2, 2, 2, 3))
+  turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+  ours = xr.DataArray(W, dims=(*maps.PLANE, "hidden", "feature"))
+  np.testing.assert_allclose(maps._turned(ours.copy(data=turn @ W), ours), W, atol=1e-12)
+
+
+def test_a_sweep_over_sizes_has_a_panel_for_each_of_them():
+  groups = {f"/n_features={n}": pages.dataset({"restart": range(2)}, m=2, n=n) for n in (4, 5)}
+  ((first, second),) = panels.make([groups])
+  assert (first.group, second.group) == ("n_features=4", "n_features=5")
+  assert second.data["W"]["shape"] == [2, 2, 5]
+
+
+def test_a_model_of_too_many_features_is_not_drawn_and_the_page_says_so(tmp_path):
+  n = models.MOST_FEATURES + 1
+  small = pages.dataset({"restart": range(1)}, m=2, n=4)
+  large = xr.Dataset(
+    {"W": (("restart", "hidden", "feature"), np.zeros((1, 1, n), np.float32))}, attrs=small.attrs
+  ).assign(finite=("restart", [1]))
+  report.write(tmp_path / "page.html", "x", [pages.run("x", {"/n=4": small, "/n=large": large})])
+  text = (tmp_path / "page.html").read_text()
+  assert f"{n} features; up to {models.MOST_FEATURES} are" in text
+  assert text.count('data-kind="explorer"') == 1
+
+
+def test_a_panels_own_mistake_hides_no_other(tmp_path, monkeypatch):
+  def broken(dataset, room):
+    raise ValueError("<oh>")
+
+  row = panels.PANELS["explorer"]._replace(data=broken)
+  monkeypatch.setitem(panels.PANELS, "explorer", row)
+  density = np.geomspace(1, 0.1, 8)
+  report.write(
+    tmp_path / "page.html", "x", [pages.run("x", pages.dataset({"density": density}, m=4, n=8))]
+  )
+  text = (tmp_path / "page.html").read_text()
+  assert "could not be drawn: ValueError: &lt;oh&gt;" in text
+  assert 'data-kind="dimensionality"' in text
+
+
+@pytest.mark.parametrize("kind", panels.PANELS)
+def test_every_panel_has_a_function_of_its_name(kind):
+  table = re.search(r"const PANELS = \{(.*?)\}", document._resource("page.js"))
+  assert table
+  assert kind in {entry.split(":")[0].strip() for entry in table[1].split(",")}
+
+
+def test_nothing_is_said_of_models_that_were_not_trained():
+  data = pages.dataset({"restart": range(2)}, m=3, n=4)
+  config = json.dumps(pages.CONFIG | {"train.steps": 0})
+  assert panels.make([{"/": data.assign_attrs(config=config)}]) == [[]]
+
+
+def test_a_run_is_read_with_its_command_and_not_with_where_python_lies(tmp_path):
+  workdir = Workdir(tmp_path)
+  config = pages.CONFIG | {"analysis": "none", "model.n_features": 4, "model.n_hidden": 2}
+  config |= {"model.name": "relu_output"}
+  session = {"command": ["/somewhere/bin/python", "-m", "toy_superposition.main", "--config=a b"]}
+  manifest = {"format": 1, "config": config, "identity": {}, "sessions": [session]}
+  workdir.manifest.write_text(json.dumps(manifest))
+  data = pages.dataset({"restart": range(2)}, m=2, n=4).assign_attrs(config=json.dumps(config))
+  results.save(workdir, {"/": data})
+  assert report.write_run(workdir) == workdir.report
+  text = workdir.report.read_text()
+  assert "python -m toy_superposition.main &#x27;--config=a b&#x27;" in text
+  assert "/somewhere" not in text
+  assert "4 features in 2 hidden dimensions, relu_output: 2 models." in text

@@ -1,0 +1,204 @@
+"""The basic pictures: each draws results on the matplotlib Axes that it is given, and returns them.
+
+`model` is a run's dataset cut down to one trained model, such as best(results).isel(density=0);
+`dataset` has the sweep's axes. Without Axes, a new figure of pyplot's is made. The paper's figures
+are put together from these.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
+
+from toy_superposition.drawing import graphs, weights
+from toy_superposition.drawing.phase_map import phase_map
+from toy_superposition.drawing.style import given
+from toy_superposition.errors import UserError
+from toy_superposition.geometry.components import components
+from toy_superposition.geometry.orientation import oriented
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+__all__ = [
+  "arrows",
+  "dimensionality",
+  "dimensions_per_feature",
+  "gram",
+  "graph",
+  "norms",
+  "phase_map",
+]
+
+# Dimensionalities of features in regular polytopes.
+FRACTIONS = {
+  "1": 1.0,
+  "3/4  tetrahedron": 3 / 4,
+  "2/3  triangle": 2 / 3,
+  "1/2  digon": 1 / 2,
+  "2/5  pentagon": 2 / 5,
+  "3/8  square antiprism": 3 / 8,
+  "0  not represented": 0.0,
+}
+SPREAD = 0.35  # of the distance between densities, by which the points of one are spread
+
+
+def arrows(
+  model: "xr.Dataset",
+  axes: Axes | None = None,
+  *,
+  colours: np.ndarray | None = None,
+  limit: float = weights.LIMIT,
+) -> Axes:
+  """Draws the directions of a model's features in the plane of its two hidden dimensions.
+
+  The plane is turned into standard position, in which equal models look alike.
+
+  Args:
+    model: with two hidden dimensions.
+    axes: to draw on.
+    colours: one per feature; by importance, bright is important, without.
+    limit: of both axes.
+
+  Raises:
+    UserError: `model` is more than one model, or has not two hidden dimensions.
+  """
+  W = _directions(model)
+  if len(W) != 2:
+    raise UserError(f"arrows are drawn in two hidden dimensions, and this model has {len(W)}")
+  if colours is None:
+    colours = weights.importance_colours(model["feature_importance"].values)
+  return weights.draw_arrows(given(axes), oriented(W), colours, limit)
+
+
+def gram(model: "xr.Dataset", axes: Axes | None = None, *, bias: bool = True) -> Axes:
+  """Draws WᵀW of a model, blue −1 to red +1, with the bias as a column of its own on the right.
+
+  Raises:
+    UserError: `model` is more than one model, or its decoder is not the encoder's transpose.
+  """
+  if "W" not in model:
+    raise UserError("WᵀW is of models whose decoder is their encoder's transpose; this has no W")
+  return weights.draw_gram(given(axes), _directions(model), model["b"].values if bias else None)
+
+
+def norms(model: "xr.Dataset", axes: Axes | None = None) -> Axes:
+  """Draws a bar per feature: its length the norm ‖W_i‖, its colour how much else lies along W_i, 0
+  dark and ≥ 1 yellow; a line after as many features as there are hidden dimensions.
+
+  Raises:
+    UserError: `model` is more than one model, or lacks the measures feature_norm, superposition.
+  """
+  _directions(model)
+  norm, shared = (_measured(model, name).values for name in ("feature_norm", "superposition"))
+  return weights.draw_norms(given(axes), norm, shared, model.sizes["hidden"])
+
+
+def graph(model: "xr.Dataset", axes: Axes | None = None, *, legend: bool = True) -> Axes:
+  """Draws a model's represented features as a graph: who shares dimensions with whom, as dark as
+  the inner product is large, coloured by the shape that they form together.
+
+  Args:
+    model: to draw.
+    axes: to draw on.
+    legend: whether to name the shapes below.
+
+  Raises:
+    UserError: `model` is more than one model.
+  """
+  W, axes = _directions(model), given(axes)
+  found = components(W) if np.isfinite(W).all() else []
+  if not found:
+    axes.set_axis_off()
+    axes.set_box_aspect(1)
+    axes.text(0.5, 0.5, "no norm\nstands out", ha="center", va="center", transform=axes.transAxes)
+    return axes
+  features = np.concatenate([one.features for one in found])
+  number = np.repeat(np.arange(len(found)), [len(one.features) for one in found])
+  order = np.argsort(features)  # drawn in their order, whatever component they belong to
+  colours = to_rgba_array([graphs.COLOURS[found[k].name] for k in number])
+  graphs.draw_graph(axes, W[:, features[order]], number[order], colours[order])
+  if legend:
+    kinds = [kind for kind in graphs.COLOURS if kind in {one.name for one in found}]
+    for kind in kinds:
+      axes.plot([], [], "o", color=graphs.COLOURS[kind], label=kind, markersize=5)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=min(len(kinds), 3))
+  return axes
+
+
+def dimensions_per_feature(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
+  """Draws D* = m/‖W‖² against 1/(1 − S): the mean over restarts, and their range behind it.
+
+  Raises:
+    UserError: no axis `density`, others beside it and `restart`, or the measure is missing.
+  """
+  array, axes = _by_density(dataset, "dimensions_per_feature"), given(axes)
+  x, each = 1 / array["density"].values, array.values
+  axes.fill_between(x, each.min(axis=1), each.max(axis=1), color="C0", alpha=0.25, linewidth=0)
+  axes.plot(x, each.mean(axis=1), color="C0", linewidth=1.4)
+  for height in (1, 0.5):
+    axes.axhline(height, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
+  axes.set(xscale="log", ylim=(0, 1.1), xlabel="1 / (1 − S)", ylabel=r"$D^* = m\,/\,\|W\|_F^2$")
+  return axes
+
+
+def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
+  """Draws the dimensionality D_i of every feature against 1/(1 − S), with lines at those of
+  regular polytopes.
+
+  Raises:
+    UserError: no axis `density`, others beside it and `restart`, or the measure is missing.
+  """
+  array, axes = _by_density(dataset, "feature_dimensionality"), given(axes)
+  D: Float[np.ndarray, "density restart feature"] = array.values
+  x = np.broadcast_to((1 / array["density"].values)[:, None, None], D.shape)
+  # Columns would hide how many features there are: each is spread a little, always alike.
+  ratio = np.log(x.max() / x.min()) / max(len(D) - 1, 1) or 0.1
+  spread = np.exp(ratio * np.random.default_rng(0).uniform(-SPREAD, SPREAD, D.shape))
+  axes.scatter(
+    *((x * spread).ravel(), D.ravel()), s=3, color="C0", alpha=0.5, linewidths=0, rasterized=True
+  )
+  for name, height in FRACTIONS.items():
+    axes.axhline(height, color="0.55", linewidth=0.6, linestyle="--", zorder=0)
+    # The names of the lowest two would lie on each other.
+    side = {"2/5": "bottom", "3/8": "top"}.get(name[:3], "center")
+    at, units = (1.005, height), ("axes fraction", "data")
+    axes.annotate(name, at, xycoords=units, va=side, fontsize=8)
+  axes.set(xscale="log", ylim=(-0.03, 1.06), ylabel="feature dimensionality $D_i$")
+  axes.set_xlabel("1 / (1 − S)")
+  ticks = [1, 1.5, 2, 3, 4, 5, 7, 10]
+  axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+  axes.set_xticks([], minor=True)
+  axes.set_xlim(x.min() * np.exp(-ratio / 2), x.max() * np.exp(ratio / 2))
+  return axes
+
+
+def _directions(model: "xr.Dataset") -> Float[np.ndarray, "hidden feature"]:
+  """Returns the directions of one model's features: W, or W₁ where the decoder has its own."""
+  W = model["W" if "W" in model else "W1"]
+  others = [f"{dim} ({size})" for dim, size in W.sizes.items() if dim not in ("hidden", "feature")]
+  if others:
+    raise UserError(
+      f"one model is to be drawn, and this dataset has the axes {', '.join(others)}; choose with "
+      "best, isel or sel, such as best(dataset).isel(density=0)"
+    )
+  return W.transpose("hidden", "feature").values
+
+
+def _measured(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
+  if name not in dataset:
+    raise UserError(f"the dataset has no {name!r}; it is one of config.measures")
+  return dataset[name]
+
+
+def _by_density(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
+  """Returns a measure with the axes density and restart first, dense first."""
+  array = _measured(dataset, name)
+  if "restart" not in array.dims:
+    array = array.expand_dims("restart")
+  others = set(array.dims) - {"density", "restart", "feature"}
+  if "density" not in array.dims or others:
+    raise UserError(f"drawn against density alone, and {name} has the axes {array.dims}")
+  return array.transpose("density", "restart", ...).sortby("density", ascending=False)

@@ -1,0 +1,38 @@
+"""The phase diagram under several output activations, by the paper's colours."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from toy_superposition.drawing import phase_map, style
+from toy_superposition.experiments.activation_functions.claims import label
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+COLUMNS = 4
+
+
+def draw(dataset: "xr.Dataset") -> Figure:
+  """Returns the figure: one map per activation, and the legend."""
+  models = [str(name) for name in dataset["model"].values]
+  n_rows = -(-(len(models) + 1) // COLUMNS)
+  with style.style():
+    figure = Figure(figsize=(2.6 * COLUMNS, 2.75 * n_rows + 0.3), layout="constrained")
+    panels = np.ravel(figure.subplots(n_rows, COLUMNS, squeeze=False))
+    for k, name in enumerate(models):
+      cell = dataset.sel(model=name)
+      phase_map.phase_map(cell["best_norm"], cell["best_superposition"], panels[k])
+      panels[k].set_title(label(name))
+      if k % COLUMNS:
+        panels[k].set_ylabel("")
+        panels[k].tick_params(labelleft=False)
+      if k + COLUMNS < len(panels):
+        panels[k].set_xlabel("")
+    phase_map.draw_legend(panels[len(models)])
+    for axes in panels[len(models) + 1 :]:
+      axes.set_axis_off()
+    n = dataset.sizes.get("restart", 1)
+    figure.suptitle(f"Fate of the extra feature by output activation: best of {n} restarts")
+  return figure

@@ -1,0 +1,99 @@
+"""Loss and singular values during training, and the features in space at every stage."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from toy_superposition.drawing import style
+from toy_superposition.experiments import restarts
+from toy_superposition.experiments.correlated.figure import set_colours
+from toy_superposition.experiments.learning_dynamics_geometry import claims as analysis
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+LIMIT = 1.0  # of the axes in space
+LETTERS = "ABCDE"
+
+
+def marked(model: "xr.Dataset") -> list[int]:
+  """Returns the indices of the kept steps that are shown: start, plateau, splitting,
+  rearranging, end."""
+  at = analysis.stages(model)
+  last = model.sizes["step"] - 1
+  return sorted({0, *(k for k in (at.plateau, at.splitting, at.rearranging) if k > 0), last})
+
+
+def draw_loss(axes: Axes, model: "xr.Dataset", others: "xr.Dataset") -> Axes:
+  """Draws the loss of one training over the others', with the closed forms of two stages."""
+  p = float(model["feature_density"].values.flat[0])
+  step = model["step"].values
+  curves = others["history_expected_loss"].values.reshape(-1, len(step))
+  for curve in curves:
+    axes.plot(step[1:], curve[1:], color="0.85", linewidth=0.7)
+  axes.plot(step[1:], model["history_expected_loss"][1:], color="black", linewidth=1.3)
+  for loss, name in ((analysis.plateau_loss(p), "p/18"), (analysis.octahedron_loss(p), "p²/6")):
+    axes.axhline(loss, color="tab:red", linewidth=0.8, linestyle=":")
+    axes.text(1.2, loss * 1.06, name, color="tab:red", fontsize=8)
+  axes.set(xscale="log", yscale="log", ylabel="expected loss,\nmean over features")
+  return axes
+
+
+def draw_singular_values(axes: Axes, model: "xr.Dataset") -> Axes:
+  """Draws the singular values of W during training."""
+  step, values = model["step"].values, model["history_singular_values"].values
+  axes.plot(step[1:], values[1:], color="tab:green", linewidth=1.2)
+  axes.axhline(2**0.5, color="tab:red", linewidth=0.8, linestyle=":")
+  axes.text(1.2, 2**0.5 - 0.17, "√2", color="tab:red", fontsize=8)
+  axes.set(xscale="log", xlabel="step", ylabel="singular values of $W$", ylim=(0, 1.6))
+  return axes
+
+
+def draw_space(axes, W: np.ndarray, colours: np.ndarray) -> None:
+  """Draws features as arrows in three dimensions."""
+  for (x, y, z), colour in zip(W.T, colours, strict=True):
+    axes.plot([0, x], [0, y], [0, z], color=colour, linewidth=1.5)
+    axes.scatter([x], [y], [z], color=[colour], s=18, depthshade=False)
+  axes.set(xlim=(-LIMIT, LIMIT), ylim=(-LIMIT, LIMIT), zlim=(-LIMIT, LIMIT))
+  axes.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1], zticks=[-1, 0, 1])
+  axes.tick_params(labelbottom=False, labelleft=False, labelright=False, labeltop=False)
+  axes.set_box_aspect((1, 1, 1))
+  axes.view_init(elev=22, azim=35)
+
+
+def draw(dataset: "xr.Dataset") -> Figure:
+  """Returns the figure: curves above, the best restart's weights at each stage below."""
+  model = restarts.best(dataset)
+  # Turned so that the first set ends on the three axes; the same turn at every step.
+  W = model["history_W"].transpose("step", "hidden", "feature").values
+  turn, triangle = np.linalg.qr(W[-1][:, : analysis.SET_SIZE])
+  W = (turn * np.sign(np.diag(triangle))).T @ W
+  chosen = marked(model)
+  colours = set_colours(W.shape[2], analysis.SET_SIZE)
+  with style.style():
+    figure = Figure(figsize=(2.3 * len(chosen), 6), layout="constrained")
+    grid = figure.add_gridspec(3, len(chosen), height_ratios=(1.1, 0.9, 1.7))
+    above = figure.add_subplot(grid[0, :])
+    middle = figure.add_subplot(grid[1, :], sharex=above)
+    draw_loss(above, model, dataset)
+    draw_singular_values(middle, model)
+    above.tick_params(labelbottom=False)
+    for k, (letter, index) in enumerate(zip(LETTERS, chosen, strict=False)):
+      step, loss = int(model["step"][index]), float(model["history_expected_loss"][index])
+      at = max(step, 1)  # step 0 is not on a logarithmic axis
+      for axes in (above, middle):
+        axes.axvline(at, color="0.6", linewidth=0.7)
+      above.text(
+        *(at, 1.02, letter), transform=above.get_xaxis_transform(), ha="center", fontsize=9
+      )
+      space = figure.add_subplot(grid[2, k], projection="3d")
+      draw_space(space, W[index], colours)
+      space.set_title(f"{letter}: step {step}\nloss {loss:.2g}")
+    p = float(model["feature_density"].values.flat[0])
+    figure.suptitle(
+      f"{W.shape[2]} features in {W.shape[1]} dimensions, two correlated sets of "
+      f"{analysis.SET_SIZE} (colours), p = {p:g}: best restart (grey: loss of all)"
+    )
+  return figure

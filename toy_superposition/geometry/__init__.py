@@ -1,0 +1,1 @@
+"""Geometry of trained models: components, sets, neurons, orientation, rotations."""

@@ -1,0 +1,259 @@
+"""Functions of small arrays, written out in scalars and summed over many examples in one loop.
+
+XLA runs a step of a tiny model as dozens of kernels that each touch memory. The same arithmetic,
+with one variable per matrix element and one variadic reduction at the end, is a single loop over
+the examples that keeps everything in registers. Nothing is written twice for it: a function is
+traced as usual, its gradient included, and the jaxpr is evaluated with object arrays of scalars
+in the place of arrays.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.extend import core
+from jaxtyping import Array
+
+from toy_superposition import interpret
+
+Scalars = np.ndarray  # dtype object: each element is a scalar, or an array over examples
+
+# Lets XLA's CPU compiler reorder a sum, without which it runs one example at a time. NaN and
+# infinities keep their meaning: its fast mathematics honours them unless told otherwise.
+CPU_OPTIONS = {"xla_cpu_enable_fast_math": True}
+
+# One scalar from one scalar each: the primitive itself does it.
+ELEMENTWISE = frozenset(
+  {
+    *("add", "add_any", "sub", "mul", "div", "neg", "abs", "sign", "max", "min"),
+    *("pow", "integer_pow", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1"),
+    *("tanh", "logistic", "sin", "cos", "erf", "erf_inv", "floor"),
+    *("ceil", "round", "clamp", "lt"),
+    *("le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "select_n"),
+    *("convert_element_type", "is_finite", "copy", "stop_gradient"),
+  }
+)
+
+
+class Unsupported(NotImplementedError):
+  """An operation that has no rule here, or a form of it."""
+
+  def __init__(self, what: str):
+    """`what` is the operation's name in jax, with the form if it matters."""
+    super().__init__(f"{what} cannot be written out in scalars")
+    self.what = what
+
+
+def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence[Array]) -> Any:
+  """Returns function(*arguments, column) summed over the columns of `rows`.
+
+  Its gradient with respect to the arguments, if they are floating point, is a sum of the same kind.
+
+  Args:
+    function: from pytrees of small arrays and a vector, with one element per row, to a pytree of
+      small arrays; traced once.
+    arguments: the same for all columns.
+    rows: arrays of one shape, a column at each of its positions. With two axes every sum is taken
+      over the last one first: long sums lose fewer digits in blocks.
+  """
+  return _total(function, tuple(arguments), tuple(rows))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _total(function: Callable[..., Any], arguments: tuple, rows: tuple) -> Any:
+  flat = jax.tree.leaves(arguments)
+  column = jax.ShapeDtypeStruct((len(rows),), rows[0].dtype)
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)
+  closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes, column)
+  values = interpret.evaluate(
+    closed, [*map(split, flat), pack(rows, (len(rows),))], lambda x: split(np.asarray(x)), _apply
+  )
+  length = rows[0].shape
+  terms = [_fill(x, length).astype(jnp.float32) for value in values for x in value.ravel()]
+  zeros = [jnp.float32(0)] * len(terms)
+  sums = lax.reduce(tuple(terms), tuple(zeros), _add_all, (len(length) - 1,))
+  sums = [jnp.sum(x, axis=tuple(range(x.ndim))) for x in sums]
+  leaves, used = [], 0
+  for value in values:
+    leaves.append(join(pack(sums[used : used + value.size], value.shape)))
+    used += value.size
+  return jax.tree.unflatten(jax.tree.structure(out), leaves)
+
+
+def _total_forward(function: Callable[..., Any], arguments: tuple, rows: tuple) -> tuple:
+  return _total(function, arguments, rows), (arguments, rows)
+
+
+def _total_backward(function: Callable[..., Any], saved: tuple, cotangent: Any) -> tuple:
+  arguments, rows = saved
+
+  def pulled_back(cotangent, *operands):
+    *arguments, column = operands
+    return jax.vjp(lambda *arguments: function(*arguments, column), *arguments)[1](cotangent)
+
+  return total(pulled_back, (cotangent, *arguments), rows), tuple(map(jnp.zeros_like, rows))
+
+
+_total.defvjp(_total_forward, _total_backward)
+
+
+def unsupported(function: Callable[..., Any], *shapes: Any) -> str:
+  """Returns what in `function` cannot be written out in scalars; "" if everything can.
+
+  `shapes` are those of its arguments, the column last.
+  """
+  *arguments, column = shapes
+  rows = [jax.ShapeDtypeStruct((2,), column.dtype)] * column.shape[0]
+  try:
+    jax.eval_shape(lambda *operands: total(function, operands[:-1], operands[-1]), *arguments, rows)
+  except Unsupported as error:
+    return error.what
+  return ""
+
+
+def split(x: Any) -> Scalars:
+  """Returns the elements of an array as scalars."""
+  return pack([x[i] for i in np.ndindex(x.shape)], x.shape)
+
+
+def join(x: Scalars) -> Array:
+  """Returns scalars as one array."""
+  return jnp.stack([*x.ravel()]).reshape(x.shape) if x.size else jnp.zeros(x.shape)
+
+
+def pack(elements: Sequence[Any], shape: tuple[int, ...]) -> Scalars:
+  """Returns elements in row-major order as an object array; numpy must not look into them."""
+  packed = np.empty(len(elements), object)
+  for i, element in enumerate(elements):
+    packed[i] = element
+  return packed.reshape(shape)
+
+
+def _add_all(a: tuple, b: tuple) -> tuple:
+  return tuple(x + y for x, y in zip(a, b, strict=True))
+
+
+def _fill(x: Any, shape: tuple[int, ...]) -> Array:
+  """Returns a scalar as an array of that shape; an array as it is."""
+  x = jnp.asarray(x)
+  return x if x.shape == shape else lax.broadcast(x, shape)
+
+
+def _apply(equation: core.JaxprEqn, operands: list[Scalars]) -> list[Scalars]:
+  name = equation.primitive.name
+  if name in STRUCTURAL:
+    return [STRUCTURAL[name](equation.params, *operands)]
+  if name in ELEMENTWISE:
+    shape = equation.outvars[0].aval.shape  # type: ignore[attr-defined]
+    return [_elementwise(equation.primitive, equation.params, operands, shape)]
+  raise Unsupported(name)
+
+
+def _elementwise(primitive, parameters: dict, operands: list[Scalars], shape) -> Scalars:
+  wide = [np.broadcast_to(x, shape) for x in operands]
+  return pack(
+    [_bind(primitive, parameters, [x[i] for x in wide]) for i in np.ndindex(shape)], shape
+  )
+
+
+def _bind(primitive, parameters: dict, elements: list[Any]) -> Array:
+  arrays = [jnp.asarray(x) for x in elements]
+  shape = max((x.shape for x in arrays), key=len)
+  return primitive.bind(*(_fill(x, shape) for x in arrays), **parameters)
+
+
+def _multiply(a: Any, b: Any) -> Array:
+  return _bind(lax.mul_p, {}, [a, b])
+
+
+def _add(a: Any, b: Any) -> Array:
+  return _bind(lax.add_p, {}, [a, b])
+
+
+def _dot_general(parameters: dict, a: Scalars, b: Scalars) -> Scalars:
+  (over_a, over_b), (batch_a, batch_b) = parameters["dimension_numbers"]
+  if batch_a or batch_b:
+    raise Unsupported("a batched product")
+  a, b = np.moveaxis(a, over_a, range(-len(over_a), 0)), np.moveaxis(b, over_b, range(len(over_b)))
+  inner = a.shape[a.ndim - len(over_a) :]
+  left, right = a.shape[: a.ndim - len(over_a)], b.shape[len(over_b) :]
+  a, b = a.reshape(-1, *inner), b.reshape(*inner, -1)
+  a, b = a.reshape(a.shape[0], -1), b.reshape(-1, b.shape[-1])
+  products = [functools.reduce(_add, map(_multiply, r, c)) for r in a for c in b.T]
+  return pack(products, (*left, *right))
+
+
+def _reduce(combine: Callable[[Any, Any], Array], parameters: dict, x: Scalars) -> Scalars:
+  axes = tuple(parameters["axes"])
+  kept = [size for axis, size in enumerate(x.shape) if axis not in axes]
+  moved = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(int(np.prod(kept)), -1)
+  return pack([functools.reduce(combine, row) for row in moved], tuple(kept))
+
+
+def _broadcast_in_dim(parameters: dict, x: Scalars) -> Scalars:
+  shape, where = parameters["shape"], parameters["broadcast_dimensions"]
+  sizes = [1] * len(shape)
+  for size, axis in zip(x.shape, where, strict=True):
+    sizes[axis] = size
+  return np.broadcast_to(x.reshape(sizes), shape)
+
+
+def _cumsum(parameters: dict, x: Scalars) -> Scalars:
+  if parameters["reverse"]:
+    raise Unsupported("a reversed cumulative sum")
+  moved = np.moveaxis(x, parameters["axis"], 0)
+  sums = moved.reshape(len(moved), -1).copy()
+  for i in range(1, len(sums)):
+    for j in range(sums.shape[1]):
+      sums[i, j] = _add(sums[i - 1, j], sums[i, j])
+  return np.moveaxis(sums.reshape(moved.shape), 0, parameters["axis"])
+
+
+def _iota(parameters: dict) -> Scalars:
+  shape, axis = parameters["shape"], parameters["dimension"]
+  return split(np.indices(shape, parameters["dtype"])[axis])
+
+
+def _slice(parameters: dict, x: Scalars) -> Scalars:
+  strides = parameters["strides"] or (1,) * x.ndim
+  bounds = zip(parameters["start_indices"], parameters["limit_indices"], strides, strict=True)
+  return x[tuple(slice(*bound) for bound in bounds)]
+
+
+def _pad(parameters: dict, x: Scalars, value: Scalars) -> Scalars:
+  shape = []
+  for size, (low, high, interior) in zip(x.shape, parameters["padding_config"], strict=True):
+    if low < 0 or high < 0 or interior:
+      raise Unsupported("padding within or by less than 0")
+    shape.append(int(size + low + high))
+  padded = pack([value[()]] * int(np.prod(shape)), tuple(shape))
+  starts = (low for low, _, _ in parameters["padding_config"])
+  padded[tuple(slice(low, low + size) for low, size in zip(starts, x.shape, strict=True))] = x
+  return padded
+
+
+def _concatenate(parameters: dict, *operands: Scalars) -> Scalars:
+  return np.concatenate(operands, axis=parameters["dimension"])
+
+
+# Movement of elements, and sums over them.
+STRUCTURAL: dict[str, Callable[..., Scalars]] = {
+  "dot_general": _dot_general,
+  "reduce_sum": functools.partial(_reduce, _add),
+  "reduce_prod": functools.partial(_reduce, _multiply),
+  "pad": _pad,
+  "cumsum": _cumsum,
+  "broadcast_in_dim": _broadcast_in_dim,
+  "concatenate": _concatenate,
+  "slice": _slice,
+  "iota": _iota,
+  "reshard": lambda parameters, x: x,  # where a scalar lies is no part of the arithmetic
+  "reshape": lambda parameters, x: x.reshape(parameters["new_sizes"]),
+  "squeeze": lambda parameters, x: np.squeeze(x, axis=tuple(parameters["dimensions"])),
+  "expand_dims": lambda parameters, x: np.expand_dims(x, tuple(parameters["dimensions"])),
+  "transpose": lambda parameters, x: x.transpose(parameters["permutation"]),
+}
