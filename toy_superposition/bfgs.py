@@ -2,6 +2,9 @@
 
 Many problems run in lock step, so a line search that takes as many evaluations as it likes would
 make all wait for the slowest. Here a trial step is either accepted or shortened.
+
+Not optimistix's BFGS: its test of the curvature sᵀy is absolute, which in float32 stops a descent
+early. Here the test is relative to |s| |y|.
 """
 
 from typing import NamedTuple
@@ -18,18 +21,18 @@ Scalar = Float[Array, ""]
 FIRST_LENGTH = 0.5  # of the first step, along the gradient
 SUFFICIENT_DECREASE = 1e-4  # Armijo's constant
 SHORTEN, LENGTHEN = 0.3, 4.0  # factors on a refused and on an accepted step, at most to 1
-ROUND_OFF = 1e-6  # sᵀy below this share of |s| |y| says nothing about the curvature
+ROUND_OFF = 1e-6  # sᵀy below this share of |s| |y| carries no information about the curvature
 TINY = 1e-30  # instead of a gradient's norm of 0
 
 
 class State(NamedTuple):
-  """What a descent knows at its present point."""
+  """State of a descent at its present point."""
 
   value: Scalar  # infinite before the first evaluation
   gradient: Point
   inverse_hessian: Float[Array, "coordinate coordinate"]
   length: Scalar  # of the next trial step, as a multiple of the quasi-Newton step
-  unscaled: Bool[Array, ""]  # whether no step has told the size of the Hessian yet
+  unscaled: Bool[Array, ""]  # whether the size of the Hessian is still unknown
 
 
 def bfgs() -> optax.GradientTransformationExtraArgs:

@@ -2,7 +2,8 @@
 
 A step's numbers are rows, one per draw that an example needs, with one column per example. Every
 element is a function of (key, row, column), so a way of training that works on whole arrays, on
-blocks of columns or on one row at a time sees the same numbers.
+blocks of columns or on one row at a time uses the same numbers. jax.random's own generator is not
+used because on CPU it is a loop that cannot be fused into a step.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, UInt32
+
+from toy_superposition import declare
 
 Words = UInt32[Array, "..."]
 KeyWords = UInt32[Array, "2"]  # a key's two words: jax.random.key_data of a Threefry key
@@ -43,8 +46,8 @@ def threefry(key0: Words, key1: Words, x0: Words, x1: Words) -> tuple[Words, Wor
 def keyed_hash(key0: Words, key1: Words, x0: Words, x1: Words) -> tuple[Words, Words]:
   """Returns each counter hashed by itself: several times cheaper than Threefry, and not a cipher.
 
-  A Weyl sequence from a place that the key decides; the keyed permutation x (2x + k), k odd, of the
-  cipher RC6 (Rivest et al. 1998); and a multiplication. Each step less leaves words at some
+  A Weyl sequence whose starting point is set by the key; the keyed permutation x (2x + k), k odd,
+  of the cipher RC6 (Rivest et al. 1998); and a multiplication. Each step less leaves words at some
   distances visibly dependent (tests/draws_test.py).
   """
   odd = key1 | jnp.uint32(1)
@@ -59,10 +62,9 @@ def keyed_hash(key0: Words, key1: Words, x0: Words, x1: Words) -> tuple[Words, W
   return mix(x0), mix(x1)
 
 
-GENERATORS: dict[str, Generator] = {
-  "threefry": threefry,
-  "hash": keyed_hash,
-}
+GENERATORS: dict[str, Generator] = declare.table(
+  "data.generator", {"threefry": threefry, "hash": keyed_hash}
+)
 
 
 def fold_in(key: KeyWords, number: Array | int) -> KeyWords:
@@ -115,8 +117,8 @@ def uniform(
     n_examples: of the whole batch; n_rows · n_examples must not exceed MAX_WORDS.
     first: first column to return.
     n_columns: how many, all from `first` on by default.
-    by_row: make each row by itself, for rows that are spread over devices: none has to travel, but
-      of both words of a block one is thrown away.
+    by_row: make each row by itself, for rows that are spread over devices: needs no communication,
+      at the price of discarding one of the two words of each block.
   """
   n_pairs = -(-n_rows // 2)
   shape = (n_rows if by_row else n_pairs, n_examples if n_columns is None else n_columns)

@@ -1,26 +1,35 @@
 """The paper's models as pure functions of one example, and their parameters.
 
-`W` has shape (hidden, feature): column i is the direction W_i of feature i, and h = W x.
+A direction matrix has shape (hidden, feature): column i is the direction W_i of feature i, and
+h = W x. What kinds of parameters there are is known in this module alone.
 """
 
+import dataclasses
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from toy_superposition.types import Key, Leaf, Params, Spec
+from toy_superposition import declare
+from toy_superposition.declare import integer
+from toy_superposition.types import Key, Leaf, Params
 
 Feature = Float[Array, "feature"]
 Hidden = Float[Array, "hidden"]
+Rotation = Float[Array, "hidden hidden"]
 LEAK = 0.1  # slope of the leaky ReLU below 0
 
 
 @struct.dataclass
-class TiedParams:
+class AutoencoderParams:
   """h = g(W x), x′ = f(Wᵀ h + b): the decoder is the transpose of the encoder."""
+
+  # Trailing axes of each parameter, for labelling results.
+  DIMS: ClassVar[dict[str, tuple[str, ...]]] = {"W": ("hidden", "feature"), "b": ("feature",)}
 
   W: Float[Leaf, "*instance hidden feature"] | Any
   b: Float[Leaf, "*instance feature"] | Any
@@ -30,10 +39,20 @@ class TiedParams:
     """W: column i is the direction of feature i."""
     return self.W
 
+  def rotated(self, O: Rotation) -> "AutoencoderParams":  # noqa: E741
+    """Returns the parameters with the hidden layer's inputs rotated by O and its outputs back."""
+    return dataclasses.replace(self, W=O @ self.W)
+
 
 @struct.dataclass
-class UntiedParams:
+class MLPParams:
   """h = g(W₁ x), y′ = f(W₂ h + b)."""
+
+  DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+    "W1": ("hidden", "feature"),
+    "W2": ("feature", "hidden"),
+    "b": ("feature",),
+  }
 
   W1: Float[Leaf, "*instance hidden feature"] | Any
   W2: Float[Leaf, "*instance feature hidden"] | Any
@@ -44,44 +63,36 @@ class UntiedParams:
     """W₁: column i is the direction in which feature i enters."""
     return self.W1
 
-
-PARAMS: dict[str, type] = {"tied": TiedParams, "untied": UntiedParams}
-# Trailing axes of every parameter, for labelling results.
-PARAM_DIMS: dict[str, tuple[str, ...]] = {
-  "W": ("hidden", "feature"),
-  "b": ("feature",),
-  "W1": ("hidden", "feature"),
-  "W2": ("feature", "hidden"),
-}
+  def rotated(self, O: Rotation) -> "MLPParams":  # noqa: E741
+    """Returns the parameters with the hidden layer's inputs rotated by O and its outputs back."""
+    return dataclasses.replace(self, W1=O @ self.W1, W2=self.W2 @ O.T)
 
 
 class Model(NamedTuple):
-  """Three pure functions, like an optimizer; `hidden` and `decode` see ONE example."""
+  """Pure functions, like an optimizer; `encode` and `decode` see ONE example."""
 
-  init: Callable[[Key, int, int, float], Params]  # key, n_hidden, n_features, standard deviation
-  hidden: Callable[[Hidden], Hidden]  # g of h = g(W x), element by element
-  decode: Callable[[Params, Hidden], Feature]
-  params: str  # row of PARAMS
-
-  def encode(self, params: Params, x: Feature) -> Hidden:
-    """Returns h = g(W x), with W₁ in the place of W where the decoder has its own weights."""
-    return self.hidden(params.directions @ x)
+  init: Callable[..., Params]  # key, *, n_features, n_hidden, std → parameters before training
+  encode: Callable[[Params, Feature], Hidden]  # parameters, input → h
+  decode: Callable[[Params, Hidden], Feature]  # parameters, h → output
+  # g where h = g(directions @ x), element by element, for the sparse estimator, which computes that
+  # product in its own way. None for another form of encoder.
+  hidden: Callable[[Hidden], Hidden] | None = None
 
   def apply(self, params: Params, x: Feature) -> Feature:
-    """Returns the model's output x′ for one input x."""
+    """Returns the model's output for one input x."""
     return self.decode(params, self.encode(params, x))
 
 
-def init_tied(key: Key, n_hidden: int, n_features: int, std: float) -> TiedParams:
+def init_autoencoder(key: Key, *, n_features: int, n_hidden: int, std: float) -> AutoencoderParams:
   """Returns normal weights of the given standard deviation and zero biases."""
   W = std * jax.random.normal(key, (n_hidden, n_features), dtype=jnp.float32)
-  return TiedParams(W=W, b=jnp.zeros(n_features, dtype=jnp.float32))
+  return AutoencoderParams(W=W, b=jnp.zeros(n_features, dtype=jnp.float32))
 
 
-def init_untied(key: Key, n_hidden: int, n_features: int, std: float) -> UntiedParams:
+def init_mlp(key: Key, *, n_features: int, n_hidden: int, std: float) -> MLPParams:
   """Returns independent normal weights of the given standard deviation and zero biases."""
   key1, key2 = jax.random.split(key)
-  return UntiedParams(
+  return MLPParams(
     W1=std * jax.random.normal(key1, (n_hidden, n_features), dtype=jnp.float32),
     W2=std * jax.random.normal(key2, (n_features, n_hidden), dtype=jnp.float32),
     b=jnp.zeros(n_features, dtype=jnp.float32),
@@ -91,27 +102,6 @@ def init_untied(key: Key, n_hidden: int, n_features: int, std: float) -> UntiedP
 def identity(z: Hidden) -> Hidden:
   """Returns z: the hidden layer is linear, and none of its bases is special."""
   return z
-
-
-def decode_linear(params: TiedParams, h: Hidden) -> Feature:
-  """Returns x′ = Wᵀ h + b."""
-  return params.W.T @ h + params.b
-
-
-def decode_relu(params: TiedParams, h: Hidden) -> Feature:
-  """Returns x′ = ReLU(Wᵀ h + b)."""
-  return jax.nn.relu(params.W.T @ h + params.b)
-
-
-def decode_with(
-  activation: Callable[[Feature], Feature],
-) -> Callable[[TiedParams, Hidden], Feature]:
-  """Returns the decoder x′ = f(Wᵀ h + b) of an activation f."""
-
-  def decode(params: TiedParams, h: Hidden) -> Feature:
-    return activation(params.W.T @ h + params.b)
-
-  return decode
 
 
 def leaky_relu(z: Feature) -> Feature:
@@ -124,44 +114,109 @@ def squared_relu(z: Feature) -> Feature:
   return jax.nn.relu(z) ** 2
 
 
-def decode_untied_relu(params: UntiedParams, h: Hidden) -> Feature:
-  """Returns y′ = ReLU(W₂ h + b)."""
-  return jax.nn.relu(params.W2 @ h + params.b)
+def autoencoder(
+  output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden] = identity
+) -> Model:
+  """Returns x′ = f(Wᵀ g(W x) + b) with the activations f (`output`) and g (`hidden`)."""
+
+  def encode(params: AutoencoderParams, x: Feature) -> Hidden:
+    return hidden(params.W @ x)
+
+  def decode(params: AutoencoderParams, h: Hidden) -> Feature:
+    return output(params.W.T @ h + params.b)
+
+  return Model(init_autoencoder, encode, decode, hidden)
 
 
-MODELS: dict[str, Model] = {
-  # x′ = WᵀW x + b: the baseline that never shows superposition (paper, §2).
-  "linear": Model(init_tied, identity, decode_linear, "tied"),
-  # x′ = ReLU(WᵀW x + b): the paper's main model (§2).
-  "relu_output": Model(init_tied, identity, decode_relu, "tied"),
-  # x′ = ReLU(Wᵀ ReLU(W x) + b) (section "Superposition in a Privileged Basis").
-  "relu_hidden": Model(init_tied, jax.nn.relu, decode_relu, "tied"),
-  # y′ = ReLU(W₂ ReLU(W₁ x) + b), asked for |x| (section "Computation in Superposition").
-  "absolute_value": Model(init_untied, jax.nn.relu, decode_untied_relu, "untied"),
-  # x′ = f(WᵀW x + b) with other activations f (a comment on the paper by Redwood Research).
-  "leaky_relu_output": Model(init_tied, identity, decode_with(leaky_relu), "tied"),
-  "squared_relu_output": Model(init_tied, identity, decode_with(squared_relu), "tied"),
-  "gelu_output": Model(init_tied, identity, decode_with(jax.nn.gelu), "tied"),
-  "softplus_output": Model(init_tied, identity, decode_with(jax.nn.softplus), "tied"),
-  "tanh_output": Model(init_tied, identity, decode_with(jnp.tanh), "tied"),
-}
+def mlp(output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden]) -> Model:
+  """Returns y′ = f(W₂ g(W₁ x) + b) with the activations f (`output`) and g (`hidden`)."""
+
+  def encode(params: MLPParams, x: Feature) -> Hidden:
+    return hidden(params.W1 @ x)
+
+  def decode(params: MLPParams, h: Hidden) -> Feature:
+    return output(params.W2 @ h + params.b)
+
+  return Model(init_mlp, encode, decode, hidden)
 
 
-def xavier_std(spec: Spec) -> float:
-  """Returns √(2 / (n + m)): Xavier's rule applied to each model by itself."""
-  return (2 / (spec.n_features + spec.n_hidden)) ** 0.5
+MODELS: dict[str, Model] = declare.table(
+  "model.name",
+  {
+    # x′ = WᵀW x + b: the baseline that never shows superposition (paper, §2).
+    "linear": autoencoder(identity),
+    # x′ = ReLU(WᵀW x + b): the paper's main model (§2).
+    "relu_output": autoencoder(jax.nn.relu),
+    # x′ = ReLU(Wᵀ ReLU(W x) + b) (section "Superposition in a Privileged Basis").
+    "relu_hidden": autoencoder(jax.nn.relu, hidden=jax.nn.relu),
+    # y′ = ReLU(W₂ ReLU(W₁ x) + b), trained on |x| (section "Computation in Superposition").
+    "absolute_value": mlp(jax.nn.relu, hidden=jax.nn.relu),
+    # x′ = f(WᵀW x + b) with other activations f (a comment on the paper by Redwood Research).
+    "leaky_relu_output": autoencoder(leaky_relu),
+    "squared_relu_output": autoencoder(squared_relu),
+    "gelu_output": autoencoder(jax.nn.gelu),
+    "softplus_output": autoencoder(jax.nn.softplus),
+    "tanh_output": autoencoder(jnp.tanh),
+  },
+)
+_KINDS = (AutoencoderParams, MLPParams)
+# Trailing axes of every parameter of any model above, for labelling results.
+PARAM_DIMS: dict[str, tuple[str, ...]] = {k: v for kind in _KINDS for k, v in kind.DIMS.items()}
 
 
-def notebook_std(spec: Spec) -> float:
-  """Returns √(2 / (m (n + instances))): the paper's notebook.
+@functools.cache
+def _params(model: Model, n_features: int, n_hidden: int) -> Params:
+  # Abstract from end to end: no device is touched, so that a config can be checked before any is.
+  return jax.eval_shape(
+    lambda: model.init(jax.random.key(0), n_features=n_features, n_hidden=n_hidden, std=1.0)
+  )
 
-  PyTorch's `xavier_normal_` on a tensor (instances, n, m) takes n·m as fan-in and instances·m
-  as fan-out, so the notebook's weights start smaller the more instances it trains.
+
+def abstract_params(model: Model, *, n_features: int, n_hidden: int) -> Params:
+  """Returns shapes and types of one instance's parameters, without touching a device."""
+  return _params(model, n_features, n_hidden)
+
+
+def params_class(name: str) -> type[Any]:
+  """Returns the class of a model's parameters."""
+  return type(abstract_params(MODELS[name], n_features=1, n_hidden=1))
+
+
+def param_names(name: str) -> tuple[str, ...]:
+  """Returns the names of a model's parameters, in the order of their class's fields."""
+  return tuple(field.name for field in dataclasses.fields(params_class(name)))
+
+
+def has_gram(name: str) -> bool:
+  """Returns whether a model's decoder is its encoder's transpose, so that WᵀW is its map."""
+  return issubclass(params_class(name), AutoencoderParams)
+
+
+@dataclasses.dataclass(frozen=True)
+class Xavier:
+  """Xavier's rule applied to each model by itself."""
+
+  def std(self, *, n_features: int, n_hidden: int) -> float:
+    """Returns √(2 / (n + m))."""
+    return (2 / (n_features + n_hidden)) ** 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Notebook:
+  """The paper's notebook: PyTorch's Xavier rule on a tensor of several models.
+
+  `xavier_normal_` on a tensor (instances, n, m) takes n·m as fan-in and instances·m as fan-out, so
+  the notebook's weights start smaller the more instances it trains.
   """
-  return (2 / (spec.n_hidden * (spec.n_features + spec.init_n_instances))) ** 0.5
+
+  n_instances: int = integer(10, "≥ 1", "models that the notebook trained together")
+
+  def std(self, *, n_features: int, n_hidden: int) -> float:
+    """Returns √(2 / (m (n + instances)))."""
+    return (2 / (n_hidden * (n_features + self.n_instances))) ** 0.5
 
 
-INITIALIZERS: dict[str, Callable[[Spec], float]] = {
-  "xavier": xavier_std,
-  "notebook": notebook_std,
-}
+# Rules for the standard deviation of the initial weights.
+INITIALIZERS: dict[str, type] = declare.table(
+  "init.scheme", {"xavier": Xavier, "notebook": Notebook}
+)

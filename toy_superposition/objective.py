@@ -1,22 +1,30 @@
-"""What a model is asked for, and how far it is from it."""
+"""Targets, and the loss of an output against its target."""
 
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from toy_superposition import declare
+
 Feature = Float[Array, "feature"]
 
-TARGETS: dict[str, Callable[[Feature], Feature]] = {
-  "identity": lambda x: x,  # reconstruct the input
-  "absolute": jnp.abs,  # compute |x| (paper, "Computation in Superposition")
-}
+TARGETS: dict[str, Callable[[Feature], Feature]] = declare.table(
+  "data.target",
+  {
+    "identity": lambda x: x,  # reconstruct the input
+    "absolute": jnp.abs,  # compute |x| (paper, "Computation in Superposition")
+  },
+)
 
 # Linear in the features' losses and the same for all of them, as sums over examples need.
-REDUCTIONS: dict[str, Callable[[Feature], Float[Array, ""]]] = {
-  "sum": lambda feature_loss: jnp.sum(feature_loss, axis=0),  # the paper's equation
-  "mean": lambda feature_loss: jnp.mean(feature_loss, axis=0),  # the paper's notebook
-}
+REDUCTIONS: dict[str, Callable[[Feature], Float[Array, ""]]] = declare.table(
+  "loss.reduction",
+  {
+    "sum": lambda feature_loss: jnp.sum(feature_loss, axis=0),  # the paper's equation
+    "mean": lambda feature_loss: jnp.mean(feature_loss, axis=0),  # the paper's notebook
+  },
+)
 
 
 def feature_loss(target: Feature, output: Feature, importance: Feature) -> Feature:

@@ -1,93 +1,160 @@
-"""Optimizers and schedules: a Spec and a learning rate become an optax transformation.
+"""Optimizers and schedules: a row's hyperparameters, with the optax transformation made of them.
 
 The learning rate may be traced: a transformation is two closures, so it can be built inside
-`vmap` from an instance's own number. No library default decides anything: every constant comes
-from the Spec.
+`vmap` from an instance's own number. No library default decides anything: every constant is
+declared here.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from toy_superposition import bfgs
-from toy_superposition.types import Spec
+from toy_superposition import bfgs, declare
+from toy_superposition.declare import choice, integer, number
+from toy_superposition.types import Instance, Spec
 
 Step = Int[Array, ""] | int
 Rate = Float[Array, ""] | float
 
 
-def constant(spec: Spec, step: Step) -> Rate:
+def constant(step: Step, steps: int) -> Rate:
   """Returns 1."""
-  del spec, step
+  del step, steps
   return 1.0
 
 
-def linear(spec: Spec, step: Step) -> Rate:
+def linear(step: Step, steps: int) -> Rate:
   """Returns 1 − step / steps."""
-  return 1 - step / spec.steps
+  return 1 - step / steps
 
 
-def cosine(spec: Spec, step: Step) -> Rate:
+def cosine(step: Step, steps: int) -> Rate:
   """Returns ½ (1 + cos(π step / steps)): the usual half period."""
-  return 0.5 * (1 + jnp.cos(jnp.pi * step / spec.steps))
+  return 0.5 * (1 + jnp.cos(jnp.pi * step / steps))
 
 
-def quarter_cosine(spec: Spec, step: Step) -> Rate:
+def quarter_cosine(step: Step, steps: int) -> Rate:
   """Returns cos(½π step / (steps − 1)): the paper's notebook (defined there, not used)."""
-  return jnp.cos(0.5 * jnp.pi * step / max(spec.steps - 1, 1))
+  return jnp.cos(0.5 * jnp.pi * step / max(steps - 1, 1))
 
 
-SCHEDULES: dict[str, Callable[[Spec, Step], Rate]] = {
-  "constant": constant,
-  "linear": linear,
-  "cosine": cosine,
-  "quarter_cosine": quarter_cosine,
-}
+# step, number of steps → factor on the learning rate.
+SCHEDULES: dict[str, Callable[[Step, int], Rate]] = declare.table(
+  "train.schedule",
+  {
+    "constant": constant,
+    "linear": linear,
+    "cosine": cosine,
+    "quarter_cosine": quarter_cosine,
+  },
+)
 
 
-def schedule(spec: Spec, step: Step) -> Rate:
-  """Returns the factor on the learning rate at a step: linear warm-up times the schedule.
+@dataclass(frozen=True)
+class Descent:
+  """What optimizers that follow the gradient share: a learning rate and its schedule."""
 
-  With warmup_steps = k the factor of step t < k is (t + 1) / k of the schedule's.
-  """
-  rate = SCHEDULES[spec.schedule](spec, step)
-  if spec.warmup_steps:
-    rate = rate * jnp.minimum(1.0, (step + 1) / spec.warmup_steps)
-  return rate
+  searches: ClassVar[bool] = False  # whether it evaluates the loss at points of its own choice
+
+  learning_rate: float | None = number(
+    1e-3, "> 0", "at the schedule's peak, per step (notebook: 1e-3)", swept=True
+  )
+  schedule: str = choice(
+    "constant", "of the learning rate: constant, or falling to 0 at the last step"
+  )
+  warmup_steps: int = integer(0, "≥ 0", "steps of linear warm-up, multiplied with the schedule")
+
+  def factor(self, step: Step, steps: int) -> Rate:
+    """Returns the factor on the learning rate at a step: linear warm-up times the schedule.
+
+    With warmup_steps = k the factor of step t < k is (t + 1) / k of the schedule's.
+    """
+    rate = SCHEDULES[self.schedule](step, steps)
+    if self.warmup_steps:
+      rate = rate * jnp.minimum(1.0, (step + 1) / self.warmup_steps)
+    return rate
 
 
-def adam(spec: Spec, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-  """Returns Adam; weight_decay is not used."""
-  return optax.adam(learning_rate, b1=spec.b1, b2=spec.b2, eps=spec.epsilon)
+@dataclass(frozen=True)
+class Adam(Descent):
+  """Adam (Kingma & Ba 2015)."""
+
+  b1: float = number(0.9, "[0, 1)", "decay of the first moment")
+  b2: float = number(0.999, "[0, 1)", "decay of the second moment")
+  epsilon: float = number(1e-8, "≥ 0", "added to the root of the second moment")
+
+  def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Returns Adam."""
+    return optax.adam(learning_rate, b1=self.b1, b2=self.b2, eps=self.epsilon)
 
 
-def adamw(spec: Spec, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-  """Returns AdamW: decoupled decay of all parameters, biases included, as in PyTorch."""
-  return optax.adamw(
-    learning_rate, b1=spec.b1, b2=spec.b2, eps=spec.epsilon, weight_decay=spec.weight_decay
+@dataclass(frozen=True)
+class Decay:
+  """What optimizers with weight decay share."""
+
+  weight_decay: float = number(
+    0.01, "≥ 0", "of weights and biases (notebook: 0.01): decoupled in AdamW, coupled in SGD"
   )
 
 
-def sgd(spec: Spec, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-  """Returns stochastic gradient descent with heavy-ball momentum and coupled weight decay."""
-  return optax.chain(
-    optax.add_decayed_weights(spec.weight_decay), optax.sgd(learning_rate, momentum=spec.momentum)
-  )
+@dataclass(frozen=True)
+class AdamW(Decay, Adam):
+  """AdamW (Loshchilov & Hutter 2019): decay of all parameters, biases included, as in PyTorch."""
+
+  def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Returns AdamW."""
+    return optax.adamw(
+      learning_rate, b1=self.b1, b2=self.b2, eps=self.epsilon, weight_decay=self.weight_decay
+    )
 
 
-def quasi_newton(spec: Spec, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-  """Returns BFGS: for losses without noise; no learning rate, schedule or decay."""
-  del spec, learning_rate
-  return bfgs.bfgs()
+@dataclass(frozen=True)
+class SGD(Decay, Descent):
+  """Stochastic gradient descent with heavy-ball momentum and coupled weight decay."""
+
+  momentum: float = number(0.9, "[0, 1)", "share of the previous step that is added to a step")
+
+  def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Returns SGD."""
+    return optax.chain(
+      optax.add_decayed_weights(self.weight_decay), optax.sgd(learning_rate, momentum=self.momentum)
+    )
 
 
-OPTIMIZERS: dict[str, Callable[[Spec, optax.ScalarOrSchedule], optax.GradientTransformation]] = {
-  "adam": adam,
-  "adamw": adamw,
-  "sgd": sgd,
-  "bfgs": quasi_newton,
-}
-# Those that evaluate the loss at points of their own choice instead of being given gradients.
-SEARCHING = ("bfgs",)
+@dataclass(frozen=True)
+class BFGS:
+  """BFGS, for losses without noise: no learning rate, schedule or decay."""
+
+  searches: ClassVar[bool] = True
+
+  def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Returns BFGS; the learning rate is not used."""
+    del learning_rate
+    return bfgs.bfgs()
+
+
+# Classes with declared fields and `build(learning_rate)`; with Descent as a base, a learning rate
+# and its schedule are among the fields.
+OPTIMIZERS: dict[str, type] = declare.table(
+  "train.optimizer", {"adam": Adam, "adamw": AdamW, "sgd": SGD, "bfgs": BFGS}
+)
+
+
+def searches(name: str) -> bool:
+  """Returns whether an optimizer evaluates the loss itself instead of being given gradients."""
+  return getattr(OPTIMIZERS[name], "searches", False)
+
+
+def transformation(spec: Spec, instance: Instance) -> optax.GradientTransformationExtraArgs:
+  """Returns the Spec's optimizer with one instance's learning rate."""
+  row = spec.row("train.optimizer")
+
+  def rate(step: Step) -> Rate:
+    return instance.learning_rate * row.factor(step, spec.steps)
+
+  scheduled = rate if isinstance(row, Descent) else instance.learning_rate
+  return optax.with_extra_args_support(row.build(scheduled))

@@ -9,7 +9,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float
 
-from toy_superposition import distributions, draws, models, objective, optimizers
+from toy_superposition import draws, models, objective, optimizers
 from toy_superposition.theory import attacks
 from toy_superposition.types import Instance, Key, Params, Spec
 
@@ -35,7 +35,7 @@ class Problem(NamedTuple):
   reduction: Callable[[Feature], Scalar]
   # Of one example's hidden activations: added to the reduced loss in training, and never reported.
   penalty: Callable[[Hidden], Scalar] | None
-  # What is added to the inputs of a training step; what is asked for stays the clean input's.
+  # Perturbation of a training step's inputs; the target is computed from the clean input.
   attack: Callable[[Params, Instance, Float[Array, "example"]], Batch] | None
   optimizer: Callable[[Instance], optax.GradientTransformationExtraArgs]
 
@@ -109,18 +109,19 @@ class Problem(NamedTuple):
 def make(spec: Spec, shared: bool = False) -> Problem:
   """Returns the problem that a Spec describes; its names are known to be in the tables.
 
-  `shared` says that devices share the features of an instance; it changes no number.
+  `shared` is whether devices share the features of an instance; it changes no number.
   """
-  model = models.MODELS[spec.model]
-  distribution = distributions.DISTRIBUTIONS[spec.distribution]
+  model = spec.row("model.name")
+  distribution = spec.row("data.distribution")
   target = objective.TARGETS[spec.target]
-  std = spec.init_scale * models.INITIALIZERS[spec.init_scheme](spec)
+  rule = spec.row("init.scheme")
+  std = spec.init_scale * rule.std(n_features=spec.n_features, n_hidden=spec.n_hidden)
 
   def init(key: Key) -> Params:
-    return model.init(key, spec.n_hidden, spec.n_features, std)
+    return model.init(key, n_features=spec.n_features, n_hidden=spec.n_hidden, std=std)
 
   def features(u: Float[Array, "draw"], instance: Instance) -> Feature:
-    return distribution.features(u, instance.density, spec.set_size)
+    return distribution.features(u, instance)
 
   def decoded_loss(params: Params, instance: Instance, x: Feature, h) -> Feature:
     return objective.feature_loss(target(x), model.decode(params, h), instance.importance)
@@ -134,15 +135,12 @@ def make(spec: Spec, shared: bool = False) -> Problem:
     return size * lax.stop_gradient(attacks.directions(params.directions))[feature].T
 
   def optimizer(instance: Instance) -> optax.GradientTransformationExtraArgs:
-    def rate(step):
-      return instance.learning_rate * optimizers.schedule(spec, step)
-
-    return optax.with_extra_args_support(optimizers.OPTIMIZERS[spec.optimizer](spec, rate))
+    return optimizers.transformation(spec, instance)
 
   return Problem(
     spec=spec,
     model=model,
-    n_draws=distribution.n_draws(spec.n_features, spec.set_size),
+    n_draws=distribution.n_draws(spec.n_features),
     shared=shared,
     init=init,
     features=features,

@@ -1,46 +1,77 @@
-"""Profiles: two numbers per instance become one value per feature.
+"""Profiles: one number per instance becomes one value per feature.
 
-Each takes `base` and `ratio` of shape (instance,) and returns (instance, feature), so that a
-sweep over either number is one vectorised call however many instances there are.
+A profile makes densities of config.density, and importances of config.importance. Its values and
+its own fields have shape (instance,), the result (instance, feature), so that a sweep over any of
+them is one vectorised call however many instances there are.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+
+from toy_superposition import declare
 
 Column = Float[np.ndarray, "instance"]
 PerFeature = Float[np.ndarray, "instance feature"]
 
 
-def uniform(base: Column, ratio: Column, n_features: int) -> PerFeature:
-  """Returns `base` for every feature; `ratio` is not used."""
-  del ratio
-  return np.repeat(base[:, None], n_features, axis=1)
+@dataclass(frozen=True)
+class Uniform:
+  """The same value for every feature."""
+
+  def values(self, base: Column, n_features: int) -> PerFeature:
+    """Returns `base` for every feature."""
+    return np.repeat(base[:, None], n_features, axis=1)
 
 
-def geometric(base: Column, ratio: Column, n_features: int) -> PerFeature:
-  """Returns base · ratioⁱ for feature i = 0, 1, …: importances as in §3 of the paper."""
-  return base[:, None] * ratio[:, None] ** np.arange(n_features)
+@dataclass(frozen=True)
+class Profile:
+  """What profiles with a second number share."""
+
+  ratio: Column | None = declare.number(
+    1.0, "≥ 0", "second number of the profile, a factor on base", swept=True
+  )
 
 
-def first_apart(base: Column, ratio: Column, n_features: int) -> PerFeature:
-  """Returns base · ratio for the first feature and `base` for the others."""
-  values = uniform(base, ratio, n_features)
-  values[:, 0] *= ratio
-  return values
+@dataclass(frozen=True)
+class Geometric(Profile):
+  """base · ratioⁱ for feature i = 0, 1, …: importances as in the paper, §3."""
+
+  def values(self, base: Column, n_features: int) -> PerFeature:
+    """Returns base · ratioⁱ."""
+    assert self.ratio is not None  # `sweep` gives one for each instance
+    return base[:, None] * self.ratio[:, None] ** np.arange(n_features)
 
 
-def last_apart(base: Column, ratio: Column, n_features: int) -> PerFeature:
-  """Returns base · ratio for the last feature: the "extra" feature of the phase change."""
-  values = uniform(base, ratio, n_features)
-  values[:, -1] *= ratio
-  return values
+@dataclass(frozen=True)
+class FirstApart(Profile):
+  """base · ratio for the first feature and base for the others."""
+
+  def values(self, base: Column, n_features: int) -> PerFeature:
+    """Returns base, times ratio for the first feature."""
+    values = np.repeat(base[:, None], n_features, axis=1)
+    values[:, 0] *= self.ratio
+    return values
 
 
-PROFILES: dict[str, Callable[[Column, Column, int], PerFeature]] = {
-  "uniform": uniform,
-  "geometric": geometric,
-  "first_apart": first_apart,
-  "last_apart": last_apart,
-}
+@dataclass(frozen=True)
+class LastApart(Profile):
+  """base · ratio for the last feature, the "extra" feature of the phase change."""
+
+  def values(self, base: Column, n_features: int) -> PerFeature:
+    """Returns base, times ratio for the last feature."""
+    values = np.repeat(base[:, None], n_features, axis=1)
+    values[:, -1] *= self.ratio
+    return values
+
+
+PROFILES: dict[str, type] = declare.table(
+  ("density.profile", "importance.profile"),
+  {
+    "uniform": Uniform,
+    "geometric": Geometric,
+    "first_apart": FirstApart,
+    "last_apart": LastApart,
+  },
+)

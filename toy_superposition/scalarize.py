@@ -4,7 +4,8 @@ XLA runs a step of a tiny model as dozens of kernels that each touch memory. The
 with one variable per matrix element and one variadic reduction at the end, is a single loop over
 the examples that keeps everything in registers. Nothing is written twice for it: a function is
 traced as usual, its gradient included, and the jaxpr is evaluated with object arrays of scalars
-in the place of arrays.
+in the place of arrays. jax has no public transformation that does this, so the interpreter is kept
+by hand.
 """
 
 import functools

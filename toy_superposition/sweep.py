@@ -5,7 +5,6 @@ over instances; a field that is compiled in splits the sweep into groups. Column
 all instances at once: no config is copied per cell.
 """
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -13,51 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toy_superposition.models import MODELS
-from toy_superposition.profiles import PROFILES
-from toy_superposition.types import Group, Instance, Spec
+from toy_superposition import declare, fields
+from toy_superposition.models import params_class
+from toy_superposition.types import Group, Instance
 
 Scalar = bool | int | float | str
 
-# Numbers of an instance: an axis over one of these costs no compilation.
-INSTANCE_FIELDS = (
-  "density.base",
-  "density.ratio",
-  "importance.base",
-  "importance.ratio",
-  "train.learning_rate",
-)
-# Spec field → config field: an axis over one of these compiles once per value.
-SPEC_FIELDS = {
-  "model": "model.name",
-  "n_features": "model.n_features",
-  "n_hidden": "model.n_hidden",
-  "distribution": "data.distribution",
-  "set_size": "data.set_size",
-  "generator": "data.generator",
-  "target": "data.target",
-  "reduction": "loss.reduction",
-  "hidden_l1": "loss.hidden_l1",
-  "attack": "loss.attack",
-  "init_scheme": "init.scheme",
-  "init_scale": "init.scale",
-  "init_n_instances": "init.n_instances",
-  "optimizer": "train.optimizer",
-  "b1": "train.b1",
-  "b2": "train.b2",
-  "epsilon": "train.epsilon",
-  "momentum": "train.momentum",
-  "weight_decay": "train.weight_decay",
-  "schedule": "train.schedule",
-  "warmup_steps": "train.warmup_steps",
-  "steps": "train.steps",
-  "batch_size": "train.batch_size",
-  "estimator": "train.estimator",
-  "precision": "train.precision",
-  "seed": "seed",
-}
 # Fields that change the shape of the parameters: results along them cannot share an array.
 SHAPE_FIELDS = ("model.n_features", "model.n_hidden")
+# Fields outside of training, which an axis cannot set: all models of a sweep share them.
+UNSWEPT = ("name", "experiment", "axes", "measures", "history.", "evaluation.", "run.")
+PROFILED = ("density.profile", "importance.profile")  # they decide for all instances together
 
 
 class Axis(NamedTuple):
@@ -70,24 +35,43 @@ class Axis(NamedTuple):
   @property
   def splits(self) -> bool:
     """Whether every point is a group, and a program, of its own."""
-    return self.field in SPEC_FIELDS.values()
+    return bool(self.field) and not is_swept(self.field)
 
   @property
   def reshapes(self) -> bool:
     """Whether results at two points have arrays of different shapes, or different arrays."""
     if self.field == "model.name":
-      return len({MODELS[str(point)].params for point in self.points}) > 1
+      return len({params_class(str(point)) for point in self.points}) > 1
     return self.field in SHAPE_FIELDS
 
 
-def make_spec(values: Mapping[str, Scalar]) -> Spec:
-  """Returns the Spec with each field at its config field's value."""
-  fields = {field.name: values[SPEC_FIELDS[field.name]] for field in dataclasses.fields(Spec)}
-  return Spec(**fields)  # type: ignore[arg-type]
+def is_swept(field: str) -> bool:
+  """Returns whether an axis over a field costs no compilation: a number of each instance."""
+  return fields.fields()[field].declaration.swept
+
+
+def axis_fields() -> tuple[str, ...]:
+  """Returns the fields that an axis may set: swept numbers, and what is compiled in."""
+  return tuple(
+    name for name in fields.fields() if not name.startswith(UNSWEPT) and name not in PROFILED
+  )
+
+
+def fields_in_use(values: Mapping[str, Scalar], axes: Sequence[Axis]) -> set[str]:
+  """Returns the fields that have an effect at some point of a sweep, whose axes may choose rows."""
+  choices = [dict(values)]
+  for axis in axes:
+    if axis.field in declare.TABLES:
+      choices = [choice | {axis.field: point} for choice in choices for point in axis.points]
+  return set().union(*(fields.in_use(choice) for choice in choices))
 
 
 def make_instances(
-  values: Mapping[str, Scalar], columns: Mapping[str, np.ndarray], index: np.ndarray, n: int
+  values: Mapping[str, Scalar],
+  columns: Mapping[str, np.ndarray],
+  index: np.ndarray,
+  *,
+  n_features: int,
 ) -> Instance:
   """Returns the instances of one group: `columns` over `index`, base values elsewhere."""
 
@@ -96,8 +80,13 @@ def make_instances(
     return np.broadcast_to(points, index.shape)
 
   def per_feature(name: str) -> np.ndarray:
-    profile = PROFILES[str(values[f"{name}.profile"])]
-    return profile(column(f"{name}.base"), column(f"{name}.ratio"), n).astype(np.float32)
+    chooser = f"{name}.profile"
+    chosen = str(values[chooser])
+    own = (
+      f"{name}.{attribute}" for attribute, _ in declare.declared(declare.TABLES[chooser][chosen])
+    )
+    profile = declare.build(chooser, chosen, {field: column(field) for field in own})
+    return profile.values(column(f"{name}.base"), n_features).astype(np.float32)
 
   with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused
     return Instance(
@@ -131,8 +120,9 @@ def make_groups(values: Mapping[str, Scalar], axes: Sequence[Axis]) -> list[Grou
     columns = {
       axis.field: np.asarray(axis.points)[cells[:, k]]
       for k, axis in enumerate(axes)
-      if axis.field in INSTANCE_FIELDS
+      if axis.field and not axis.splits
     }
-    spec = make_spec(group_values)
-    groups.append(Group(spec, make_instances(group_values, columns, index, spec.n_features), cells))
+    spec = fields.make_spec(group_values)
+    instances = make_instances(group_values, columns, index, n_features=spec.n_features)
+    groups.append(Group(spec, instances, cells))
   return groups

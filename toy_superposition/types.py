@@ -1,4 +1,7 @@
-"""The nouns of the package: what an instance is, what is static, what training carries."""
+"""The nouns of the package: what an instance is, what is static, what training carries.
+
+A field of `Spec` changes the compiled program, one of `Instance` does not.
+"""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -8,10 +11,12 @@ import numpy as np
 from flax import struct
 from jaxtyping import Float, Int
 
+from toy_superposition import declare
+
 Key = jax.Array  # a typed PRNG key
-Params = Any  # a model's parameters: TiedParams or UntiedParams
-# A leaf of a struct: an array on the device, on the host, or abstract. Structs say `| Any` beside
-# its shape because jax also builds them of placeholders, which a run-time check must let pass.
+Params = Any  # a model's parameters: a struct of arrays, such as models.AutoencoderParams
+# A leaf of a struct: an array on the device, on the host, or abstract. JAX also fills these structs
+# with placeholders (tree_unflatten), which run-time type checks must accept: hence `| Any`.
 Leaf = Any
 
 
@@ -26,41 +31,93 @@ class Instance:
   density: Float[Leaf, "*instance feature"] | Any  # 1 − S, probability of being active, in [0, 1]
   importance: Float[Leaf, "*instance feature"] | Any  # I_i ≥ 0, weight of each squared error
   learning_rate: Float[Leaf, "*instance"] | Any  # peak, per optimizer step; the schedule scales it
+  # Frozen arrays that the instance is trained on (a dictionary, trained weights …), with the same
+  # leading axes; None without any.
+  given: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
   """What is compiled into the program: two groups of instances differ in their Spec.
 
-  Frozen and hashable. The config fields of the same meaning are documented in configs/base.py.
+  Frozen and hashable. Each attribute declares the config field of its `of`; the fields of the rows
+  that are chosen (an optimizer's decay rates …) are declared in the rows and reached by `row`.
   """
 
-  model: str
-  n_features: int
-  n_hidden: int
-  distribution: str
-  set_size: int
-  generator: str
-  target: str
-  reduction: str
-  hidden_l1: float
-  attack: float
-  init_scheme: str
-  init_scale: float
-  init_n_instances: int
-  optimizer: str
-  b1: float
-  b2: float
-  epsilon: float
-  momentum: float
-  weight_decay: float
-  schedule: str
-  warmup_steps: int
-  steps: int
-  batch_size: int
-  estimator: str
-  precision: str
-  seed: int
+  seed: int = declare.integer(0, "≥ 0", "root of all random streams", of="seed")
+  model: str = declare.choice("relu_output", "architecture, a row of MODELS", of="model.name")
+  n_features: int = declare.integer(5, "≥ 1", "n, features", of="model.n_features")
+  n_hidden: int = declare.integer(2, "≥ 1", "m, hidden dimensions", of="model.n_hidden")
+  init_scheme: str = declare.choice(
+    "xavier", "rule for the standard deviation of the initial weights", of="init.scheme"
+  )
+  init_scale: float = declare.number(
+    1.0, "> 0", "factor on that standard deviation", of="init.scale"
+  )
+  distribution: str = declare.choice(
+    "sparse_uniform", "how features are drawn, a row of DISTRIBUTIONS", of="data.distribution"
+  )
+  generator: str = declare.choice(
+    "threefry", "of uniform numbers; hash is several times cheaper", of="data.generator"
+  )
+  target: str = declare.choice(
+    "identity", "what the output is compared with: identity (x) or absolute (|x|)", of="data.target"
+  )
+  reduction: str = declare.choice(
+    "sum",
+    "of the features' losses: sum (the paper's equation) or mean (its notebook)",
+    of="loss.reduction",
+  )
+  hidden_l1: float = declare.number(
+    0.0,
+    "≥ 0",
+    "λ: λ Σ|h| is added to the training loss, and not to the reported losses",
+    of="loss.hidden_l1",
+  )
+  attack: float = declare.number(
+    0.0,
+    "≥ 0",
+    "adversarial training: L2 norm of the perturbation of every training input along a "
+    "random row of WᵀW, as a share of the root mean square norm of inputs",
+    of="loss.attack",
+  )
+  steps: int = declare.integer(
+    10_000, "≥ 0", "optimizer steps (notebook: 10 000); 0: nothing is trained", of="train.steps"
+  )
+  batch_size: int = declare.integer(
+    1024, "≥ 1", "fresh examples per step (notebook: 1024)", of="train.batch_size"
+  )
+  estimator: str = declare.choice(
+    "auto",
+    "of the gradient: auto is the fastest of autodiff (the reference), fused (tiny models), "
+    "blocked (matrix products) and sparse (large n, few active); exact differentiates the expected "
+    "loss of few features, without sampling",
+    of="train.estimator",
+    names=("auto",),
+  )
+  precision: str = declare.choice(
+    "float32", "of matrix products; bfloat16 with estimator blocked only", of="train.precision"
+  )
+  optimizer: str = declare.choice(
+    "adamw",
+    "a row of OPTIMIZERS (notebook: AdamW); bfgs with estimator exact only",
+    of="train.optimizer",
+  )
+  # (dotted field, value) of the rows chosen above; where absent, the declared default holds.
+  hyperparameters: tuple[tuple[str, Any], ...] = ()
+
+  def row(self, field: str) -> Any:
+    """Returns the row that a config field chose, such as "train.optimizer", with its own fields.
+
+    Swept fields are None: they are numbers of each instance.
+    """
+    values = dict(self.hyperparameters)
+    name = getattr(self, _ATTRIBUTES[field]) if field in _ATTRIBUTES else values[field]
+    return declare.build(field, name, values)
+
+
+# Dotted config field → attribute of Spec.
+_ATTRIBUTES = {one.of: attribute for attribute, one in declare.declared(Spec)}
 
 
 @struct.dataclass

@@ -1,15 +1,13 @@
-"""The experiments in configs/: what each is about, its variants and what it costs, read from its
-file without executing it."""
+"""The configs: what each is about, its variants and what it costs, read without executing them."""
 
 import ast
-import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from toy_superposition.errors import UserError
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
-# In the paper's order.
+# Configs of the paper's experiments, in its order, and of follow-ups that belong beside them.
 EXPERIMENTS = (
   "introduction",
   "demonstration",
@@ -45,19 +43,19 @@ EXPERIMENTS = (
 
 
 class Entry(NamedTuple):
-  """One experiment of the catalogue."""
+  """One config of the catalogue."""
 
   name: str
   about: str  # one line
   variants: tuple[str, ...]  # what may stand after the colon of --config, without ""
-  cost: str  # measured, in words; "" where the file states none
+  cost: str  # measured, in words
 
 
 def names() -> list[str]:
-  """Returns the experiments that there are: the paper's in its order, then all others.
+  """Returns the names of all configs: EXPERIMENTS in their order, then all others.
 
   Raises:
-    UserError: the folder of configs is not there: the package was installed without it.
+    UserError: the folder of configs does not exist: the package was installed without it.
   """
   if not CONFIGS.is_dir():
     raise UserError(f"{CONFIGS}: no such folder; install with `pip install -e .` to have configs")
@@ -66,33 +64,59 @@ def names() -> list[str]:
 
 
 def about(name: str) -> str:
-  """Returns the first line of a config's docstring."""
-  return _docstring(name).splitlines()[0]
+  """Returns what a config is about, in one line: its constant ABOUT.
+
+  Raises:
+    UserError: its file cannot be read as Python, or has no such constant.
+  """
+  return _text(name, _constants(name), "ABOUT")
 
 
 def entry(name: str) -> Entry:
-  """Returns what a config's file says of itself: the first line of its docstring, the keys of its
-  table SIZES, and the sentence that begins with Measured."""
-  found = re.search(
-    r"^Measured[^:]*:\s*(.*?)\.(?:\s|$)", _docstring(name), re.DOTALL | re.MULTILINE
-  )
-  cost = " ".join(found[1].split()) if found else ""
-  return Entry(name, about(name), _variants(name), cost)
+  """Returns what a config's file declares: its constants ABOUT and COST, and the keys of SIZES.
+
+  Raises:
+    UserError: its file cannot be read as Python, or has no such constants.
+  """
+  constants = _constants(name)
+  if not isinstance(sizes := constants.get("SIZES"), ast.Dict):
+    raise _missing(name, "SIZES", "a dict with the variants' names as keys")
+  keys = [_literal(key) for key in sizes.keys]
+  if not all(isinstance(key, str) for key in keys):
+    raise _missing(name, "SIZES", "a dict whose keys are texts")
+  variants = tuple(key for key in keys if key)
+  return Entry(name, _text(name, constants, "ABOUT"), variants, _text(name, constants, "COST"))
 
 
-def _tree(name: str) -> ast.Module:
-  return ast.parse((CONFIGS / f"{name}.py").read_text())
+def _constants(name: str) -> dict[str, ast.expr]:
+  """Returns the expressions that a config's file assigns to names at its top level."""
+  path = CONFIGS / f"{name}.py"
+  try:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+  except (SyntaxError, ValueError) as error:
+    raise UserError(f"{path}: {error}; allowed: a file of Python code") from None
+  constants = {}
+  for node in tree.body:
+    if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name):
+      constants[target.id] = node.value
+  return constants
 
 
-def _docstring(name: str) -> str:
-  return ast.get_docstring(_tree(name)) or name
+def _literal(node: ast.expr | None) -> Any:
+  """Returns an expression's value if it is a literal, and None otherwise."""
+  try:
+    return ast.literal_eval(node) if node is not None else None
+  except (ValueError, TypeError):
+    return None
 
 
-def _variants(name: str) -> tuple[str, ...]:
-  for node in _tree(name).body:
-    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Dict):
-      continue
-    if ast.unparse(node.targets[0]) == "SIZES":
-      keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
-      return tuple(str(key) for key in keys if key)
-  return ()
+def _text(name: str, constants: dict[str, ast.expr], constant: str) -> str:
+  """Returns a constant that is one line of text."""
+  value = _literal(constants.get(constant))
+  if not isinstance(value, str) or not value or "\n" in value:
+    raise _missing(name, constant, f'one line of text, as {constant} = "…"')
+  return value
+
+
+def _missing(name: str, constant: str, needed: str) -> UserError:
+  return UserError(f"{CONFIGS / name}.py: no constant {constant}; needed: {needed}")

@@ -1,47 +1,40 @@
 """Fields of a config that are right by themselves, checked against each other."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition import fields, optimizers, sweep
 from toy_superposition.draws import MAX_WORDS
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.estimators import ESTIMATORS
-from toy_superposition.models import MODELS
-from toy_superposition.optimizers import SEARCHING
+from toy_superposition.models import has_gram
+from toy_superposition.sweep import Axis
 from toy_superposition.types import Group, Instance, Spec
 
-# Fields that decide nothing: along an axis over one of them all results would be the same.
-UNUSED_BY_SEARCH = (
-  *("train.learning_rate", "train.schedule", "train.warmup_steps", "train.weight_decay"),
-  *("train.b1", "train.b2", "train.epsilon", "train.momentum"),
-)
 # Estimators whose arrays the compiler can divide among devices that share an instance.
 SHARED = ("auto", "autodiff", "blocked")
+# Fields without effect where nothing is sampled.
 UNUSED_BY_EXACT = ("train.batch_size", "train.precision", "data.generator")
 
 
-def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
+def check(values: Mapping[str, Any], axes: Sequence[Axis], groups: Sequence[Group]) -> None:
   """Checks fields against each other, for every group.
 
   Raises:
     UserError: names the field, the value found, and what is allowed beside the others.
   """
+  _check_axes(values, axes)
+  _check_history(values, groups)
   for group in groups:
     spec, instances = group.spec, group.instances
     _check_values(group)
     _check_draws(spec, instances)
-    _check_axes(values, spec)
-    if values["history.num"] and spec.steps == 0:
-      raise not_allowed("history.num", values["history.num"], "0 without training steps")
-    if values["history.num"] and len({group.spec.steps for group in groups}) > 1:
-      raise not_allowed("history.num", values["history.num"], "0 along an axis over train.steps")
     if reason := _refusal(spec, instances):
       raise not_allowed("train.estimator", spec.estimator, reason)
-    if spec.attack and MODELS[spec.model].params != "tied":
+    if spec.attack and not has_gram(spec.model):
       raise not_allowed("loss.attack", spec.attack, f"0 for {spec.model}, which has no WᵀW")
     if spec.precision != "float32" and spec.estimator != "blocked":
       raise not_allowed(
@@ -55,6 +48,15 @@ def check(values: Mapping[str, Any], groups: tuple[Group, ...]) -> None:
       reason := ESTIMATORS["exact"].refuses(spec, instances)
     ):
       raise not_allowed("evaluation.method", "exact", f"sampled: exact needs {reason}")
+
+
+def _check_history(values: Mapping[str, Any], groups: Sequence[Group]) -> None:
+  """Checks that the steps of a history exist, and are the same for all groups."""
+  steps = {group.spec.steps for group in groups}
+  if values["history.num"] and 0 in steps:
+    raise not_allowed("history.num", values["history.num"], "0 without training steps")
+  if values["history.num"] and len(steps) > 1:
+    raise not_allowed("history.num", values["history.num"], "0 along an axis over train.steps")
 
 
 def _check_values(group: Group) -> None:
@@ -76,7 +78,7 @@ def _check_values(group: Group) -> None:
 
 def _refusal(spec: Spec, instances: Instance) -> str:
   """Returns why the Spec's estimator does not do, or nothing."""
-  if spec.optimizer in SEARCHING and spec.estimator != "exact":
+  if optimizers.searches(spec.optimizer) and spec.estimator != "exact":
     return f"exact: config.train.optimizer={spec.optimizer!r} needs a loss without noise"
   if spec.estimator == "auto":
     return ""
@@ -85,30 +87,32 @@ def _refusal(spec: Spec, instances: Instance) -> str:
   return f"{others}; {spec.estimator} needs {reason}" if reason else ""
 
 
-def _check_axes(values: Mapping[str, Any], spec: Spec) -> None:
-  """Checks that no axis runs over a field without effect."""
-  unused: dict[str, str] = {}
-  if spec.optimizer in SEARCHING:
-    unused |= dict.fromkeys(UNUSED_BY_SEARCH, spec.optimizer)
-  if spec.estimator == "exact":
-    unused |= dict.fromkeys(UNUSED_BY_EXACT, "exact")
-  for name in values["axes"]:
-    field = values[f"axis.{name}.field"]
-    if field in unused:
-      allowed = f"fields that matter; {unused[field]} does not use this one"
-      raise not_allowed(f"axis.{name}.field", field, allowed)
+def _check_axes(values: Mapping[str, Any], axes: Sequence[Axis]) -> None:
+  """Checks that no axis runs over a field without effect: all its results would be the same."""
+  used = sweep.fields_in_use(values, axes)
+  sampled = values["train.estimator"] != "exact"
+  for axis in axes:
+    field = axis.field
+    if field and field not in used:
+      owners = ", ".join(fields.fields()[field].rows)
+      allowed = f"fields that matter; only {owners} use this one"
+      raise not_allowed(f"axis.{axis.name}.field", field, allowed)
+    if field in UNUSED_BY_EXACT and not sampled:
+      allowed = "fields that matter; exact does not use this one"
+      raise not_allowed(f"axis.{axis.name}.field", field, allowed)
 
 
 def _check_draws(spec: Spec, instances: Instance) -> None:
   """Checks that the distribution exists at these sizes and densities."""
-  distribution = DISTRIBUTIONS[spec.distribution]
-  if distribution.in_sets and spec.n_features % spec.set_size:
-    raise not_allowed("data.set_size", spec.set_size, f"a divisor of {spec.n_features} features")
-  most = MAX_WORDS // distribution.n_draws(spec.n_features, spec.set_size)
+  distribution = spec.row("data.distribution")
+  set_size = getattr(distribution, "set_size", 1)
+  if distribution.in_sets and spec.n_features % set_size:
+    raise not_allowed("data.set_size", set_size, f"a divisor of {spec.n_features} features")
+  most = MAX_WORDS // distribution.n_draws(spec.n_features)
   if spec.batch_size > most:
     raise not_allowed("train.batch_size", spec.batch_size, f"at most {most} for these features")
   if distribution.exclusive:
-    sums = instances.density.reshape(len(instances.density), -1, spec.set_size).sum(axis=2)
+    sums = instances.density.reshape(len(instances.density), -1, set_size).sum(axis=2)
     if sums.max() > 1 + 1e-6:
       raise UserError(
         f"config.density: {spec.distribution} has at most one active feature in a set, but the "
