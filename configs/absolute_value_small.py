@@ -1,19 +1,21 @@
-"""|x| of three features in six neurons: two neurons per feature, exactly.
+"""|x| of three dense features, computed by six neurons.
 
 Paper: "Toy Models of Superposition", section "Computation in Superposition".
 
   python -m toy_superposition.main --config=configs/absolute_value_small.py        64 restarts
   python -m toy_superposition.main --config=configs/absolute_value_small.py:quick  24 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 9 seconds, quick 6.
-To expect: a loss of 0 up to float32 in three restarts of four, W₁ W₂ = 1 for each neuron; the
-others lack a neuron for one sign of a feature.
+To expect: in three restarts of four a loss of 0 up to float32, with W₁ W₂ = 1 for each neuron; the
+other restarts lack a neuron for one sign of a feature.
 
-Sizes are the paper's; it states no density: dense features (p = 1) are the hardest to store in
-superposition, so that none is to be expected.
+Sizes are the paper's. The paper states no density: dense features (p = 1) are the hardest to store
+in superposition, so none is to be expected.
 """
 
 from configs import base
+
+ABOUT = "|x| of 3 features in 6 neurons: two neurons per feature, exactly."
+COST = "9 seconds; quick 6"
 
 # variant: (restarts, steps)
 SIZES = {"": (64, 4000), "quick": (24, 1500)}
@@ -39,6 +41,5 @@ def get_config(variant: str | None = None):
   config.train.schedule = "cosine"
   base.set_axes(config, restart=base.restarts(n_restarts))
   config.evaluation.n_samples = 20_480
-  config.analysis = "absolute_value_small"
-  config.figures = ("absolute_value_small",)
+  config.experiment = "absolute_value_small"
   return config

@@ -1,24 +1,25 @@
-"""The phase diagram of two features in one dimension under other output activations.
+"""Two features with importances (1, r) and one density p share one dimension: x′ = f(WᵀW x + b).
 
 Paper: "Toy Models of Superposition", comments and replications: K. Sachan of Redwood Research found
 that the diagrams of "Superposition as a Phase Change" look quite different for other activation
-functions. Here x′ = f(WᵀW x + b) for f linear, ReLU, leaky ReLU (slope .1), ReLU squared, GELU,
-softplus and tanh.
+functions. Here f is linear, ReLU, leaky ReLU (slope .1), ReLU squared, GELU, softplus and tanh.
 
   python -m toy_superposition.main --config=configs/activation_functions.py        14 × 14 × 5 each
   python -m toy_superposition.main --config=configs/activation_functions.py:quick    6 × 6 × 3, of 3
 
-Measured on 2 CPU cores, start-up and compilation included: 37 seconds, quick 13. Softplus alone
-takes a quarter of it.
+Softplus alone takes a quarter of the time.
 To expect: superposition below a line in the plane for every activation that treats the two signs
-differently, GELU's line lower than ReLU's; none for the linear model and for tanh.
+differently, with a lower line for GELU than for ReLU; none for the linear model and for tanh.
 
 The comment names neither activations nor set-up. The plane is that of the phase change; Adam at
-1e-2 decaying to 0 by a cosine. Losses are sampled, since only ReLU's and the linear model's are
-known in expectation.
+1e-2 decaying to 0 by a cosine. Losses are sampled, since they are known in expectation for ReLU and
+the linear model only.
 """
 
 from configs import base
+
+ABOUT = "The phase diagram of two features in one dimension under other output activations."
+COST = "37 seconds; quick 13"
 
 MODELS = (
   "linear",
@@ -57,6 +58,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.n_samples = 20_480
-  config.analysis = "activation_functions"
-  config.figures = ("activation_functions",)
+  config.experiment = "activation_functions"
   return config

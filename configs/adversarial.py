@@ -1,24 +1,26 @@
-"""Vulnerability to small changes of the input rises with features per dimension.
+"""The rise of the loss under attacks of a tenth of the mean input's norm along a row of WᵀW.
 
-Paper: "Toy Models of Superposition", section "Relationship to Adversarial Robustness". An attack of
-a tenth of the mean input's norm along a row of WᵀW; how much it raises the loss, relative to a
-model without superposition.
+Paper: "Toy Models of Superposition", section "Relationship to Adversarial Robustness".
+Vulnerability is this rise relative to that of a model without superposition.
 
   python -m toy_superposition.main --config=configs/adversarial.py        12 densities × 2 restarts
   python -m toy_superposition.main --config=configs/adversarial.py:quick  5 densities
 
-Measured on 2 CPU cores, start-up and compilation included: 19 seconds, quick 13.
-To expect: 1 when dense, 2 where all features are in pairs, 3 at 1/(1−S) = 10; 11 there if the worst
-attack may differ from example to example.
+To expect: vulnerability 1 for dense features, 2 if all features are in pairs, 3 at 1/(1−S) = 10;
+11 there if the worst attack may differ from example to example.
 
-The paper states neither n, m nor densities, nor whether the worst attack is one for all examples,
-nor its sign: n = 100, m = 10 are enough for what it shows, densities are those of its section on
-uniform superposition, both readings are computed and both signs allowed.
+The paper states neither n, m nor densities, nor whether one worst attack is chosen for all
+examples, nor the attack's sign. Chosen here: n = 100 and m = 10, which are enough to show the
+effect, and the densities of its section on uniform superposition. Both readings are computed and
+both signs allowed.
 """
 
 from configs import base
 
-# variant: (points, restarts, steps, batch)
+ABOUT = "Vulnerability to small changes of the input rises with features per dimension."
+COST = "19 seconds; quick 13"  # on 2 CPU cores
+
+# variant: (points, restarts, steps, batch size)
 SIZES = {"": (12, 2, 2000, 512), "quick": (5, 1, 500, 256)}
 
 
@@ -42,6 +44,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.n_samples = 20_480
-  config.analysis = "adversarial"
-  config.figures = ("adversarial",)
+  config.experiment = "adversarial"
   return config

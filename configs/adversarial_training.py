@@ -1,22 +1,23 @@
-"""Training against attacks takes superposition away, if they are nearly as large as the input.
+"""Every training input is perturbed along a random row of WᵀW; the target is the clean input.
 
 Paper: "Toy Models of Superposition", section "Relationship to Adversarial Robustness": a remark
-without a figure. Every training input is changed along a row of WᵀW taken at random, and the clean
-input is asked for.
+without a figure.
 
   python -m toy_superposition.main --config=configs/adversarial_training.py        9 attacks × 3 × 2
   python -m toy_superposition.main --config=configs/adversarial_training.py:quick  3 × 2 × 1
 
-Measured on 2 CPU cores, start-up and compilation included: 68 seconds, quick 20.
-To expect: fewer features share dimensions the larger the attacks, and hardly any at .8 of the
-input's norm, as the paper says; weights shrink to half on the way, and the loss rises by a fifth
-to a half.
+To expect: the larger the attacks, the fewer features share dimensions, and hardly any do at .8 of
+the input's norm, as the paper says; weights shrink to half on the way, and the loss rises by a
+fifth to a half.
 
 The paper states no set-up: sizes, optimizer and steps are those of configs/adversarial.py. Attacks
-have the direction that raises outputs. Every size of attack is a program of its own.
+have the sign that raises outputs. Every size of attack is a program of its own.
 """
 
-from configs import base
+from configs import adversarial, base
+
+ABOUT = "Training against attacks removes superposition if they are nearly as large as the input."
+COST = "68 seconds; quick 20"  # on 2 CPU cores
 
 # variant: (attacks, densities, restarts, steps, batch size)
 SIZES = {
@@ -29,23 +30,15 @@ def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
   attacks, densities, n_restarts, steps, batch_size = SIZES[variant]
-  config = base.get_config()
+  config = adversarial.get_config()
   config.name = "_".join(filter(None, ("adversarial_training", variant)))
-  config.model.n_features = 100
-  config.model.n_hidden = 10
-  config.data.generator = "hash"
   config.train.steps = steps
   config.train.batch_size = batch_size
-  config.train.optimizer = "adam"
-  config.train.learning_rate = 1e-2
-  config.train.schedule = "cosine"
   base.set_axes(
     config,
     attack=base.points("loss.attack", attacks),
     density=base.points("density.base", densities),
     restart=base.restarts(n_restarts),
   )
-  config.evaluation.n_samples = 20_480
-  config.analysis = "adversarial_training"
-  config.figures = ("adversarial_training",)
+  config.experiment = "adversarial_training"
   return config

@@ -1,22 +1,25 @@
-"""Three correlated pairs in a plane: pair by pair they collapse to their means, as in PCA.
+"""Six features in two dimensions, in three pairs whose members are active together.
 
 Paper: "Toy Models of Superposition", section "Collapsing of Correlated Features".
-Six equally important features in two dimensions; the two members of a pair are active together.
+All features are equally important. As pairs get denser, one after another collapses: both of its
+columns become equal, as if the pair's mean were stored.
 
   python -m toy_superposition.main --config=configs/correlated_collapse.py        17 densities × 24
   python -m toy_superposition.main --config=configs/correlated_collapse.py:quick   6 densities × 8
 
-Measured on 2 CPU cores, start-up and compilation included: 14 seconds, quick 11.
 To expect: a hexagon where pairs are rare; from p ≈ .07, .14 and .36 on one, two and three pairs
-whose columns are equal, of norm 1/√2. The paper has three collapsed from .25 on: between these
-densities a model with two of them loses less. Single trainings often end in either.
+whose columns are equal, of norm 1/√2. The paper has three collapsed from .25 on: between .25 and
+.36 a model with two of them has a lower loss. A single training often ends in either.
 
-The paper names densities for each number of collapsed pairs but not the optimizer or the number
-of trainings; several minima compete, so the best of many counts. Densities end at .8: at p = 1 all
-is always active, and there are no sets any more.
+The paper names densities for each number of collapsed pairs but neither the optimizer nor the
+number of trainings. Several minima compete, so the best of many trainings counts. Densities end at
+.8: at p = 1 all features are always active, and sets lose their meaning.
 """
 
 from configs import base
+
+ABOUT = "Three correlated pairs in a plane: pair by pair they collapse to their means, as in PCA."
+COST = "14 seconds; quick 11"
 
 # variant: (densities, restarts, steps, batch size)
 SIZES = {"": (17, 24, 2500, 1024), "quick": (6, 8, 1000, 256)}
@@ -43,6 +46,5 @@ def get_config(variant: str | None = None):
     density=base.log("density.base", 0.02, 0.8, n_densities),
     restart=base.restarts(n_restarts),
   )
-  config.analysis = "correlated_collapse"
-  config.figures = ("correlated_collapse",)
+  config.experiment = "correlated_collapse"
   return config

@@ -1,21 +1,25 @@
-"""Two correlated pairs in a plane: members of a pair are orthogonal, opposite to the other pair's.
+"""Four features in two dimensions, in two pairs whose members are active together.
 
 Paper: "Toy Models of Superposition", section "Correlated and Anticorrelated Features".
-Four equally important features in two dimensions; the two members of a pair are active together.
+All features are equally important.
 
   python -m toy_superposition.main --config=configs/correlated_pairs.py        16 restarts
   python -m toy_superposition.main --config=configs/correlated_pairs.py:quick   8 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 6 seconds, quick 6.
-To expect: four arrows of length 1 at right angles; each feature lies opposite to a member of the
-other pair, so that only two pairs active at once lose anything: a loss of 2p²/3.
+To expect: four arrows of length 1 at right angles. Each feature lies opposite to a member of the
+other pair, so loss occurs only when both pairs are active at once: 2p²/3.
 
 The paper shows five models and states no density, optimizer or number of trainings. p = .05 here:
 the arrangement is the best one for p ≤ .2. Adam at 1e-2 with a cosine schedule ends in it from
-most first weights.
+most initial weights.
 """
 
 from configs import base
+
+ABOUT = (
+  "Two correlated pairs in a plane: members of a pair are orthogonal, opposite to the other pair's."
+)
+COST = "6 seconds; quick 6"
 
 # variant: (restarts, steps, batch size, samples for the loss)
 SIZES = {"": (16, 3000, 512, 1_024_000), "quick": (8, 1500, 256, 102_400)}
@@ -40,6 +44,5 @@ def get_config(variant: str | None = None):
   config.train.schedule = "cosine"
   base.set_axes(config, restart=base.restarts(n_restarts))
   config.evaluation.n_samples = n_samples
-  config.analysis = "correlated"
-  config.figures = ("correlated",)
+  config.experiment = "correlated"
   return config

@@ -1,21 +1,22 @@
-"""What linear and ReLU models learn from sparse features: the paper's basic results.
+"""n = 20 features of importance 0.7ⁱ in m = 5 dimensions, seven densities, both models.
 
 Paper: "Toy Models of Superposition", section "Demonstrating Superposition", basic results.
-n = 20 features of importance 0.7ⁱ in m = 5 dimensions, seven densities, both models.
 
   python -m toy_superposition.main --config=configs/demonstration.py        best of 8
   python -m toy_superposition.main --config=configs/demonstration.py:quick  best of 2
 
-Measured on 2 CPU cores, start-up and compilation included: 31 seconds, quick 10.
-To expect: the linear model stores the 5 most important features at every density. So does the
-other when features are dense; the sparser they are, the more it stores, as antipodal pairs first
-and then all of them together, with a negative bias.
+To expect: the linear model represents the 5 most important features at every density. So does the
+ReLU model if features are dense; the sparser they are, the more of them it represents, as antipodal
+pairs first and then all of them together, with negative biases.
 
 The paper states neither steps, batch size nor optimizer. Chosen here: Adam at 1e-2 decaying to 0
 by a cosine, without weight decay, which would shorten the unimportant features; restarts are ours.
 """
 
 from configs import base
+
+ABOUT = "Which features a linear and a ReLU model represent, by density: n = 20 in m = 5."
+COST = "31 seconds; quick 10"
 
 DENSITIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 # variant: (restarts, steps, batch size)
@@ -40,13 +41,12 @@ def get_config(variant: str | None = None):
   config.train.batch_size = batch_size
   config.data.generator = "hash"
   if variant == "quick":
-    config.train.estimator = "blocked"  # slower than the one it would choose, but soon compiled
+    config.train.estimator = "blocked"  # slower than the one that auto chooses, but compiled sooner
   base.set_axes(
     config,
     model=base.points("model.name", ("linear", "relu_output")),
     density=base.points("density.base", DENSITIES),
     restart=base.restarts(n_restarts),
   )
-  config.analysis = "demonstration"
-  config.figures = ("demonstration",)
+  config.experiment = "demonstration"
   return config

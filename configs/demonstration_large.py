@@ -1,18 +1,19 @@
-"""What linear and ReLU models learn from sparse features, four times as large.
+"""n = 80 features of importance 0.9ⁱ in m = 20 dimensions, seven densities, both models.
 
 Paper: "Toy Models of Superposition", section "Demonstrating Superposition", basic results.
-n = 80 features of importance 0.9ⁱ in m = 20 dimensions, seven densities, both models.
 
   python -m toy_superposition.main --config=configs/demonstration_large.py        best of 3
   python -m toy_superposition.main --config=configs/demonstration_large.py:quick  one of each
 
-Measured on 2 CPU cores, start-up and compilation included: 52 seconds, quick 13.
-To expect: the same progression as with 20 features (demonstration.py).
+To expect: the ReLU model progresses with sparsity as it does with 20 features (demonstration.py).
 
-Settings as for demonstration.py, which says why.
+Settings are those of demonstration.py, for the reasons given there.
 """
 
 from configs import base, demonstration
+
+ABOUT = "The basic results four times as large: n = 80 features in m = 20 dimensions."
+COST = "52 seconds; quick 13"
 
 # variant: (restarts, steps, batch size)
 SIZES = {"": (3, 6000, 512), "quick": (1, 1500, 256)}

@@ -1,23 +1,25 @@
-"""What a loss is made of: feature benefit against interference, and its share by active features.
+"""n = 5 features of importance 0.9ⁱ in m = 2 dimensions, both models, over density.
 
 Paper: "Toy Models of Superposition", section "Mathematical Understanding".
-n = 5 features of importance 0.9ⁱ in m = 2 dimensions, both models, over density. The linear
-model's loss is a sum of two terms, and no interference is worth its feature. The ReLU model's is a
-sum over how many features are active; with one at a time, negative interference is free.
+The linear model's loss is a sum of two terms, feature benefit and interference, and no interference
+is worth its feature. The ReLU model's loss is a sum over the number of active features; with one
+active feature at a time, negative interference is free.
 
   python -m toy_superposition.main --config=configs/feature_benefit.py        13 densities × 8
   python -m toy_superposition.main --config=configs/feature_benefit.py:quick  5 densities × 4
 
-Measured on 2 CPU cores, start-up and compilation included: 14 seconds, quick 12.
 To expect: interference 0 in the linear model at every density, and growing with sparsity in the
-other; the expected loss, its parts, and millions of examples agree. Without biases, the least
-energy of interference is 0 for up to 2m features.
+ReLU model; the expected loss, the sum of its parts, and the mean of millions of examples agree.
+Without biases, the minimum energy of interference is 0 for up to 2m features.
 
 The paper gives formulas here and no experiment. Chosen: the size of its introduction, and BFGS on
 the expected loss, without sampling.
 """
 
 from configs import base
+
+ABOUT = "Parts of the loss: feature benefit against interference, and shares by active features."
+COST = "14 seconds; quick 12"
 
 # variant: (densities, restarts, steps)
 SIZES = {"": (13, 8, 120), "quick": (5, 4, 100)}
@@ -44,6 +46,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.method = "exact"
-  config.analysis = "feature_benefit"
-  config.figures = ("feature_benefit",)
+  config.experiment = "feature_benefit"
   return config

@@ -1,15 +1,14 @@
-"""Ever more features for the same dimensions: only their density matters, not their number.
+"""More and more equally important features in the same dimensions, at two densities.
 
-Paper: "Toy Models of Superposition", section "The Geometry of Superposition": a remark, that the
-number of features n does not matter when it is much larger than the number of dimensions m.
+Paper: "Toy Models of Superposition", section "The Geometry of Superposition": a remark that the
+number of features n does not matter if it is much larger than the number of dimensions m.
 
   python -m toy_superposition.main --config=configs/feature_count.py        n up to 1 024, m 8, 32
   python -m toy_superposition.main --config=configs/feature_count.py:quick  n up to 256, m = 4
   python -m toy_superposition.main --config=configs/feature_count.py:full   n up to 2¹⁷, m up to 128
 
-Measured on 2 CPU cores beside other work: 6 minutes; quick half a minute. Full was not run. The
-seconds per step that are stored are those of the machine and its load; two runs agree in everything
-else.
+The seconds per step that are stored are those of the machine and its load; two runs agree in all
+other numbers.
 To expect: the loss saved per dimension is the same within 2 % at every n. D* at m = 8 rises by 6 %
 (density .05) and 2 % (.02) from n = 64 to 1 024; with batches of 512, from n = 128 to 2 048, by
 27 % and 21 %. Arrangements of more and of fewer features are almost equally good, and the noise of
@@ -17,11 +16,14 @@ gradients prefers fewer.
 
 The paper states no set-up for the remark. As long as norms are even and n ≫ m no ReLU ever clips,
 the model is linear, and all subspaces are equally good: with n = 4 096, m = 8 and batches of 128
-models of density .1 were still there after 3 000 steps, at D* > .95. So n goes no further than
-training does in the time, and densities are low ones; denser models need more steps still.
+models of density .1 were still there after 3 000 steps, at D* > .95. So n is limited to what
+training reaches in the time, and densities are low; denser models need more steps still.
 """
 
 from configs import base
+
+ABOUT = "Whether the number of features matters if it is much larger than that of dimensions."
+COST = "6 minutes beside other work; quick half a minute; full was not run"
 
 # variant: (numbers of features, hidden dimensions, densities, restarts, steps, batch size)
 SIZES = {
@@ -53,8 +55,7 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.n_samples = 10_240
-  # Those of pairs of features would take n² numbers; the analysis has them of what is represented.
+  # Measures of pairs would take n² numbers; the analysis computes those of represented features.
   config.measures = ("feature_norm", "dimensions_per_feature")
-  config.analysis = "feature_count"
-  config.figures = ("feature_count",)
+  config.experiment = "feature_count"
   return config

@@ -1,22 +1,24 @@
-"""Five features in two dimensions: more and more of them are stored as they become rare.
+"""Five features of importance 0.9ⁱ in two dimensions, at ten densities.
 
 Paper: "Toy Models of Superposition", the figure of the introduction.
-Importances 0.9ⁱ. Dense features: the two most important get orthogonal directions. Sparser: four,
-as two antipodal pairs. Very sparse: all five, as a pentagon.
+If features are dense, the two most important ones get orthogonal directions. If they are sparser,
+four are stored as two antipodal pairs; if they are very sparse, all five, as a pentagon.
 
   python -m toy_superposition.main --config=configs/introduction.py        10 densities × 16
   python -m toy_superposition.main --config=configs/introduction.py:quick  10 densities × 8
 
-Measured on 2 CPU cores, start-up and compilation included: 13 seconds, quick 7.
-To expect: 2, 4 and 5 represented features at densities 1, ≈.2 and ≤ .1.
+To expect: 2, 4 and 5 stored features at densities 1, ≈.2 and ≤ .1.
 
-The paper calls the importances "varying" and states no optimizer; all else is its notebook's:
-importances, the ten densities 20^(−k/9), AdamW at 1e-3, 10 000 steps of 1 024 examples, the small
-first weights of its initialiser for ten models at once, the mean over features as loss. Restarts
-are ours, since one training in three or so ends in another arrangement.
+The paper calls the importances "varying" and states no optimizer. The other settings are those of
+its notebook: importances, the ten densities 20^(−k/9), AdamW at 1e-3, 10 000 steps of 1 024
+examples, the small initial weights of its initialiser for ten models at once, the mean over
+features as loss. Restarts are ours: about one training in three ends in another arrangement.
 """
 
 from configs import base
+
+ABOUT = "Five features in two dimensions: the rarer they are, the more of them are stored."
+COST = "13 seconds; quick 7"
 
 # variant: (restarts, steps, batch size)
 SIZES = {"": (16, 10_000, 1024), "quick": (8, 10_000, 256)}
@@ -41,6 +43,5 @@ def get_config(variant: str | None = None):
     config, density=base.log("density.base", 1, 0.05, 10), restart=base.restarts(n_restarts)
   )
   config.evaluation.method = "exact"
-  config.analysis = "introduction"
-  config.figures = ("introduction",)
+  config.experiment = "introduction"
   return config

@@ -1,23 +1,24 @@
-"""An L1 penalty on hidden activations takes superposition away, and features with it.
+"""Twenty equally important features of density .05 in five dimensions, trained with λ Σ|h|.
 
 Paper: "Toy Models of Superposition", section "Discussion": a remark without a figure, that L1
 regularisation of the hidden activations gets rid of superposition at the cost of a higher loss.
-Twenty equally important features of density .05 in five dimensions, trained with λ Σ|h|.
 
   python -m toy_superposition.main --config=configs/l1_superposition.py        9 penalties × 6
   python -m toy_superposition.main --config=configs/l1_superposition.py:quick  3 × 2
 
-Measured on 2 CPU cores, start-up and compilation included: 30 seconds, quick 11. Most of it is
-compilation.
 To expect: features per dimension fall from 5 to 0 while the loss rises. Directions first gather on
-the axes of the hidden layer as antipodal pairs. A feature in a pair costs no more Σ|h| than one
-alone, so pairs stay until λ is nearly too large for any feature, at about .73.
+the axes of the hidden layer as antipodal pairs. A feature in a pair costs no more Σ|h| than a
+single feature, so pairs stay until λ is nearly too large for any feature, at about .73.
 
 The paper states no set-up. Sizes are chosen so that all features are represented without the
-penalty; Adam at 1e-2 decaying to 0. Every λ is a program of its own.
+penalty; Adam at 1e-2 decaying to 0 by a cosine. Every λ is a program of its own: most of the time
+is compilation.
 """
 
 from configs import base
+
+ABOUT = "An L1 penalty on hidden activations removes superposition, and features with it."
+COST = "30 seconds; quick 11"  # on 2 CPU cores
 
 # variant: (penalties, restarts, steps, batch size)
 SIZES = {
@@ -46,6 +47,5 @@ def get_config(variant: str | None = None):
     config, penalty=base.points("loss.hidden_l1", penalties), restart=base.restarts(n_restarts)
   )
   config.evaluation.n_samples = 40_960
-  config.analysis = "l1_superposition"
-  config.figures = ("l1_superposition",)
+  config.experiment = "l1_superposition"
   return config

@@ -1,33 +1,34 @@
-"""Equal features in superposition: during training, dimensionalities jump between levels.
+"""Fifty equally important features in ten dimensions, at a density at which they end as digons.
 
 Paper: "Toy Models of Superposition", section "Learning Dynamics".
-Fifty equally important features in ten dimensions, at a density at which they end as digons.
 
   python -m toy_superposition.main --config=configs/learning_dynamics_jumps.py        16 restarts
   python -m toy_superposition.main --config=configs/learning_dynamics_jumps.py:quick   2 restarts
 
-Measured on 2 CPU cores, start-up and compilation included: 43 seconds, quick 8.
-To expect: most features settle early at D = 1/2, two to a dimension. In some restarts one
-dimension is left over: a single feature rises in it at little gain, and when a second one joins it,
-both jump to 1/2 and the loss falls. In the others features settle too close to each other to be
-told apart.
+To expect: most features settle early at D = 1/2, two to a dimension. In some restarts one dimension
+is left over: a single feature grows slowly in it with little effect on the loss, and when a second
+one joins it, both jump to 1/2 and the loss falls. In the other restarts features settle too close
+in time for separate jumps to be seen.
 
-The paper says the set-up is that of uniform superposition and that all features end as digons; it
-states neither sizes nor density, steps or first weights. n = 50, m = 10 and p = .35, in the middle
-of the digons' range, show the levels clearly. Losses of kept steps are all of the same few
-thousand examples, on which a difference is known better than either loss.
+The paper says that the set-up is that of uniform superposition and that all features end as digons;
+it states neither sizes nor density, steps or initial weights. n = 50, m = 10 and p = .35, in the
+middle of the digons' range, show the levels clearly. Losses at all recorded steps are computed on
+the same few thousand examples, so their differences are more precise than the losses themselves.
 """
 
 from configs import base
 
-# variant: (restarts, steps, batch size, steps kept, samples for the loss)
+ABOUT = "Equal features in superposition: during training, dimensionalities jump between levels."
+COST = "43 seconds; quick 8"
+
+# variant: (restarts, steps, batch size, recorded steps, samples for the loss)
 SIZES = {"": (16, 6000, 512, 151, 2048), "quick": (2, 1500, 256, 51, 512)}
 
 
 def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
-  n_restarts, steps, batch_size, n_kept, n_samples = SIZES[variant]
+  n_restarts, steps, batch_size, n_recorded, n_samples = SIZES[variant]
   config = base.get_config()
   config.name = "_".join(filter(None, ("learning_dynamics_jumps", variant)))
   config.model.n_features = 50
@@ -40,9 +41,8 @@ def get_config(variant: str | None = None):
   config.train.optimizer = "adam"
   config.train.learning_rate = 1e-3
   base.set_axes(config, restart=base.restarts(n_restarts))
-  config.history.num = n_kept
+  config.history.num = n_recorded
   config.history.scale = "linear"
   config.evaluation.n_samples = n_samples
-  config.analysis = "learning_dynamics_jumps"
-  config.figures = ("learning_dynamics_jumps",)
+  config.experiment = "learning_dynamics_jumps"
   return config

@@ -1,21 +1,23 @@
-"""Two sets of correlated features: each gets an almost orthogonal basis of the same dimensions.
+"""Twenty features in ten dimensions, in two sets of ten whose members are all active together.
 
 Paper: "Toy Models of Superposition", section "Correlated and Anticorrelated Features".
-n = 20 features in m = 10 dimensions, as two sets of 10. All features of a set are active together,
-the sets rarely are: both are stored, each without interference within itself.
+All features of a set are active at once, both sets rarely are: both are stored, each without
+interference within itself.
 
   python -m toy_superposition.main --config=configs/local_bases.py        4 densities × 6
   python -m toy_superposition.main --config=configs/local_bases.py:quick  4 densities × 2
 
-Measured on 2 CPU cores, start-up and compilation included: 10 seconds, quick 7.
-To expect: for p ≤ .05 a rotation of one basis against the other, with 1/2 dimension per feature;
-at p = .2 the sets are active together too often, and one feature is lost.
+To expect: for p ≤ .05 one basis is a rotation of the other, with 1/2 dimension per feature. At
+p = .2 the sets are active together too often, and one feature is lost.
 
 The paper states neither density, steps nor optimizer. Chosen here: four densities, Adam at 1e-2
 decaying to 0 by a cosine, several restarts of which the best is drawn.
 """
 
 from configs import base
+
+ABOUT = "Two sets of correlated features: each gets an almost orthogonal basis of all dimensions."
+COST = "10 seconds; quick 7"
 
 # variant: (restarts, steps, batch size)
 SIZES = {"": (6, 4000, 256), "quick": (2, 1500, 256)}
@@ -38,12 +40,11 @@ def get_config(variant: str | None = None):
   config.train.schedule = "cosine"
   config.train.steps = steps
   config.train.batch_size = batch_size
-  config.train.estimator = "blocked"  # as fast here as the one it would choose, and soon compiled
+  config.train.estimator = "blocked"  # as fast here as what auto would choose; compiles sooner
   base.set_axes(
     config,
     density=base.points("density.base", (0.01, 0.05, 0.1, 0.2)),
     restart=base.restarts(n_restarts),
   )
-  config.analysis = "local_bases"
-  config.figures = ("local_bases",)
+  config.experiment = "local_bases"
   return config

@@ -1,14 +1,13 @@
-"""Two dense features in one number, by a steep nonlinear code.
+"""Two features x and y, uniform on [0, 1), in one number: t = (⌊Zx⌋ + y) / Z.
 
-Paper: "Toy Models of Superposition", appendix "Nonlinear Compression". x and y are uniform on
-[0, 1); t = (⌊Zx⌋ + y) / Z keeps y and Z levels of x. With ramps of width ε in place of the jumps
-the error grows. Nothing is trained.
+Paper: "Toy Models of Superposition", appendix "Nonlinear Compression".
+The code keeps y and Z levels of x. With ramps of width ε in place of the jumps the error grows.
+Nothing is trained.
 
   python -m toy_superposition.main --config=configs/nonlinear_compression.py
-  python -m toy_superposition.main --config=configs/nonlinear_compression.py:quick  the same
+  python -m toy_superposition.main --config=configs/nonlinear_compression.py:quick  same size
 
-Measured on 2 CPU cores, start-up and compilation included: 8 seconds, quick 10. Nearly all of it is
-start-up.
+Nearly all of the time is start-up.
 To expect: for Z = 3 and ε = .1 an error of .042, half that of the best linear code.
 
 The paper leaves the shape of the ramps open; here encoder and decoder rise linearly over the last ε
@@ -17,7 +16,10 @@ before each inner jump, in units of the level.
 
 from configs import base
 
-SIZES = {"": (), "quick": ()}  # it is as quick as can be
+ABOUT = "Nonlinear compression: two dense features in one number, by a steep code."
+COST = "8 seconds; quick 10"  # on 2 CPU cores
+
+SIZES = {"": (), "quick": ()}  # there is nothing to reduce
 
 
 def get_config(variant: str | None = None):
@@ -31,6 +33,5 @@ def get_config(variant: str | None = None):
   config.train.steps = 0
   config.evaluation.n_samples = 1
   config.measures = ()
-  config.analysis = "nonlinear_compression"
-  config.figures = ("nonlinear_compression",)
+  config.experiment = "nonlinear_compression"
   return config

@@ -1,25 +1,27 @@
-"""One of five features is denser or sparser than the others: the pentagon stretches, then snaps.
+"""Five features in two dimensions, four of them active with probability p = .05, feature 0 with ρp.
 
 Paper: "Toy Models of Superposition", section "The Geometry of Superposition", non-uniform
-superposition: one feature's density is varied.
-Five equally important features in two dimensions, active with probability p = .05 but for feature
-0, whose density is ρ·p.
+superposition: one feature's density is varied. All features are equally important.
 
   python -m toy_superposition.main --config=configs/nonuniform_density.py        41 ρ × 12
   python -m toy_superposition.main --config=configs/nonuniform_density.py:quick  7 ρ × 5
 
-Measured on 2 CPU cores, start-up and compilation included: 18 seconds, quick 12.
-To expect: a denser feature 0 pushes its neighbours away, a sparser one lets them in; below
-ρ ≈ .27 two digons without it are better. Both arrangements are local minima on either side of the
-crossing, so the change is abrupt. The paper's text says that it happens at 2.5 times sparser,
-ρ = .4; the exact losses of the two arrangements at p = .05 do not cross there.
+To expect: a denser feature 0 pushes its neighbours away, a sparser one lets them come closer; below
+ρ ≈ .27 two digons without feature 0 are better. Both arrangements are local minima on both sides of
+the change, so it is abrupt. The paper's text says that it happens at 2.5 times sparser, ρ = .4; the
+exact losses of the two arrangements at p = .05 do not cross there.
 
-The paper states n, m, p and that the best of several trainings is kept; not the ends of ρ, how
-many trainings, or the optimizer. Here the expected loss itself is minimised (BFGS): the curves of
-local minima are then free of noise.
+The paper states n, m, p and that the best of several trainings is kept; it states neither the range
+of ρ, nor the number of trainings, nor the optimizer. Here the expected loss itself is minimised
+(BFGS), so the curves of local minima are free of noise.
 """
 
 from configs import base
+
+ABOUT = (
+  "One of five features is denser or sparser than the others: the pentagon stretches, then snaps."
+)
+COST = "18 seconds; quick 12"
 
 # variant: (points of ρ, restarts, steps)
 SIZES = {"": (41, 12, 120), "quick": (7, 5, 60)}
@@ -45,6 +47,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.method = "exact"
-  config.analysis = "nonuniform_density"
-  config.figures = ("nonuniform_density",)
+  config.experiment = "nonuniform_density"
   return config

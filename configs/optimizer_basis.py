@@ -1,4 +1,4 @@
-"""Adam knows the hidden layer's axes, although the model's function has none; SGD does not.
+"""Adam and SGD on the same model, whose function has no privileged axes in the hidden layer.
 
 Paper: none of the experiments of "Toy Models of Superposition", but a question about it, raised by
 "Privileged Bases in the Transformer Residual Stream", which suspects Adam.
@@ -6,15 +6,17 @@ Paper: none of the experiments of "Toy Models of Superposition", but a question 
   python -m toy_superposition.main --config=configs/optimizer_basis.py        2 optimizers × 8 seeds
   python -m toy_superposition.main --config=configs/optimizer_basis.py:quick  2 optimizers × 2 seeds
 
-Measured on 2 CPU cores, start-up and compilation included: 17 seconds, quick 6.
-To expect: after Adam, coordinates of unit columns are closer to each other in size than after a
-random rotation (z ≈ −2.6); after SGD they are not (|z| < 1); the same loss within 2 %.
+To expect: after Adam, the coordinates of unit columns are closer to each other in size than after a
+random rotation (z ≈ −2.6); after SGD they are not (|z| < 1); both losses agree within 2 %.
 
 All settings are ours. Importances of 20 give SGD a learning rate of its own: Adam does not change
 when the loss is multiplied by a number, and SGD then takes steps twenty times as large.
 """
 
 from configs import base
+
+ABOUT = "Adam privileges the hidden layer's axes, although the model's function has none."
+COST = "17 seconds; quick 6"
 
 # variant: (seeds, steps, batch)
 SIZES = {"": (8, 2500, 512), "quick": (2, 150, 256)}
@@ -42,6 +44,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.n_samples = 20_480
-  config.analysis = "optimizer_basis"
-  config.figures = ("optimizer_basis",)
+  config.experiment = "optimizer_basis"
   return config

@@ -1,18 +1,15 @@
-"""Superposition as a phase change: n = 2 features in m = 1 dimension.
+"""Two features with importances (1, r) and one density p share one hidden dimension.
 
 Paper: "Toy Models of Superposition", section "Superposition as a Phase Change".
-Two features with importances (1, r) and one density p share one hidden dimension. The extra
-feature, the second, is not represented, gets the dimension to itself, or shares it as an
-antipodal pair; which of the three changes abruptly along lines in the plane of r and p.
+The extra feature, the second, is not represented, has the dimension to itself, or shares it as half
+of an antipodal pair; which of the three it is changes abruptly along lines in the plane of r and p.
 
   python -m toy_superposition.main --config=configs/phase_change.py         32 × 32 × 10 models
   python -m toy_superposition.main --config=configs/phase_change.py:exact  100 × 100 × 10
   python -m toy_superposition.main --config=configs/phase_change.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change.py:full   100 × 100 × 10
 
-Measured on 2 CPU cores (AVX2 only), start-up and compilation included: 70 to 80 seconds, of which
-training 58 to 67; exact 21 seconds, of which training 5 and the theory 13; quick 14. Full was not
-run.
+Of the 70 to 80 seconds training takes 58 to 67; of the 21 seconds of exact, 5, and theory 13.
 To expect: the best restart shows the true optimum's phase in at least 99 % of the cells (99.9 %);
 superposition begins at densities .181, .296, .485 for r = .1, .2, .5 and for their inverses.
 
@@ -25,6 +22,8 @@ loss is the sum over features, evaluated in expectation.
 
 from configs import base
 
+ABOUT = "Superposition as a phase change: n = 2 features in m = 1 dimension."
+COST = "70 to 80 seconds; exact 21, quick 14; full was not run"  # on 2 CPU cores, AVX2 only
 # variant: (points per axis, restarts, steps, batch size)
 SIZES = {
   "": (32, 10, 10_000, 1024),
@@ -44,7 +43,7 @@ def get_config(variant: str | None = None):
   config.model.n_hidden = 1
   config.importance.profile = "last_apart"  # (1, r)
   config.train.optimizer = "adam"
-  config.train.weight_decay = 0.0  # for optimizers that have one: the theory is without
+  config.train.weight_decay = 0.0  # the theory assumes no weight decay; ignored by adam
   config.train.learning_rate = 1e-2
   config.train.schedule = "cosine"
   config.train.steps = steps
@@ -62,6 +61,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.method = "exact"
-  config.analysis = "phase_change"
-  config.figures = ("phase_diagram",)
+  config.experiment = "phase_change"
   return config

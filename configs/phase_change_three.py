@@ -1,21 +1,23 @@
-"""The phase change one size up: n = 3 features in m = 2 dimensions.
+"""Three features with importances (1, 1, r) and one density p share two hidden dimensions.
 
 Paper: "Toy Models of Superposition", section "Superposition as a Phase Change".
-Importances (1, 1, r), one density p. When the extra feature, the third, matters more than the
-others it always has a dimension of its own, and it is the two others that are superposed or not.
+When the extra feature, the third, is more important than the others, it always has a dimension to
+itself, and the two others are in superposition or not.
 
   python -m toy_superposition.main --config=configs/phase_change_three.py         32 × 32 × 10
   python -m toy_superposition.main --config=configs/phase_change_three.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change_three.py:full   100 × 100 × 10
 
-Measured on 2 CPU cores, start-up and compilation included: 23 seconds, quick 15. Full was not run.
 To expect: the best restart shows the true optimum's phase in at least 95 % of the cells away from
-r = 1 (99.5 %), and for r > 1 the extra feature is always dedicated.
+r = 1 (99.5 %), and for r > 1 the extra feature always has a dimension to itself.
 
-Settings as for phase_change.py, which says why, but 2 000 steps of 256 examples.
+Settings are those of phase_change.py, for the reasons given there, but 2 000 steps of 256 examples.
 """
 
 from configs import base, phase_change
+
+ABOUT = "The phase change one size up: n = 3 features in m = 2 dimensions."
+COST = "23 seconds; quick 15; full was not run"
 
 # variant: (points per axis, restarts, steps, batch size)
 SIZES = {"": (32, 10, 2000, 256), "quick": (8, 12, 1000, 256), "full": (100, 10, 10_000, 1024)}

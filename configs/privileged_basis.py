@@ -1,31 +1,34 @@
-"""A ReLU in the hidden layer: neurons stand for one feature when dense, for several when sparse.
+"""Ten features in five neurons with a ReLU in the hidden layer: h = ReLU(W x), x′ = ReLU(Wᵀ h + b).
 
-Paper: "Toy Models of Superposition", section "Superposition in a Privileged Basis". Ten features of
-importance .75ⁱ in five neurons, h = ReLU(W x), x′ = ReLU(Wᵀ h + b); the best of many restarts at
-each density, since most end in another arrangement.
+Paper: "Toy Models of Superposition", section "Superposition in a Privileged Basis". Features have
+importance .75ⁱ. At each density the best of many restarts counts, since most restarts end in
+another arrangement.
 
   python -m toy_superposition.main --config=configs/privileged_basis.py        7 densities × 1000
   python -m toy_superposition.main --config=configs/privileged_basis.py:quick  7 densities × 24
 
-Measured on 2 CPU cores, start-up and compilation included: 204 seconds beside other
-programs, 167 of processor time; quick 13.
-To expect: 5, 3, 2, 1 and then 0 neurons that stand for one feature; at p = .35 three features share
-two neurons as (+,+), (+,−), (−,+), at p = .03 each feature has a pair of neurons.
+Of the 204 seconds, measured beside other programs, 167 are processor time.
+To expect: 5, 3, 2, 1 and then 0 monosemantic neurons; at p = .35 three features share two neurons
+as (+,+), (+,−), (−,+); at p = .03 each feature has a pair of neurons.
 
-A neuron stands for one feature if that has more than .9 of its squared weights and a positive
-weight: a feature that only silences a neuron is not what the neuron stands for.
+A neuron is monosemantic if one feature has more than .9 of its squared weights and a positive
+weight: a neuron does not represent a feature that can only silence it.
 
-Sizes, importances and the best of 1000 restarts are the paper's. It states no optimizer, steps or
-batch; Adam with cosine decay reaches lower losses in 4 000 small batches than longer training at a
-constant rate. The densities are one in every regime that it names. The sixteen best restarts of
-each density are judged again on more examples, because they differ by less than a percent.
+Sizes, importances and the best of 1000 restarts are the paper's. The paper states no optimizer,
+steps or batch size; Adam with cosine decay reaches lower losses in 4 000 small batches than longer
+training at a constant rate. There is one density in every regime that the paper names. The sixteen
+best restarts of each density are evaluated again on more examples, because their losses differ by
+less than a percent.
 """
 
 from configs import base
 
+ABOUT = "A ReLU in the hidden layer: monosemantic neurons when dense, polysemantic when sparse."
+COST = "204 seconds; quick 13"
+
 # variant: (restarts, steps)
 SIZES = {"": (1000, 4000), "quick": (24, 1500)}
-# One point in every regime that the paper names, and its .08 and .05 within one.
+# One in every regime that the paper names, and two (.08 and .05) in the same regime.
 DENSITIES = (0.75, 0.35, 0.15, 0.12, 0.08, 0.05, 0.03)
 
 
@@ -52,6 +55,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.n_samples = 5120
-  config.analysis = "privileged_basis"
-  config.figures = ("privileged_basis",)
+  config.experiment = "privileged_basis"
   return config

@@ -1,22 +1,24 @@
-"""Solids that features form: Thomson's problem, tegum products, polytopes as matrices.
+"""Charges on a sphere move to where their energy is lowest, and solids are made from matrices.
 
 Paper: "Toy Models of Superposition", section "The Geometry of Superposition", with its aside on
-polytopes and low-rank matrices. Nothing is trained: charges on a sphere are moved to where their
-energy is least, and solids are made of what their matrix is orthogonal to.
+polytopes and low-rank matrices. Nothing is trained: the solids are computed from the number of
+charges, or from the vectors that their directions are orthogonal to.
 
   python -m toy_superposition.main --config=configs/thomson.py        24 descents per N
   python -m toy_superposition.main --config=configs/thomson.py:quick   4
 
-Measured on 2 CPU cores, start-up and compilation included: 18 seconds, quick 21. Nearly all of it
-is start-up.
+Nearly all of the time is start-up.
 To expect: digon, triangle, tetrahedron, triangular bipyramid, octahedron, pentagonal bipyramid and
-square antiprism for 2 to 8 charges; the last one's dimensionality is .3744 and not 3/8.
+square antiprism for 2 to 8 charges. The square antiprism's dimensionality is .3744, not 3/8.
 
-The paper names Thomson's problem without a computation. The number of descents is ours: all of
-them end in the same minimum for so few charges.
+The paper names Thomson's problem without a computation. The number of descents is chosen here: with
+so few charges, all of them end in the same minimum.
 """
 
 from configs import base
+
+ABOUT = "Solids that features form: Thomson's problem, tegum products, polytopes as matrices."
+COST = "18 seconds; quick 21"
 
 # variant: descents per number of charges
 SIZES = {"": 24, "quick": 4}
@@ -33,6 +35,5 @@ def get_config(variant: str | None = None):
   base.set_axes(config, start=base.restarts(SIZES[variant]))
   config.evaluation.n_samples = 1
   config.measures = ()
-  config.analysis = "thomson"
-  config.figures = ("thomson",)
+  config.experiment = "thomson"
   return config

@@ -1,16 +1,13 @@
-"""Many equally important features: how many share a dimension, and in which shapes.
+"""n = 400 features of importance 1 in m = 30 dimensions, 50 densities with 1/(1 − S) from 1 to 10.
 
 Paper: "Toy Models of Superposition", section "The Geometry of Superposition".
-n = 400 features of importance 1 in m = 30 dimensions, 50 densities with 1/(1 − S) from 1 to 10.
 
   python -m toy_superposition.main --config=configs/uniform_geometry.py        50 densities × 2
   python -m toy_superposition.main --config=configs/uniform_geometry.py:quick  n = 100, 9 densities
   python -m toy_superposition.main --config=configs/uniform_geometry.py:full   10 000 steps of 1 024
 
-Measured on 2 CPU cores, start-up and compilation included: 10 and a half minutes; quick 12 seconds.
-Full was not run.
-To expect: D* = 1 while features are dense, a plateau of digons at 1/2 for 1/(1 − S) from 2.1 to 4,
-pentagons and square antiprisms after it beside arrangements in which all features are alike, and a
+To expect: D* = 1 while features are dense, a plateau of digons at 1/2 for 1/(1 − S) from 2.1 to 4;
+after it pentagons and square antiprisms, beside arrangements in which all features are alike; and a
 continuum from 6 on.
 
 The paper states neither steps, batch size nor optimizer. Chosen here: Adam decaying to 0 by a
@@ -20,6 +17,9 @@ batches of 256 are too noisy to find it, those of 1 024 begin to show triangles 
 """
 
 from configs import base
+
+ABOUT = "Equally important features: how many share a dimension, and in which shapes."
+COST = "10 and a half minutes; quick 12 seconds; full was not run"
 
 # variant: (features, hidden dimensions, densities, restarts, steps, batch size)
 SIZES = {
@@ -51,6 +51,5 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.evaluation.n_samples = 2048
-  config.analysis = "uniform_geometry"
-  config.figures = ("uniform_geometry",)
+  config.experiment = "uniform_geometry"
   return config

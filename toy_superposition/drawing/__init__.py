@@ -1,1 +1,1 @@
-"""Pictures that experiments share, each drawn on the matplotlib Axes that it is given."""
+"""Pictures that experiments share, each drawn on given matplotlib Axes."""

@@ -1,7 +1,8 @@
-"""Maps of a feature's fate over the plane of relative importance and density.
+"""Phase maps: the extra feature's phase over the plane of relative importance and density.
 
-Paper, section "Superposition as a Phase Change". Grey where the feature is not represented, blue
-where it has a dimension to itself, red where it is in superposition, by the paper's rule.
+Paper, section "Superposition as a Phase Change". By the paper's colour rule the map is grey where
+the feature is not represented, blue where it has a dimension to itself, and red where it is in
+superposition.
 """
 
 from typing import TYPE_CHECKING
@@ -19,22 +20,16 @@ if TYPE_CHECKING:
 
 # Measured on the paper's published figure (red, green, blue, of 255).
 ABSENT, DEDICATED, SUPERPOSED = (229, 229, 229), (0, 0, 255), (238, 51, 35)
-
-
 PLANE = ("relative_importance", "density")  # axes of a map, to the right and upwards
-
-
 NORM_LABEL = r"norm $\|W_{\mathrm{extra}}\|$"
-
-
 SUPERPOSITION_LABEL = (
   r"superposition $\Sigma_{j \neq \mathrm{extra}}\,(\hat{W}_{\mathrm{extra}} \cdot W_j)^2$"
 )
 
 
 def colour(norm: np.ndarray, superposition: np.ndarray) -> Float[np.ndarray, "... 3"]:
-  """Returns red, green and blue in [0, 1]: bilinear in norm and superposition, each clipped
-  at 1. A value that is not finite is drawn white."""
+  """Returns red, green and blue in [0, 1]: bilinear in norm and superposition, each clipped at 1;
+  white where either is not finite."""
   finite = (np.isfinite(norm) & np.isfinite(superposition))[..., None]
   represented = np.clip(np.nan_to_num(norm), 0, 1)[..., None]
   shared = np.clip(np.nan_to_num(superposition), 0, 1)[..., None]
@@ -44,12 +39,13 @@ def colour(norm: np.ndarray, superposition: np.ndarray) -> Float[np.ndarray, "..
 
 
 def phase_colour(phase: np.ndarray) -> Float[np.ndarray, "... 3"]:
-  """Returns the colour of a pure phase."""
+  """Returns red, green and blue in [0, 1] of theory.phase_change.Phase."""
   return np.array([ABSENT, DEDICATED, SUPERPOSED])[phase] / 255
 
 
 def edges(points: np.ndarray) -> np.ndarray:
-  """Returns the borders of cells centred, in the logarithm, on the points."""
+  """Returns the edges of the cells centred on the points on a logarithmic scale: one edge more than
+  points."""
   logs = np.log(points)
   if len(logs) == 1:
     return np.exp(logs[0] + np.array([-0.5, 0.5]))
@@ -61,13 +57,13 @@ def edges(points: np.ndarray) -> np.ndarray:
 def phase_map(
   norm: "xr.DataArray", superposition: "xr.DataArray", axes: Axes | None = None
 ) -> Axes:
-  """Draws the fate of a feature over the plane of relative importance and density: grey where it
-  is absent, blue where it has a dimension to itself, red in superposition.
+  """Draws a feature's phase over the plane of relative importance and density: grey where it is not
+  represented, blue where it has a dimension to itself, red where it is in superposition.
 
   Args:
-    norm: ‖W_i‖ of the feature, along axes named relative_importance and density and no others.
-    superposition: Σ_{j≠i} (Ŵ_i · W_j)², likewise.
-    axes: to draw on.
+    norm: ‖W_i‖ of the feature, with the axes relative_importance and density only.
+    superposition: Σ_{j≠i} (Ŵ_i · W_j)² of the feature, with the same axes.
+    axes: to draw on; by default those of a new pyplot figure.
 
   Raises:
     UserError: the arrays have other axes.
@@ -82,8 +78,8 @@ def phase_map(
 
 
 def draw_map(axes: Axes, plane: "xr.Dataset | xr.DataArray", rgb: np.ndarray) -> Axes:
-  """Draws (relative importance, density) colours as the paper does: r to the right, dense
-  features at the top."""
+  """Draws colours, (relative importance, density, RGB), as the paper does: r to the right, dense
+  features at the top. `plane` has the coordinates."""
   x, y = (plane[name].values for name in PLANE)
   axes.pcolormesh(edges(x), edges(y), np.swapaxes(rgb, 0, 1), rasterized=True)
   axes.set(xscale="log", yscale="log", xlabel="relative importance $r$")
@@ -94,9 +90,10 @@ def draw_map(axes: Axes, plane: "xr.Dataset | xr.DataArray", rgb: np.ndarray) ->
 
 
 def draw_boundary(axes: Axes, n_features: int) -> None:
-  """Draws the closed-form boundary within the axes' limits.
+  """Draws the closed-form boundary of superposition within the axes' limits.
 
-  For n = 3 a thin dotted line at p = 4/7 also tells where two other features begin to share.
+  For n = 3 a thin dotted line at p = 4/7 also shows where the two other features begin to share a
+  dimension.
   """
   (left, right), top = axes.get_xlim(), axes.get_ylim()[1]
   r = np.geomspace(left, right, 400)
@@ -113,7 +110,7 @@ def draw_boundary(axes: Axes, n_features: int) -> None:
 
 
 def label_phases(axes: Axes, dataset: "xr.Dataset") -> None:
-  """Writes each phase's name in the middle of its region, for readers without colour."""
+  """Writes each phase's name in the middle of its closed-form region, for print without colour."""
   phase = dataset["closed_form_phase"].values
   r, p = np.meshgrid(dataset["relative_importance"], dataset["density"], indexing="ij")
   for number, name, shade in (
@@ -128,7 +125,7 @@ def label_phases(axes: Axes, dataset: "xr.Dataset") -> None:
 
 
 def draw_legend(axes: Axes) -> None:
-  """Draws the colours as a square: norm to the right, superposition upwards."""
+  """Draws the legend, a square of colours: norm to the right, superposition upwards."""
   ramp = np.linspace(0, 1, 33)
   axes.imshow(
     colour(*np.meshgrid(ramp, ramp)), extent=(0, 1, 0, 1), origin="lower", interpolation="bilinear"

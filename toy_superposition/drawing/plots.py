@@ -1,8 +1,8 @@
-"""The basic pictures: each draws results on the matplotlib Axes that it is given, and returns them.
+"""The basic pictures, of which the paper's figures are made.
 
-`model` is a run's dataset cut down to one trained model, such as best(results).isel(density=0);
-`dataset` has the sweep's axes. Without Axes, a new figure of pyplot's is made. The paper's figures
-are put together from these.
+Each draws results on given matplotlib Axes, by default those of a new pyplot figure, and returns
+them. `model` is a run's dataset reduced to one trained model, such as
+best(results).isel(density=0); `dataset` has the sweep's axes.
 """
 
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ FRACTIONS = {
   "3/8  square antiprism": 3 / 8,
   "0  not represented": 0.0,
 }
-SPREAD = 0.35  # of the distance between densities, by which the points of one are spread
+SPREAD = 0.35  # of the points of one density, as a share of the distance between densities
 
 
 def arrows(
@@ -54,16 +54,16 @@ def arrows(
 ) -> Axes:
   """Draws the directions of a model's features in the plane of its two hidden dimensions.
 
-  The plane is turned into standard position, in which equal models look alike.
+  The model is turned into standard position, in which equal models look alike.
 
   Args:
     model: with two hidden dimensions.
     axes: to draw on.
-    colours: one per feature; by importance, bright is important, without.
-    limit: of both axes.
+    colours: one per feature; by default the brighter, the more important.
+    limit: both axes end at ± this.
 
   Raises:
-    UserError: `model` is more than one model, or has not two hidden dimensions.
+    UserError: `model` is more than one model, or does not have two hidden dimensions.
   """
   W = _directions(model)
   if len(W) != 2:
@@ -80,13 +80,16 @@ def gram(model: "xr.Dataset", axes: Axes | None = None, *, bias: bool = True) ->
     UserError: `model` is more than one model, or its decoder is not the encoder's transpose.
   """
   if "W" not in model:
-    raise UserError("WᵀW is of models whose decoder is their encoder's transpose; this has no W")
+    raise UserError(
+      "WᵀW exists for models whose decoder is their encoder's transpose; this model has no W"
+    )
   return weights.draw_gram(given(axes), _directions(model), model["b"].values if bias else None)
 
 
 def norms(model: "xr.Dataset", axes: Axes | None = None) -> Axes:
-  """Draws a bar per feature: its length the norm ‖W_i‖, its colour how much else lies along W_i, 0
-  dark and ≥ 1 yellow; a line after as many features as there are hidden dimensions.
+  """Draws a bar per feature: its length is the norm ‖W_i‖, and its colour the superposition
+  Σ_{j≠i} (Ŵ_i · W_j)², from 0 (dark) to ≥ 1 (yellow). With m hidden dimensions, a line follows the
+  first m features.
 
   Raises:
     UserError: `model` is more than one model, or lacks the measures feature_norm, superposition.
@@ -97,31 +100,31 @@ def norms(model: "xr.Dataset", axes: Axes | None = None) -> Axes:
 
 
 def graph(model: "xr.Dataset", axes: Axes | None = None, *, legend: bool = True) -> Axes:
-  """Draws a model's represented features as a graph: who shares dimensions with whom, as dark as
-  the inner product is large, coloured by the shape that they form together.
+  """Draws a model's represented features as a graph. Features that share dimensions are joined; the
+  larger the inner product, the darker the edge. Colours show the geometric component.
 
   Args:
     model: to draw.
     axes: to draw on.
-    legend: whether to name the shapes below.
+    legend: whether to name the kinds of component below.
 
   Raises:
     UserError: `model` is more than one model.
   """
   W, axes = _directions(model), given(axes)
-  found = components(W) if np.isfinite(W).all() else []
-  if not found:
+  parts = components(W) if np.isfinite(W).all() else []
+  if not parts:
     axes.set_axis_off()
     axes.set_box_aspect(1)
     axes.text(0.5, 0.5, "no norm\nstands out", ha="center", va="center", transform=axes.transAxes)
     return axes
-  features = np.concatenate([one.features for one in found])
-  number = np.repeat(np.arange(len(found)), [len(one.features) for one in found])
-  order = np.argsort(features)  # drawn in their order, whatever component they belong to
-  colours = to_rgba_array([graphs.COLOURS[found[k].name] for k in number])
+  features = np.concatenate([part.features for part in parts])
+  number = np.repeat(np.arange(len(parts)), [len(part.features) for part in parts])
+  order = np.argsort(features)  # drawn in the features' order, regardless of component
+  colours = to_rgba_array([graphs.COLOURS[parts[k].name] for k in number])
   graphs.draw_graph(axes, W[:, features[order]], number[order], colours[order])
   if legend:
-    kinds = [kind for kind in graphs.COLOURS if kind in {one.name for one in found}]
+    kinds = [kind for kind in graphs.COLOURS if kind in {part.name for part in parts}]
     for kind in kinds:
       axes.plot([], [], "o", color=graphs.COLOURS[kind], label=kind, markersize=5)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=min(len(kinds), 3))
@@ -129,15 +132,18 @@ def graph(model: "xr.Dataset", axes: Axes | None = None, *, legend: bool = True)
 
 
 def dimensions_per_feature(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
-  """Draws D* = m/‖W‖² against 1/(1 − S): the mean over restarts, and their range behind it.
+  """Draws D* = m / ‖W‖²_F against 1/(1 − S): the mean over restarts, with their range behind it.
 
   Raises:
-    UserError: no axis `density`, others beside it and `restart`, or the measure is missing.
+    UserError: `dataset` lacks the measure dimensions_per_feature or the axis density, or the
+      measure has axes other than density and restart.
   """
   array, axes = _by_density(dataset, "dimensions_per_feature"), given(axes)
-  x, each = 1 / array["density"].values, array.values
-  axes.fill_between(x, each.min(axis=1), each.max(axis=1), color="C0", alpha=0.25, linewidth=0)
-  axes.plot(x, each.mean(axis=1), color="C0", linewidth=1.4)
+  x = 1 / array["density"].values
+  values: Float[np.ndarray, "density restart"] = array.values
+  low, high = values.min(axis=1), values.max(axis=1)
+  axes.fill_between(x, low, high, color="C0", alpha=0.25, linewidth=0)
+  axes.plot(x, values.mean(axis=1), color="C0", linewidth=1.4)
   for height in (1, 0.5):
     axes.axhline(height, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
   axes.set(xscale="log", ylim=(0, 1.1), xlabel="1 / (1 − S)", ylabel=r"$D^* = m\,/\,\|W\|_F^2$")
@@ -145,16 +151,17 @@ def dimensions_per_feature(dataset: "xr.Dataset", axes: Axes | None = None) -> A
 
 
 def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
-  """Draws the dimensionality D_i of every feature against 1/(1 − S), with lines at those of
-  regular polytopes.
+  """Draws the dimensionality D_i of every feature against 1/(1 − S), with lines at the
+  dimensionalities of regular polytopes.
 
   Raises:
-    UserError: no axis `density`, others beside it and `restart`, or the measure is missing.
+    UserError: `dataset` lacks the measure feature_dimensionality or the axis density, or the
+      measure has axes other than density, restart and feature.
   """
   array, axes = _by_density(dataset, "feature_dimensionality"), given(axes)
   D: Float[np.ndarray, "density restart feature"] = array.values
   x = np.broadcast_to((1 / array["density"].values)[:, None, None], D.shape)
-  # Columns would hide how many features there are: each is spread a little, always alike.
+  # In plain columns points would hide each other. They are spread a little, always the same way.
   ratio = np.log(x.max() / x.min()) / max(len(D) - 1, 1) or 0.1
   spread = np.exp(ratio * np.random.default_rng(0).uniform(-SPREAD, SPREAD, D.shape))
   axes.scatter(
@@ -162,7 +169,7 @@ def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
   )
   for name, height in FRACTIONS.items():
     axes.axhline(height, color="0.55", linewidth=0.6, linestyle="--", zorder=0)
-    # The names of the lowest two would lie on each other.
+    # The names of 2/5 and 3/8 would overlap.
     side = {"2/5": "bottom", "3/8": "top"}.get(name[:3], "center")
     at, units = (1.005, height), ("axes fraction", "data")
     axes.annotate(name, at, xycoords=units, va=side, fontsize=8)
@@ -176,29 +183,29 @@ def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
 
 
 def _directions(model: "xr.Dataset") -> Float[np.ndarray, "hidden feature"]:
-  """Returns the directions of one model's features: W, or W₁ where the decoder has its own."""
+  """Returns the feature directions of one model: W, or W₁ if the decoder has weights of its own."""
   W = model["W" if "W" in model else "W1"]
   others = [f"{dim} ({size})" for dim, size in W.sizes.items() if dim not in ("hidden", "feature")]
   if others:
     raise UserError(
-      f"one model is to be drawn, and this dataset has the axes {', '.join(others)}; choose with "
-      "best, isel or sel, such as best(dataset).isel(density=0)"
+      f"the picture is of one model, and this dataset has the axes {', '.join(others)}; choose one "
+      "with best, isel or sel, such as best(dataset).isel(density=0)"
     )
   return W.transpose("hidden", "feature").values
 
 
 def _measured(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
   if name not in dataset:
-    raise UserError(f"the dataset has no {name!r}; it is one of config.measures")
+    raise UserError(f"the dataset has no {name!r}; add it to config.measures")
   return dataset[name]
 
 
 def _by_density(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
-  """Returns a measure with the axes density and restart first, dense first."""
+  """Returns a measure with the axes density (descending) and restart first."""
   array = _measured(dataset, name)
   if "restart" not in array.dims:
     array = array.expand_dims("restart")
   others = set(array.dims) - {"density", "restart", "feature"}
   if "density" not in array.dims or others:
-    raise UserError(f"drawn against density alone, and {name} has the axes {array.dims}")
+    raise UserError(f"{name} is drawn against density alone, and here has the axes {array.dims}")
   return array.transpose("density", "restart", ...).sortby("density", ascending=False)

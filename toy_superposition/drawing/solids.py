@@ -1,4 +1,4 @@
-"""Parts of figures that show solids: points and edges of a convex hull, in perspective."""
+"""Parts of figures that show solids: vertices and edges of a convex hull, in perspective."""
 
 from typing import Any
 
@@ -13,7 +13,14 @@ VERTEX, EDGE = "#1f4e9c", "#7f8fa6"
 def draw_solid(
   axes: Any, points: Float[np.ndarray, "3 point"], elevation: float = 20, azimuth: float = 25
 ) -> None:
-  """Draws the vertices, the centre and the edges of the solid on three-dimensional Axes."""
+  """Draws the vertices, the edges and the centre of a solid on three-dimensional Axes.
+
+  Args:
+    axes: three-dimensional, to draw on.
+    points: the vertices.
+    elevation: of the viewer, in degrees.
+    azimuth: of the viewer, in degrees.
+  """
   for i, j in polytopes.edges(points):
     axes.plot(*points[:, [i, j]], color=EDGE, linewidth=1.3, solid_capstyle="round")
   axes.scatter(*points, color=VERTEX, s=26, depthshade=False)

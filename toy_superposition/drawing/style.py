@@ -1,4 +1,4 @@
-"""One look for all figures, and how they are written."""
+"""The style of all figures, and writing them to files."""
 
 import contextlib
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ STYLE: dict[Any, Any] = {
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-  """Draws with the package's style, leaving matplotlib's settings as they were."""
+  """Draws with the package's style; matplotlib's settings are restored afterwards."""
   with mpl.rc_context(STYLE):
     yield
 
 
 def given(axes: Axes | None) -> Axes:
-  """Returns the Axes, or those of a new figure of pyplot's, which a notebook shows."""
+  """Returns the Axes, or those of a new pyplot figure, which a notebook displays."""
   if axes is not None:
     return axes
   from matplotlib import pyplot
@@ -48,7 +48,10 @@ def css(colour: Any) -> str:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-  """Writes a figure in every format, whole or not at all; the bytes depend on it alone."""
+  """Writes a figure in every format and returns the paths.
+
+  Files appear complete or not at all. Equal figures give equal bytes.
+  """
   written = []
   for suffix in FORMATS:
     path = stem.with_name(f"{stem.name}.{suffix}")  # a stem may contain dots

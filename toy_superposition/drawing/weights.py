@@ -1,6 +1,6 @@
-"""Parts of figures that show weights: arrows, WᵀW, norms, circuits of features in few dimensions.
+"""Parts of figures that show the weights of one model: arrows, WᵀW, norms.
 
-Each draws one trained model on given Axes and returns them.
+Each draws on given Axes and returns them.
 """
 
 import numpy as np
@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 IMPORTANCE_MAP = "viridis"  # bright is important, as in the paper's notebook
-SUPERPOSITION_MAP = "viridis"  # dark is dedicated, yellow shares its direction
+SUPERPOSITION_MAP = "viridis"  # dark is a dedicated direction, yellow a shared one
 GRAM_MAP = "RdBu_r"
-LIMIT = 1.5  # of the axes on which arrows are drawn
+LIMIT = 1.5  # both axes of a picture of arrows end at ± this
 
 
 def importance_colours(importance: Float[np.ndarray, "feature"]) -> np.ndarray:
-  """Returns a colour per feature; equal importances share the middle of the scale."""
+  """Returns a colour per feature, (feature, RGBA); the middle of the scale if all importances are
+  equal."""
   low, high = importance.min(), importance.max()
   scaled = (importance - low) / (high - low) if high > low else np.full(len(importance), 0.5)
   return colormaps[IMPORTANCE_MAP](0.9 * scaled)  # the end of the scale is hard to see on white
@@ -25,7 +26,8 @@ def importance_colours(importance: Float[np.ndarray, "feature"]) -> np.ndarray:
 def draw_arrows(
   axes: Axes, W: Float[np.ndarray, "2 feature"], colours: np.ndarray, limit: float = LIMIT
 ) -> Axes:
-  """Draws each feature's direction in the plane of the two hidden dimensions."""
+  """Draws each feature's direction in the plane of the two hidden dimensions; both axes end at
+  ± `limit`."""
   axes.axhline(0, color="0.85", linewidth=0.6, zorder=0)
   axes.axvline(0, color="0.85", linewidth=0.6, zorder=0)
   for (x, y), colour in zip(W.T, colours, strict=True):
@@ -59,8 +61,8 @@ def draw_norms(
   superposition: Float[np.ndarray, "feature"],
   n_hidden: int | None = None,
 ) -> Axes:
-  """Draws a bar per feature, its length the norm, its colour what lies along it (0 dark, ≥ 1
-  yellow); a line after the first `n_hidden` features."""
+  """Draws a bar per feature; its length is the norm and its colour the superposition (0 dark, ≥ 1
+  yellow). A line follows the first `n_hidden` features, if given."""
   colours = colormaps[SUPERPOSITION_MAP](np.clip(superposition, 0, 1))
   axes.barh(np.arange(len(norm)), np.clip(norm, 0, 1), height=1, color=colours)
   axes.set(xlim=(0, 1), ylim=(len(norm) - 0.5, -0.5), xticks=[], yticks=[])
@@ -70,7 +72,7 @@ def draw_norms(
 
 
 def draw_scale(axes: Axes, cmap: str, label: str, low: str, high: str) -> Axes:
-  """Draws a vertical colour scale from 0 to 1 with its ends named."""
+  """Draws a vertical colour scale from 0 to 1 with `low` and `high` at its ends."""
   axes.imshow(
     np.linspace(0, 1, 64)[:, None],
     cmap=cmap,

@@ -1,6 +1,5 @@
-"""A stored dataset as trained models again: what an analysis runs on fresh examples."""
+"""Rebuilds trained models from a results dataset, to run them on fresh examples."""
 
-import dataclasses
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,27 +8,28 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import evaluation, models, problem, sweep
-from toy_superposition.devices import mapping, memory
-from toy_superposition.estimators import estimator
+from toy_superposition import evaluation, fields, models, problem, sizes
+from toy_superposition.devices import mapping
+from toy_superposition.problem import Problem
+from toy_superposition.records import upgrade
 from toy_superposition.types import Instance, Params
 
 if TYPE_CHECKING:
   import xarray as xr
 
-# Slices of about the size of a core's cache are evaluated several times faster than all instances
-# at once.
-CACHE = 2**22  # bytes
+# Bytes of a slice. Slices of about the size of a core's cache are evaluated several times faster
+# than all instances at once.
+CACHE = 2**22
 
 
 class Trained(NamedTuple):
   """Models of one Spec, with a leading instance axis on the host."""
 
-  problem: problem.Problem
+  problem: Problem
   params: Params
   instances: Instance
   dims: tuple[str, ...]  # of the dataset, flattened into the instance axis
-  shape: tuple[int, ...]
+  shape: tuple[int, ...]  # sizes of these dimensions
 
   def unflatten(self, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     """Returns (dims, values) with the sweep's axes in the place of the instance axis."""
@@ -37,41 +37,47 @@ class Trained(NamedTuple):
 
 
 def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
-  """Returns the dataset's models; `changes` are config fields, such as the point of an axis."""
-  values = {**json.loads(dataset.attrs["config"]), **changes}
-  one = problem.make(sweep.make_spec(values))
+  """Returns the models of a results dataset.
+
+  Args:
+    dataset: models of one Spec, with the attribute `config` of this or an earlier version.
+    **changes: config fields by dotted name that hold another value for these models, such as a
+      point of an axis.
+  """
+  values = upgrade.upgraded(json.loads(dataset.attrs["config"])) | changes
+  made = problem.make(fields.make_spec(values))
   dims = tuple(str(name) for name in dataset["loss"].dims)
   shape = dataset["loss"].shape
 
-  def leading(name: str) -> np.ndarray:
-    array = dataset[name].transpose(*dims, ...).values
+  def leading(name: str, *trailing: str) -> np.ndarray:
+    array = dataset[name].transpose(*dims, *trailing).values
     return array.reshape(-1, *array.shape[len(dims) :])
 
-  kind = models.PARAMS[one.model.params]
-  params = kind(**{field.name: leading(field.name) for field in dataclasses.fields(kind)})
+  model = made.spec.model
+  arrays = {name: leading(name, *models.PARAM_DIMS[name]) for name in models.param_names(model)}
   instances = Instance(
     index=np.arange(int(np.prod(shape)), dtype=np.int32),
-    density=leading("feature_density"),
-    importance=leading("feature_importance"),
+    density=leading("feature_density", "feature"),
+    importance=leading("feature_importance", "feature"),
     learning_rate=leading("peak_learning_rate"),
   )
-  return Trained(one, params, instances, dims, shape)
+  return Trained(made, models.params_class(model)(**arrays), instances, dims, shape)
 
 
 def each(
   function: Callable[[Params, Instance], Any], models: Trained, mesh: Mesh, bytes_each: int = 0
 ) -> Any:
-  """Returns function(params, instance) of every model, on the host, with a leading axis.
+  """Returns function(params, instance) of every model, on the host, with a leading instance axis.
 
   Args:
     function: of one model.
-    models: to apply it to.
+    models: to which it is applied.
     mesh: the devices.
-    bytes_each: that one model takes; by default for one batch of evaluation.
+    bytes_each: bytes that one model takes; 0 stands for those of one batch of evaluation.
   """
   spec = models.problem.spec
   bytes_each = bytes_each or (
-    memory.parameter_bytes(spec) + estimator.batch_bytes(spec, evaluation.BATCH_SIZE)
+    sizes.params_bytes(spec) + sizes.batch_bytes(spec, evaluation.BATCH_SIZE)
   )
   return mapping.map_slices(
     lambda operands: jax.vmap(function)(*operands),

@@ -1,1 +1,1 @@
-"""Geometry of trained models: components, sets, neurons, orientation, rotations."""
+"""Geometry of trained models: definitions, components, sets, neurons, orientation, rotations."""

@@ -1,20 +1,21 @@
-"""Geometric components of a trained model, found and named.
+"""Geometric components of a trained model, and their names.
 
 Paper, section "The Geometry of Superposition": features organise themselves into groups that are
-orthogonal to each other, each of them a small polytope in a subspace of its own. Groups are the
-connected components of the graph whose edges are non-zero inner products. A bipyramid is the
-direct sum of two of them, and is named by `tegum`.
+orthogonal to each other, each a small polytope in a subspace of its own. Groups are the connected
+components of the graph whose edges are non-zero inner products. A bipyramid is the direct sum of
+two groups, and is named by `tegum`.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-REPRESENTED = 0.3  # least ‖W_i‖² of a feature that takes part
-NOISE = (0.02, 0.35)  # the threshold on |cos| is looked for between these
-ACCEPTED = 0.1  # largest difference of a cosine from the ideal's that a name allows
+from toy_superposition.geometry.definitions import is_represented
+
+NOISE = (0.02, 0.35)  # bounds of the threshold on |cos|
+ACCEPTED = 0.1  # maximum difference of a cosine from the ideal frame's that a name allows
 SINGULAR = 0.15  # singular values below this share of the largest do not count as a dimension
 
 
@@ -22,10 +23,10 @@ class Component(NamedTuple):
   """Features that share dimensions with each other and with no others."""
 
   name: str  # of the nearest ideal frame, or "unknown"
-  features: Int[np.ndarray, "member"]
-  rank: int  # dimensions that they span
-  dimensionality: Float[np.ndarray, "member"]  # D_i of each
-  deviation: float  # largest difference of a cosine from the ideal's, after sorting; nan if unknown
+  features: Int[np.ndarray, "member"]  # ascending
+  rank: int  # dimension of the subspace spanned
+  dimensionality: Float[np.ndarray, "member"]  # D_i
+  deviation: float  # maximum difference of the sorted cosines from the ideal's; nan if unknown
 
 
 def simplex(rank: int) -> Float[np.ndarray, "rank vertex"]:
@@ -46,7 +47,7 @@ def polygon(n: int) -> Float[np.ndarray, "2 vertex"]:
 def square_antiprism(height: float = 3**-0.5) -> Float[np.ndarray, "3 vertex"]:
   """Returns the eight vertices of a square antiprism, of norm 1, at ± `height`.
 
-  At height 1/√3 it is a tight frame, of dimensionality 3/8 each.
+  At height 1/√3 it is a tight frame, and each vertex has dimensionality 3/8.
   """
   radius = (1 - height**2) ** 0.5
   turn = np.pi / 2 * np.arange(4)
@@ -81,7 +82,7 @@ TEGUM: dict[tuple[str, ...], str] = {
 
 
 def tegum(names: Sequence[str]) -> str:
-  """Returns the name of the solid that orthogonal components make together, or their sum."""
+  """Returns the name of the solid that orthogonal components form together, or their sum."""
   ordered = tuple(sorted(names))
   return TEGUM.get(ordered, " ⊕ ".join(ordered))
 
@@ -94,10 +95,8 @@ def cosines(W: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray, "featur
 
 
 def threshold(cosine: Float[np.ndarray, "feature feature"]) -> float:
-  """Returns the |cos| that separates what interferes from what does not.
-
-  Among the values within NOISE, the widest gap in the logarithm is taken, and its middle.
-  """
+  """Returns the |cos| above which two features interfere: the middle of the widest gap between the
+  values within NOISE, on a logarithmic scale."""
   low, high = NOISE
   values = np.abs(cosine[np.triu_indices(len(cosine), 1)])
   values = np.sort(np.concatenate([[low, high], values[(values > low) & (values < high)]]))
@@ -110,41 +109,37 @@ def components(W: Float[np.ndarray, "hidden feature"], at: float | None = None) 
 
   Args:
     W: feature directions.
-    at: threshold on |cos| of an edge; by default chosen by `threshold`.
+    at: |cos| above which two features share an edge; chosen by `threshold` by default.
   """
   W = np.asarray(W, float)
-  chosen = np.flatnonzero((W**2).sum(axis=0) > REPRESENTED)
+  chosen = np.flatnonzero(is_represented(W))
   cosine = cosines(W[:, chosen])
   edges = np.abs(cosine) > (threshold(cosine) if at is None else at)
   dimensionality = dimensionalities(W)[chosen]
-  found = []
+  named = []
   for members in connected(edges):
     name, rank, deviation = _name(W[:, chosen[members]], cosine[np.ix_(members, members)])
-    found.append(Component(name, chosen[members], rank, dimensionality[members], deviation))
-  return sorted(found, key=lambda c: (-len(c.features), c.features[0]))
+    named.append(Component(name, chosen[members], rank, dimensionality[members], deviation))
+  return sorted(named, key=lambda c: (-len(c.features), c.features[0]))
 
 
 def dimensionalities(
   W: Float[np.ndarray, "*model hidden feature"],
 ) -> Float[np.ndarray, "*model feature"]:
-  """Returns D_i of models with leading axes, as geometry.feature_dimensionality does of one."""
+  """Returns D_i of models with leading axes: features.feature_dimensionality in numpy."""
   norm = np.linalg.norm(W, axis=-2)
   unit = W / np.where(norm > 0, norm, 1)[..., None, :]
   squared = ((np.swapaxes(unit, -1, -2) @ W) ** 2).sum(axis=-1)
   return norm**2 / np.where(squared > 0, squared, 1)
 
 
-def connected(edges: np.ndarray) -> list[np.ndarray]:
-  """Returns the members of each connected component of a graph."""
-  left, found = set(range(len(edges))), []
-  while left:
-    members, front = set(), {min(left)}
-    while front:
-      members |= front
-      front = {int(j) for i in front for j in np.flatnonzero(edges[i])} - members
-    left -= members
-    found.append(np.array(sorted(members)))
-  return found
+def connected(edges: Bool[np.ndarray, "node node"]) -> list[Int[np.ndarray, "member"]]:
+  """Returns the members of each connected component of a graph, ascending; components are in the
+  order of their smallest members."""
+  from scipy.sparse import csgraph  # takes half a second to import
+
+  n_components, label = csgraph.connected_components(edges, directed=False)
+  return [np.flatnonzero(label == k) for k in range(n_components)]
 
 
 def _name(
@@ -156,8 +151,8 @@ def _name(
   for name, ideal in IDEALS.items():
     if ideal.shape == (rank, W.shape[1]):
       pairs = np.triu_indices(len(cosine), 1)
-      wanted, ours = np.sort(cosines(ideal)[pairs]), np.sort(cosine[pairs])
-      deviation = float(np.max(np.abs(wanted - ours), initial=0))
+      difference = np.sort(cosines(ideal)[pairs]) - np.sort(cosine[pairs])
+      deviation = float(np.max(np.abs(difference), initial=0))
       if deviation <= ACCEPTED:
         return name, rank, deviation
   return "unknown", rank, float("nan")

@@ -1,4 +1,4 @@
-"""Where features lie: measures of the columns W_i of one instance, as the paper defines them."""
+"""Measures of feature directions, the columns W_i of one instance, as the paper defines them."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -20,9 +20,10 @@ def unit_directions(W: Directions) -> Directions:
 
 
 def superposition(W: Directions) -> PerFeature:
-  """Returns Σ_{j≠i} (Ŵ_i · W_j)²: how much other features lie along feature i (§2).
+  """Returns Σ_{j≠i} (Ŵ_i · W_j)²: the squared projections of all other features onto feature i's
+  direction (§2).
 
-  0 for a feature with its own direction, at least 1 where another unit vector lies on it; 0
+  0 for a feature orthogonal to all others, at least 1 if another unit vector is parallel to it; 0
   where W_i is 0.
   """
   overlap = unit_directions(W).T @ W
@@ -31,8 +32,8 @@ def superposition(W: Directions) -> PerFeature:
 
 
 def feature_dimensionality(W: Directions) -> PerFeature:
-  """Returns D_i = ‖W_i‖² / Σ_j (Ŵ_i · W_j)², j = i included: the share of a dimension that
-  feature i has (section "The Geometry of Superposition").
+  """Returns D_i = ‖W_i‖² / Σ_j (Ŵ_i · W_j)², j = i included: feature i's share of a dimension
+  (section "The Geometry of Superposition").
 
   1 for a dedicated feature, ½ in an antipodal pair, 0 where W_i is 0.
   """
@@ -42,5 +43,8 @@ def feature_dimensionality(W: Directions) -> PerFeature:
 
 def dimensions_per_feature(W: Directions) -> Scalar:
   """Returns D* = m / ‖W‖_F²: hidden dimensions per represented feature (section "Uniform
-  Superposition"); infinite if W is 0."""
+  Superposition"); infinite if W is 0.
+
+  Its inverse is definitions.features_per_dimension.
+  """
   return W.shape[0] / jnp.sum(W**2, axis=(0, 1))

@@ -9,7 +9,7 @@ two coordinates with the largest coefficients leaves a smooth function of the ot
 
 So the loss is a sum over the points of a table that does not depend on the model: an output, a set
 of active features, and a node within a piece of the cube whose edges the model decides. One point
-is a handful of scalar operations, and the sum is one loop (unroll.py).
+is a handful of scalar operations, and the sum is one loop (scalarize.py).
 """
 
 import functools
@@ -23,7 +23,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from toy_superposition import scalarize
-from toy_superposition.models import TiedParams
+from toy_superposition.models import AutoencoderParams
 
 PerFeature = Float[Array, "feature"]
 Scalar = Float[Array, ""]
@@ -135,7 +135,7 @@ def _along(target: Scalar, wanted: Scalar, gain: Scalar, offset: Scalar, *, relu
 
 
 def _at_point(
-  params: TiedParams, density: PerFeature, importance: PerFeature, point: Point, relu: bool
+  params: AutoencoderParams, density: PerFeature, importance: PerFeature, point: Point, relu: bool
 ) -> Scalar:
   """Returns what one point adds to the expected loss."""
   gains = _elements(((params.W @ point.output) @ params.W) * point.active)
@@ -194,7 +194,7 @@ def working_bytes(n_features: int) -> int:
 
 
 def k_sparse_feature_loss(
-  params: TiedParams,
+  params: AutoencoderParams,
   density: PerFeature,
   importance: PerFeature,
   k: int | None,
@@ -219,7 +219,7 @@ def k_sparse_feature_loss(
 
 
 def expected_feature_loss(
-  params: TiedParams, density: PerFeature, importance: PerFeature, *, relu: bool = True
+  params: AutoencoderParams, density: PerFeature, importance: PerFeature, *, relu: bool = True
 ) -> PerFeature:
   """Returns E[I_i (x_i − x′_i)²] of each feature i for sparse uniform features.
 
@@ -233,8 +233,8 @@ def expected_feature_loss(
 
 
 def value_and_gradient(
-  params: TiedParams, density: PerFeature, importance: PerFeature, *, relu: bool = True
-) -> tuple[Scalar, TiedParams]:
+  params: AutoencoderParams, density: PerFeature, importance: PerFeature, *, relu: bool = True
+) -> tuple[Scalar, AutoencoderParams]:
   """Returns the expected loss, summed over features, and its gradient, in one pass.
 
   Raises:

@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from toy_superposition import bfgs, streams
-from toy_superposition.models import TiedParams
+from toy_superposition.models import AutoencoderParams
 from toy_superposition.theory import expected_loss
 
 N_STARTS = 24
@@ -27,7 +27,7 @@ SAME_LOSS = 1e-3  # starts within this relative distance of the best are counted
 class Optimum(NamedTuple):
   """Best solutions found, one per problem."""
 
-  params: TiedParams
+  params: AutoencoderParams
   loss: Float[Array, "*problem"]  # summed over features
   share_found: Float[Array, "*problem"]  # share of the starts that end within SAME_LOSS
 
@@ -50,7 +50,7 @@ def minimize(
   return x, state.value
 
 
-def problem_bytes(n_features: int, n_hidden: int, n_starts: int = N_STARTS) -> int:
+def problem_bytes(*, n_features: int, n_hidden: int, n_starts: int = N_STARTS) -> int:
   """Returns the bytes that one problem of `global_minimum` is planned to take."""
   n_coordinates = n_features * (n_hidden + 1)
   each = 4 * MATRICES * n_coordinates**2 + expected_loss.working_bytes(n_features)
@@ -74,13 +74,13 @@ def global_minimum(
   n_features = density.shape[-1]
   key_w, key_b = jax.random.split(streams.root(0))
   scale_w, scale_b = START_SCALES
-  starts = TiedParams(
+  starts = AutoencoderParams(
     W=scale_w * jax.random.normal(key_w, (n_starts, n_hidden, n_features)),
     b=scale_b * jax.random.normal(key_b, (n_starts, n_features)),
   )
 
-  def descend(start: TiedParams, density: Array, importance: Array):
-    def both(params: TiedParams):
+  def descend(start: AutoencoderParams, density: Array, importance: Array):
+    def both(params: AutoencoderParams):
       return expected_loss.value_and_gradient(params, density, importance, relu=relu)
 
     return minimize(both, start, n_iterations)

@@ -20,8 +20,10 @@ TRIPLE_POINT = 4 / 7  # density at r = 1 at which all the phases' losses are equ
 # superposition passes its threshold up to 4.5 % further in): from `optimum.global_minimum`, as
 # tests/theory_test.py repeats.
 TRUE_BOUNDARY = {0.1: 0.181, 0.2: 0.296, 0.5: 0.485}
-NORM_THRESHOLD = 0.5  # a feature is represented from this ‖W_i‖ on
-SUPERPOSITION_THRESHOLD = 0.5  # and in superposition from this Σ_{j≠i} (Ŵ_i · W_j)² on
+# Bounds of the phases (no unit), halfway between their ideal values 0 and 1. They sort the cells of
+# a phase map; elsewhere "represented" is what geometry/definitions.py says.
+NORM_THRESHOLD = 0.5  # ‖W_i‖ from which a feature is dedicated or in superposition
+SUPERPOSITION_THRESHOLD = 0.5  # Σ_{j≠i} (Ŵ_i · W_j)² from which it is in superposition
 
 
 class Phase(enum.IntEnum):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from toy_superposition.models import TiedParams
+from toy_superposition.models import AutoencoderParams
 
 LOG2_POINTS = 12  # points per combination: relative errors of a few 1e-4
 SEED = 0  # of the points' scrambling
@@ -27,7 +27,9 @@ def _points(n_features: int) -> Float[np.ndarray, "point feature"]:
   return qmc.Sobol(n_features, rng=SEED).random_base2(LOG2_POINTS).astype(np.float32)
 
 
-def expected_loss(params: TiedParams, density: Float[Array, ""], set_size: int) -> Float[Array, ""]:
+def expected_loss(
+  params: AutoencoderParams, density: Float[Array, ""], set_size: int
+) -> Float[Array, ""]:
   """Returns E Σ_i (x_i − x′_i)² of the ReLU output model on correlated sets of equal density."""
   n = params.b.shape[0]
   points = jnp.asarray(_points(n))
@@ -42,14 +44,14 @@ def expected_loss(params: TiedParams, density: Float[Array, ""], set_size: int) 
 
 
 def expected_losses(
-  params: TiedParams, density: Float[np.ndarray, "*instance"], set_size: int
+  params: AutoencoderParams, density: Float[np.ndarray, "*instance"], set_size: int
 ) -> Float[np.ndarray, "*instance"]:
   """Returns `expected_loss` of parameters with leading axes, one model after the other."""
   shape = density.shape
   flat = jax.tree.map(lambda leaf: np.reshape(leaf, (-1, *leaf.shape[len(shape) :])), params)
 
   @jax.jit
-  def each(flat: TiedParams, density: Float[Array, "instance"]):
+  def each(flat: AutoencoderParams, density: Float[Array, "instance"]):
     def one(operand):
       return expected_loss(operand[0], operand[1], set_size)
 

@@ -1,4 +1,4 @@
-"""The phase diagram under several output activations, by the paper's colours."""
+"""The phase diagram under several output activations, in the paper's colours."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import phase_map, style
-from toy_superposition.experiments.activation_functions.claims import label
+from toy_superposition.experiments.activation_functions.analysis import LABELS
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -15,7 +15,7 @@ COLUMNS = 4
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: one map per activation, and the legend."""
+  """Returns the figure: a map per activation, and the legend."""
   models = [str(name) for name in dataset["model"].values]
   n_rows = -(-(len(models) + 1) // COLUMNS)
   with style.style():
@@ -24,7 +24,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     for k, name in enumerate(models):
       cell = dataset.sel(model=name)
       phase_map.phase_map(cell["best_norm"], cell["best_superposition"], panels[k])
-      panels[k].set_title(label(name))
+      panels[k].set_title(LABELS[name])
       if k % COLUMNS:
         panels[k].set_ylabel("")
         panels[k].tick_params(labelleft=False)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.drawing import style
 from toy_superposition.experiments import restarts
-from toy_superposition.experiments.adversarial import claims as adversarial
+from toy_superposition.experiments.adversarial.analysis import features_per_dimension
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -20,11 +20,12 @@ FEATURES = "#2a5d9c"
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: both against 1/(1−S), and one against the other."""
+  """Returns the figure: vulnerability and features per dimension against 1/(1−S), and against each
+  other."""
   dataset = dataset.sortby("density", ascending=False)
   best = restarts.best(dataset)
   x = 1 / best["density"].values
-  features = adversarial.features_per_dimension(best).values
+  features = features_per_dimension(best).values
   with style.style():
     figure = Figure(figsize=(11, 3.5), layout="constrained")
     first, second, third = figure.subplots(1, 3)
@@ -32,8 +33,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
       ratio = best[f"vulnerability_{name}"].values
       first.plot(x, ratio, f"{marker}-", color=colour, markersize=4, label=label)
       third.plot(features, ratio, marker, color=colour, markersize=5)
-    every = dataset["vulnerability_universal"].transpose("density", ...).values
-    first.plot(x, every.reshape(len(x), -1), ".", color="#b0352b", alpha=0.5, markersize=3)
+    all_restarts = dataset["vulnerability_universal"].transpose("density", ...).values
+    first.plot(x, all_restarts.reshape(len(x), -1), ".", color="#b0352b", alpha=0.5, markersize=3)
     first.legend(fontsize=8)
     first.set_title("vulnerability")
     first.set_ylabel("relative to no superposition")

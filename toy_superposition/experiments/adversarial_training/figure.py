@@ -1,4 +1,4 @@
-"""Training against attacks: features per dimension, superposition and loss over their size."""
+"""Adversarial training: features per dimension, superposition and loss over the size of attacks."""
 
 from typing import TYPE_CHECKING
 
@@ -20,16 +20,16 @@ PANELS = (
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: a panel each, a curve per density, a dot per restart."""
+  """Returns the figure: one panel per quantity, a curve per density, a dot per restart."""
   size, density = dataset["attack"].values, dataset["density"].values
   colours = colormaps["viridis"](np.linspace(0.05, 0.8, len(density)))
   with style.style():
     figure = Figure(figsize=(11, 3.5), layout="constrained")
     for axes, (name, label) in zip(figure.subplots(1, 3), PANELS, strict=True):
       values = dataset[name].transpose("density", "attack", "restart").values
-      for p, colour, each in zip(density, colours, values, strict=True):
-        axes.plot(size, each, ".", color=colour, markersize=4, alpha=0.6)
-        axes.plot(size, each.mean(axis=1), color=colour, linewidth=1.3, label=f"{p:g}")
+      for p, colour, restarts in zip(density, colours, values, strict=True):
+        axes.plot(size, restarts, ".", color=colour, markersize=4, alpha=0.6)
+        axes.plot(size, restarts.mean(axis=1), color=colour, linewidth=1.3, label=f"{p:g}")
       axes.axvline(REMOVED_AT, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
       axes.set(
         xlabel="attack in training, share of the input's norm",

@@ -1,4 +1,4 @@
-"""The asymmetric motif in the best restart: a circuit for each place at which it is found."""
+"""The asymmetric superposition motif in the best restart: one circuit per occurrence."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
   import xarray as xr
   from matplotlib.axes import Axes
 
-MOST = 4  # circuits drawn
+MOST = 4  # circuits drawn, at most
 
 
 def draw_motif(
@@ -62,5 +62,5 @@ def draw(dataset: "xr.Dataset") -> Figure:
     figure.legend(handles=drawn.signs(), loc="outside lower center", ncols=2)
     n, m = W1.shape[1], W1.shape[0]
     found = f"{len(motifs)} asymmetric motif{'s' if len(motifs) != 1 else ''}"
-    figure.suptitle(f"|x| of {n} features in {m} neurons: {found} in the restart of least loss")
+    figure.suptitle(f"|x| of {n} features in {m} neurons: {found} in the restart of lowest loss")
   return figure

@@ -1,4 +1,4 @@
-"""Compressed sensing: features per dimension and the bound; almost orthogonal directions."""
+"""Compressed sensing: features per dimension with their bound, and almost orthogonal vectors."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from toy_superposition.drawing import style
 from toy_superposition.experiments.compressed_sensing import theory
-from toy_superposition.experiments.compressed_sensing.claims import LARGEST
+from toy_superposition.experiments.compressed_sensing.analysis import LARGEST
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -17,7 +17,7 @@ OURS, BOUND = "#1f4e9c", "#d95f02"
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: F over sparsity; |cos| over the number of vectors; numbers that fit."""
+  """Returns the figure: F by 1/p, |cos| by the number of vectors, and how many vectors fit."""
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
     figure = Figure(figsize=(10.4, 3.3), layout="constrained")
@@ -33,7 +33,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     cosines.set(xlabel="vectors", ylabel="largest |cos|", ylim=(0, 1), title=f"in {m} dimensions")
     cosines.legend(loc="lower right")
     d = dataset["dimensions"].values
-    surely = [theory.johnson_lindenstrauss(LARGEST, int(one)) for one in d]
+    surely = [theory.johnson_lindenstrauss(LARGEST, int(k)) for k in d]
     numbers.semilogy(d, dataset["most_found"], "o-", color=OURS, ms=4, label="found by search")
     numbers.semilogy(d, surely, "--", color=BOUND, label="surely: $e^{dc^2/4}$")
     numbers.set(xlabel="dimensions $d$", ylabel="vectors", title=f"with |cos| ≤ $c$ = {LARGEST:g}")

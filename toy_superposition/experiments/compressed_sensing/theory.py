@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 Values = Float[np.ndarray, "..."]
-# Exponents with which the largest |cos| is approached, each from the solution before.
+# Exponents q that approximate the largest |cos|, each descent starting from the previous solution.
 POWERS = (4, 16, 64)
-N_ITERATIONS = 100  # of each descent, at most
+N_ITERATIONS = 100  # maximum of each descent
 
 
 def coherence(W: Float[np.ndarray, "hidden feature"]) -> float:
@@ -21,9 +21,11 @@ def coherence(W: Float[np.ndarray, "hidden feature"]) -> float:
   return float(np.max(np.abs(unit.T @ unit - np.eye(W.shape[1]))))
 
 
-def welch(n_vectors: int, n_dimensions: int) -> float:
-  """Returns a coherence that no n vectors in d dimensions are below: Welch's bounds of first and
-  second order, 0 for n ≤ d."""
+def welch(*, n_vectors: int, n_dimensions: int) -> float:
+  """Returns a lower bound on the coherence of n vectors in d dimensions.
+
+  It is the larger of Welch's bounds of first and second order, and 0 for n ≤ d.
+  """
   n, d = n_vectors, n_dimensions
   if n <= d:
     return 0.0
@@ -33,18 +35,19 @@ def welch(n_vectors: int, n_dimensions: int) -> float:
 
 
 def johnson_lindenstrauss(largest: float, n_dimensions: int) -> float:
-  """Returns a number of vectors that surely fit with all |cos| below `largest`: exp(d c² / 4).
+  """Returns a number of vectors that certainly fit with all |cos| below `largest`: exp(d c² / 4).
 
-  Two random directions have |cos| ≥ c with a probability below 2 exp(−d c² / 2); with fewer than
-  exp(d c² / 4) of them all pairs may be below it.
+  Two random directions have |cos| ≥ c with a probability below 2 exp(−d c² / 2), so all pairs of
+  exp(d c² / 4) random directions are below c with positive probability.
   """
   return math.exp(n_dimensions * largest**2 / 4)
 
 
-def spread_out(n_vectors: int, n_dimensions: int, seed: int = 0) -> Float[np.ndarray, "d n"]:
+def spread_out(*, n_vectors: int, n_dimensions: int, seed: int = 0) -> Float[np.ndarray, "d n"]:
   """Returns unit vectors whose largest |cos| is small: a local minimum found by descent.
 
-  The largest |cos| is approached by the norm (Σ |cos|^2q)^(1/2q) with growing q.
+  The vectors are columns. The largest |cos| is approximated by the norm (Σ |cos|^2q)^(1/2q) with
+  growing q.
   """
   from scipy import optimize
 
@@ -54,7 +57,7 @@ def spread_out(n_vectors: int, n_dimensions: int, seed: int = 0) -> Float[np.nda
     free = flat.reshape(V.shape)
     norm = np.linalg.norm(free, axis=0)
     U = free / norm
-    # Not by BLAS, whose threads wait for each other on matrices as small as these.
+    # Without BLAS, whose threads wait for each other on matrices as small as these.
     cosine = np.einsum("di,dj->ij", U, U)
     np.fill_diagonal(cosine, 0)
     largest = np.abs(cosine).max()
@@ -66,7 +69,7 @@ def spread_out(n_vectors: int, n_dimensions: int, seed: int = 0) -> Float[np.nda
     return float(np.log(largest) + np.log(total) / (2 * power)), gradient.ravel()
 
   for power in POWERS:
-    found = optimize.minimize(
+    result = optimize.minimize(
       value_and_gradient,
       V.ravel(),
       args=(power,),
@@ -74,26 +77,25 @@ def spread_out(n_vectors: int, n_dimensions: int, seed: int = 0) -> Float[np.nda
       method="CG",
       options={"maxiter": N_ITERATIONS},
     )
-    V = found.x.reshape(V.shape)
+    V = result.x.reshape(V.shape)
   return V / np.linalg.norm(V, axis=0)
 
 
 def most_within(largest: float, n_dimensions: int, growth: float = 1.1) -> int:
   """Returns how many vectors a search fits into d dimensions with all |cos| up to `largest`.
 
-  It tries more and more, each time by the factor `growth` or by one, until they do not fit.
+  The search increases the number by the factor `growth`, at least by one, until they do not fit.
   """
   fitting = n_dimensions
   while True:
-    tried = max(fitting + 1, int(fitting * growth))
-    if coherence(spread_out(tried, n_dimensions)) > largest + 1e-3:
+    more = max(fitting + 1, int(fitting * growth))
+    if coherence(spread_out(n_vectors=more, n_dimensions=n_dimensions)) > largest + 1e-3:
       return fitting
-    fitting = tried
+    fitting = more
 
 
 def sensing_bound(density: Values) -> Values:
-  """Returns 1 / (−p ln p), to which features per dimension are proportional at most; infinite at
-  densities 0 and 1."""
+  """Returns 1 / (−p ln p), the largest order of features per dimension; infinite at p = 0 and 1."""
   p = np.asarray(density, float)
   with np.errstate(divide="ignore", invalid="ignore"):
     return np.where((p > 0) & (p < 1), -1 / (p * np.log(p)), np.inf)

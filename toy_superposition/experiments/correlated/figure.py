@@ -1,26 +1,20 @@
-"""Five models of features in sets, or independent ones: arrows, with one colour per set."""
+"""The five best models of features in sets, or independent ones: arrows in one colour per set."""
 
 import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import plots, style
+from toy_superposition.drawing.sets import set_colours
 from toy_superposition.experiments import restarts
-from toy_superposition.geometry import sets
 
 if TYPE_CHECKING:
   import xarray as xr
 
 SHOWN = 5  # models, as in the paper
 NAMES = {"correlated_sets": "correlated", "anticorrelated_sets": "anticorrelated"}
-
-
-def set_colours(n_features: int, set_size: int) -> np.ndarray:
-  """Returns a colour per feature, the same for members of a set."""
-  return colormaps["tab10"](sets.set_of(n_features, set_size))
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
@@ -38,8 +32,10 @@ def draw(dataset: "xr.Dataset") -> Figure:
       plots.arrows(model, axes, colours=set_colours(n, size), limit=1.25)
       axes.set_title(f"restart {int(model['restart'])}\nloss {float(model['loss']):.2g}")
     p = float(dataset["feature_density"].values.flat[0])
-    what = f"{n} independent features"
+    subject = f"{n} independent features"
     if size > 1:
-      what = f"{n} features in {n // size} {NAMES[values['data.distribution']]} sets of {size}"
-    figure.suptitle(f"{what}, p = {p:g}: the best {n_shown} of {dataset.sizes['restart']} restarts")
+      subject = f"{n} features in {n // size} {NAMES[values['data.distribution']]} sets of {size}"
+    figure.suptitle(
+      f"{subject}, p = {p:g}: the best {n_shown} of {dataset.sizes['restart']} restarts"
+    )
   return figure

@@ -1,207 +1,167 @@
-"""Three correlated pairs in a plane: how many of them are one direction, as in PCA.
+"""How many of three correlated pairs are collapsed at each density, and what collapsed pairs store.
 
 Paper, section "Collapsing of Correlated Features".
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jax.sharding import Mesh
+from jaxtyping import Int
 
-from toy_superposition.experiments import restarts
 from toy_superposition.experiments.correlated_collapse import theory
-from toy_superposition.experiments.experiment import (
-  REPORTED,
-  Analysis,
-  Claim,
-  require,
-  require_axes,
-  verdict,
-)
+from toy_superposition.experiments.correlated_collapse.analysis import N_PAIRS, best_of
+from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
 from toy_superposition.geometry import sets
 from toy_superposition.geometry.components import cosines
-from toy_superposition.models import TiedParams
-from toy_superposition.theory.sets_loss import expected_losses
-from toy_superposition.types import Group
 
 if TYPE_CHECKING:
   import xarray as xr
 
-N_PAIRS = 3
-ENOUGH = 16  # restarts among which the best is looked for
-FINE = 1.35  # largest ratio of neighbouring densities at which bands can be told apart
-NONE_TO, ALL_AT = 0.03, 0.5  # densities without, and with three, collapsed pairs
-NONE_VERIFIED, ALL_VERIFIED = 0.05, 0.4  # the same, independently verified optimum
-NORM_TO, NORM_TOLERANCE = 0.4, 0.04
+MIN_RESTARTS = 16  # among which the best is looked for
+FINE = 1.35  # largest ratio of neighbouring densities that resolves the bands
+NONE_TO, ALL_AT = 0.03, 0.5  # densities without, and with three, collapsed pairs (the paper)
+NONE_VERIFIED, ALL_VERIFIED = 0.05, 0.4  # likewise, in an independently verified optimum
+COLUMNS_TO = 0.4  # density up to which columns of collapsed pairs are examined
+NORM_TOLERANCE = 0.04  # around COLLAPSED_NORM
+COSINE = 0.99  # minimum cosine between the columns of a collapsed pair
 ROUND_OFF = 1e-6  # relative, of densities along an axis
-EDGE = 0.01  # relative; the paper's bands share their ends, so these belong to the lower band
-
-
-def check(values: Mapping[str, Any], axes: Sequence[str], groups: Sequence[Group]) -> None:
-  """Raises UserError where the paper's statements are not about the experiment."""
-  del axes, groups
-  wanted = {
-    "model.name": "relu_output",
-    "model.n_features": 2 * N_PAIRS,
-    "model.n_hidden": 2,
-    "data.distribution": "correlated_sets",
-    "data.set_size": 2,
-    "data.target": "identity",
-    "density.profile": "uniform",
-    "importance.profile": "uniform",
-    "importance.base": 1.0,
-    "loss.reduction": "sum",
-  }
-  require(values, "correlated_collapse", wanted)
-  require_axes(values, "correlated_collapse", {"density": "density.base"})
-
-
-def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
-  """Returns the dataset with every model's number of collapsed pairs and expected loss, and PCA's
-  loss. Sampled losses differ by more than two arrangements do where one gives way to the other."""
-  del mesh, memory_budget
-  dims = dataset["loss"].dims
-  W = dataset["W"].transpose(*dims, "hidden", "feature").values
-  flat = [sets.collapsed(one).sum() for one in W.reshape(-1, *W.shape[-2:])]
-  number = np.array(flat, np.int8).reshape(W.shape[:-2])
-  pca = theory.pca_loss(dataset["density"].values, N_PAIRS, dataset.sizes["hidden"])
-  b = dataset["b"].transpose(*dims, "feature").values
-  density = dataset["feature_density"].isel(feature=0).transpose(*dims).values
-  losses = expected_losses(TiedParams(W=W, b=b), density, set_size=2)
-  return dataset.assign(
-    expected_loss=(dims, losses, {"long_name": "expected loss, without sampling inputs"}),
-    collapsed_pairs=(dims, number, {"long_name": "pairs whose columns have a cosine > .97"}),
-    pca_loss=("density", pca, {"long_name": "loss of the best linear model"}),
-  )
-
-
-def best_of(dataset: "xr.Dataset") -> "xr.Dataset":
-  """Returns the dataset at the restart of least expected loss, at every density."""
-  return restarts.best(dataset.sortby("density").assign(loss=dataset["expected_loss"]))
+EDGE = 0.01  # relative; where the paper's bands meet, a density belongs to the lower one
 
 
 def transitions(best: "xr.Dataset") -> list[float]:
   """Returns the densities from which one, two and three pairs are collapsed, each in the middle
-  (of the logarithm) between two densities; nan where there is no such change."""
+  (of the logarithm) between two densities of the sweep; nan if there is no such change."""
   density, number = best["density"].values, best["collapsed_pairs"].values
-  found = []
-  for wanted in range(1, N_PAIRS + 1):
-    k = int(np.argmax(number >= wanted))
-    inside = number.max() >= wanted and k > 0
-    found.append(float(np.sqrt(density[k - 1] * density[k])) if inside else float("nan"))
-  return found
+  middles = []
+  for count in range(1, N_PAIRS + 1):
+    k = int(np.argmax(number >= count))
+    inside = number.max() >= count and k > 0
+    middles.append(float(np.sqrt(density[k - 1] * density[k])) if inside else float("nan"))
+  return middles
 
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
-  """Returns what the best models say about the paper's bands and the verified ones."""
+  """Returns the verdicts on the paper's bands and the verified ones, from the best models."""
   best = best_of(dataset)
-  density, number = best["density"].values, best["collapsed_pairs"].values
-  enough = dataset.sizes.get("restart", 1) >= ENOUGH
+  density = best["density"].values
   ratio = float(np.max(density[1:] / density[:-1], initial=1))
+  enough = dataset.sizes.get("restart", 1) >= MIN_RESTARTS
   fine = enough and len(density) > 1 and ratio <= FINE
+  return [
+    *_order_claims(best, fine),
+    *_band_claims(best, fine),
+    *_transition_claims(best, fine),
+    *_column_claims(best, fine),
+    _pca_claim(best),
+  ]
+
+
+def _listed(numbers: Int[np.ndarray, "density"]) -> str:
+  return ", ".join(str(number) for number in sorted(set(numbers.tolist()))) or "–"
+
+
+def _order_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
+  """More pairs are collapsed where they are denser: from none to all."""
+  density, number = best["density"].values, best["collapsed_pairs"].values
   low, high = density <= NONE_TO, np.abs(np.log(density / ALL_AT)) < np.log(FINE) / 4
-  rows = [
+  return [
     Claim(
-      "collapsed pairs of the best model never become fewer with density",
-      ", ".join(str(one) for one in number),
+      "the number of collapsed pairs of the best model never decreases with density",
+      ", ".join(str(count) for count in number),
       "not decreasing",
       verdict(bool(np.all(np.diff(number) >= 0)), decided=fine),
     ),
     Claim(
-      f"none is collapsed at p ≤ {NONE_TO}, all three are at p = {ALL_AT}",
-      f"{_listed(number[low])}; {_listed(number[high])}",
-      "0; 3",
+      f"no pair of the best model is collapsed at p ≤ {NONE_TO}, and all three are at p = {ALL_AT}",
+      f"{_listed(number[low])} collapsed; {_listed(number[high])} collapsed",
+      "0 collapsed; 3 collapsed",
       verdict(
         bool(np.all(number[low] == 0) and np.all(number[high] == N_PAIRS)),
         decided=fine and bool(low.any() and high.any()),
       ),
     ),
   ]
-  return [*rows, *_band_claims(best, fine), *_norm_claims(best, fine), *_pca_claims(best)]
-
-
-def _listed(numbers: np.ndarray) -> str:
-  return ", ".join(str(one) for one in sorted(set(numbers.tolist()))) or "–"
 
 
 def _band_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
-  """The paper's bands, the verified ones, and where the transitions are."""
+  """The paper's bands of densities, and the verified ones."""
   density, number = best["density"].values, best["collapsed_pairs"].values
-  bands = [(low, high, wanted, "the paper") for (low, high), wanted in theory.PAPER_BANDS.items()]
+  bands = [(low, high, count, "the paper") for (low, high), count in theory.PAPER_BANDS.items()]
   bands += [(0, NONE_VERIFIED, 0, "independently verified")]
   bands += [(ALL_VERIFIED, 1, N_PAIRS, "independently verified")]
   rows = []
-  for low, high, wanted, source in bands:
-    first = low * (1 - ROUND_OFF) if wanted == N_PAIRS else low * (1 + EDGE)
+  for low, high, count, source in bands:
+    first = low * (1 - ROUND_OFF) if count == N_PAIRS else low * (1 + EDGE)
     inside = (density >= first) & (density <= high * (1 + EDGE))
     rows.append(
       Claim(
-        f"{low:g} ≤ p ≤ {high:g}: {wanted} collapsed ({source})",
-        f"{_listed(number[inside])}; {(number[inside] == wanted).sum()} of {inside.sum()} p",
-        f"{wanted}",
-        verdict(bool(np.all(number[inside] == wanted)), decided=fine and bool(inside.any())),
+        f"{low:g} ≤ p ≤ {high:g}: the best model has {count} collapsed "
+        f"{'pair' if count == 1 else 'pairs'} ({source})",
+        f"{_listed(number[inside])} collapsed; {(number[inside] == count).sum()} of "
+        f"{inside.sum()} p agree",
+        f"{count} collapsed at every p",
+        verdict(bool(np.all(number[inside] == count)), decided=fine and bool(inside.any())),
       )
     )
+  return rows
+
+
+def _transition_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
+  """Where the number of collapsed pairs changes."""
   one, two, three = transitions(best)
   starts = sorted(low for low, _ in theory.PAPER_BANDS)[1:]
-  rows += [
+  return [
     Claim(
-      "densities from which one, two and three pairs are collapsed",
+      "densities from which the best model has one, two and three collapsed pairs",
       f"{one:.3f}, {two:.3f}, {three:.3f}",
       f"the paper: {', '.join(f'{p:g}' for p in starts)}",
       REPORTED,
     ),
     Claim(
-      "two and three collapse at lower densities than in the paper (an earlier computation)",
-      f"{two:.3f}, {three:.3f}",
-      f"< {starts[1]:g}, < {starts[2]:g}",
+      "the best model has two and three collapsed pairs from lower densities on than in the paper "
+      "(an earlier computation)",
+      f"two from {two:.3f}, three from {three:.3f}",
+      f"two from < {starts[1]:g}, three from < {starts[2]:g}",
       verdict(two < starts[1] and three < starts[2], decided=fine and bool(np.isfinite(three))),
     ),
   ]
-  return rows
 
 
-def _norm_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
+def _column_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
   """A collapsed pair stores (a + b)/√2: both columns equal and of norm 1/√2."""
   norms: list[float] = []
   cosine: list[tuple[float, float]] = []  # and the density
-  for k in np.flatnonzero(best["density"].values <= NORM_TO * (1 + ROUND_OFF)):
+  for k in np.flatnonzero(best["density"].values <= COLUMNS_TO * (1 + ROUND_OFF)):
     W = best["W"].isel(density=k).values
-    pair = np.flatnonzero(sets.collapsed(W))
-    norms += [*np.linalg.norm(W, axis=0).reshape(-1, 2)[pair].ravel()]
-    cosine += [(cosines(W)[2 * i, 2 * i + 1], float(best["density"][k])) for i in pair]
-  found = np.array(norms)
-  least, at = min(cosine, default=(float("nan"),) * 2)
-  off = float(np.abs(found - theory.COLLAPSED_NORM).max(initial=0))
+    pairs = np.flatnonzero(sets.collapsed(W))
+    norms += [*np.linalg.norm(W, axis=0).reshape(-1, 2)[pairs].ravel()]
+    cosine += [(cosines(W)[2 * i, 2 * i + 1], float(best["density"][k])) for i in pairs]
+  norm = np.array(norms)
+  lowest, at = min(cosine, default=(float("nan"),) * 2)
+  deviation = float(np.abs(norm - theory.COLLAPSED_NORM).max(initial=0))
   return [
     Claim(
-      f"columns of collapsed pairs at p ≤ {NORM_TO}: norm",
-      f"{found.min(initial=9):.3f}–{found.max(initial=0):.3f}" if norms else "–",
+      f"collapsed pairs at p ≤ {COLUMNS_TO}: norm of their two columns",
+      f"{norm.min(initial=9):.3f}–{norm.max(initial=0):.3f}" if norms else "–",
       f"1/√2 = .707 ± {NORM_TOLERANCE}",
-      verdict(off <= NORM_TOLERANCE, decided=fine and bool(norms)),
+      verdict(deviation <= NORM_TOLERANCE, decided=fine and bool(norms)),
     ),
     Claim(
-      "and their cosine",
-      f"≥ {least:.4f} (p = {at:.2g}); median {np.median([c for c, _ in cosine] or [0]):.4f}",
-      "> .99",
-      verdict(least > 0.99, decided=fine and bool(cosine)),
+      f"collapsed pairs at p ≤ {COLUMNS_TO}: cosine between their two columns",
+      f"≥ {lowest:.4f} (p = {at:.2g}); median {np.median([c for c, _ in cosine] or [0]):.4f}",
+      "cosine > .99",
+      verdict(lowest > COSINE, decided=fine and bool(cosine)),
     ),
   ]
 
 
-def _pca_claims(best: "xr.Dataset") -> list[Claim]:
-  """PCA collapses all pairs at every density; how much of its loss the ReLU model has."""
+def _pca_claim(best: "xr.Dataset") -> Claim:
+  """PCA collapses all pairs at every density; the ReLU model has a share of its loss."""
   share = (best["loss"] / best["pca_loss"]).values
-  density = best["density"].values
-  return [
-    Claim(
-      "loss of the best model as a share of PCA's, which collapses all pairs at every density",
-      ", ".join(f"{s:.2f} at p = {p:.2g}" for p, s in list(zip(density, share, strict=True))[::-4]),
-      "near 1 where PCA-like",
-      REPORTED,
-    )
-  ]
-
-
-ANALYSIS = Analysis("Collapsing of Correlated Features", (), check, claims, run)
+  by_density = list(zip(best["density"].values, share, strict=True))[::-4]
+  return Claim(
+    "loss of the best model as a share of PCA's, which collapses all pairs at every density",
+    ", ".join(f"{s:.2f} at p = {p:.2g}" for p, s in by_density),
+    "near 1 where the model is like PCA",
+    REPORTED,
+  )

@@ -1,4 +1,4 @@
-"""Three correlated pairs: how many are one direction at each density, with pictures."""
+"""Three correlated pairs: how many are collapsed at each density, and the best models' arrows."""
 
 from typing import TYPE_CHECKING
 
@@ -8,19 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from toy_superposition.drawing import plots, style
-from toy_superposition.experiments.correlated.figure import set_colours
+from toy_superposition.drawing.sets import set_colours
 from toy_superposition.experiments.correlated_collapse import theory
-from toy_superposition.experiments.correlated_collapse.claims import best_of
+from toy_superposition.experiments.correlated_collapse.analysis import best_of
 
 if TYPE_CHECKING:
   import xarray as xr
 
 MARKED = (0.02, 0.05, 0.1, 0.2, 0.5)
-SHOWN = 7  # densities with a picture
+SHOWN = 7  # densities whose best model is drawn
 
 
 def mark_densities(axes: Axes) -> None:
-  """Makes the horizontal axis one of densities, logarithmic."""
+  """Makes the horizontal axis logarithmic, with densities as its ticks."""
   axes.set(xscale="log", xlabel="density $p$ of a pair")
   axes.set_xticks(MARKED, [f"{p:g}" for p in MARKED])
   axes.xaxis.set_minor_locator(NullLocator())

@@ -1,4 +1,4 @@
-"""One binary neuron: loss against how many features it fires on, for two losses."""
+"""One binary neuron: two losses by the number of features on which it fires."""
 
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 NAMES = {"cross_entropy": "cross-entropy (nats)", "squared_error": "squared error"}
 COLOURS = {"cross_entropy": "#1f77b4", "squared_error": "#d95f02"}
-SPREAD = 0.12  # sideways, of restarts with the same number
+SPREAD = 0.12  # horizontal spread of restarts with the same number of features
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: a panel per loss, and the best number over unequal importances."""
+  """Returns the figure: one panel per loss, and the best number by the ratio of importances."""
   n = dataset.sizes["feature"]
   with style.style():
     figure = Figure(figsize=(9.6, 3.1), layout="constrained")

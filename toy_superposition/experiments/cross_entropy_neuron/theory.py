@@ -1,8 +1,8 @@
-"""One binary neuron that predicts the next token: which of K features should it fire on?
+"""One binary neuron that predicts the next token: on which of K features should it fire?
 
 "Towards Monosemanticity" (Bricken et al., 2023), on why polysemantic neurons may be preferred
-without superposition. K mutually exclusive features each imply a token of their own. The model says
-one distribution where the neuron fires and another where it does not.
+without superposition. K mutually exclusive features each imply a token of their own. The model
+outputs one distribution over tokens if the neuron fires and another if it does not.
 """
 
 import itertools
@@ -20,22 +20,26 @@ START = 1.0  # standard deviation of all parameters at the start
 
 
 def cross_entropy(n_features: int, size: int) -> float:
-  """Returns the least cross-entropy of a neuron that fires on `size` equally likely features.
+  """Returns the minimum cross-entropy of a neuron that fires on s = `size` of K features, in nats.
 
-  Each group's tokens are equally likely: s/K ln s + (K − s)/K ln(K − s).
+  Features are equally likely, and so are tokens within a group: s/K ln s + (K − s)/K ln(K − s).
   """
   groups = (size, n_features - size)
   return sum(group / n_features * float(np.log(group)) for group in groups if group)
 
 
 def squared_error(n_features: int, size: int) -> float:
-  """Returns the least squared error of the one-hot token, summed over tokens: (K − 2)/K whatever
-  the size, and (K − 1)/K for a neuron that never, or always, fires."""
+  """Returns the minimum squared error of the one-hot token, summed over tokens.
+
+  It is (K − 2)/K for every size, and (K − 1)/K for a neuron that never or always fires.
+  """
   n_groups = 2 if 0 < size < n_features else 1
   return (n_features - n_groups) / n_features
 
 
-def best_losses(fires: Float[np.ndarray, "feature"], weight: Float[np.ndarray, "feature"]):
+def best_losses(
+  fires: Float[np.ndarray, "feature"], weight: Float[np.ndarray, "feature"]
+) -> tuple[float, float]:
   """Returns cross-entropy and squared error with the best outputs for given firing and weights.
 
   Args:
@@ -57,7 +61,8 @@ def best_losses(fires: Float[np.ndarray, "feature"], weight: Float[np.ndarray, "
 def best_sizes(weight: Float[np.ndarray, "feature"]) -> tuple[int, int]:
   """Returns how many features the best neuron singles out, for cross-entropy and squared error.
 
-  A neuron that fires on all others says the same, so at most half are counted. Ties go to fewer.
+  A neuron that fires on all other features carries the same information, so at most half are
+  counted. Ties go to fewer features.
   """
   n = len(weight)
   sizes, losses = [], []
@@ -65,13 +70,13 @@ def best_sizes(weight: Float[np.ndarray, "feature"]) -> tuple[int, int]:
     for chosen in itertools.combinations(range(n), size):
       sizes.append(size)
       losses.append(best_losses(np.isin(np.arange(n), chosen).astype(float), weight))
-  # Beyond round-off only, so that ties go to the first.
+  # Rounded, so that round-off decides no tie: argmin takes the first.
   entropy, error = (np.argmin(np.round(column, 12)) for column in zip(*losses, strict=True))
   return sizes[entropy], sizes[error]
 
 
 class Neuron(NamedTuple):
-  """Parameters: how much the neuron wants to fire, and what is said then and otherwise."""
+  """Parameters: the log-odds of firing, and the outputs if the neuron fires and if not."""
 
   drive: Float[Array, "feature"]
   on: Float[Array, "feature"]
@@ -81,8 +86,8 @@ class Neuron(NamedTuple):
 def expected_loss(neuron: Neuron, kind: str) -> Float[Array, ""]:
   """Returns the loss, averaged over features and over the firing of the neuron.
 
-  It fires with the probability σ(drive), so that there is a gradient; it is always 0 or 1, so that
-  nothing leaks through values in between. `kind` is cross_entropy or squared_error.
+  The neuron fires with probability σ(drive), so that there is a gradient. It is always 0 or 1, so
+  that no information leaks through values in between. `kind` is cross_entropy or squared_error.
   """
   n = neuron.drive.shape[0]
   fires = jax.nn.sigmoid(neuron.drive)

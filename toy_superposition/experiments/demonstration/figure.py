@@ -1,4 +1,4 @@
-"""Basic results: WᵀW with the bias, and norms, of both models at every density."""
+"""Basic results: WᵀW with the bias, and the norms, of both models at every density."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.drawing import plots, style, weights
 from toy_superposition.experiments import restarts
-from toy_superposition.experiments.demonstration.claims import LINEAR, RELU, with_restarts
+from toy_superposition.experiments.demonstration.analysis import LINEAR, RELU, ordered
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: a column for the linear model, then one per density, dense first."""
-  best = restarts.best(with_restarts(dataset))
+  best = restarts.best(ordered(dataset))
   n, m = best.sizes["feature"], best.sizes["hidden"]
   sparsest = best.sel(model=LINEAR).isel(density=-1)
   relu = best.sel(model=RELU)
@@ -42,13 +42,13 @@ def draw(dataset: "xr.Dataset") -> Figure:
     for row, (cmap, label, low, high) in enumerate(scales):
       weights.draw_scale(figure.add_subplot(grid[row, -1]), cmap, label, low, high)
     figure.suptitle(
-      f"{n} features in {m} dimensions, most important first: linear model (at the sparsest) and "
+      f"{n} features in {m} dimensions, most important first: linear model (sparsest features) and "
       "ReLU model from dense to sparse"
     )
   return figure
 
 
 def _label_ends(axes: Axes) -> None:
-  """Says how long the bars are."""
+  """Labels the length of the bars: norms from 0 to 1."""
   axes.set_xticks([0, 1])
   axes.set_xticklabels(["0", "≥ 1"], fontsize=7)

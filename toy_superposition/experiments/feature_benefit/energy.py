@@ -1,9 +1,9 @@
 """The energy of interference: what remains of the loss for unit vectors without biases.
 
-Paper, section "Mathematical Understanding": when one feature at a time is active, all are equally
-important, have norm 1 and no bias, the loss is a sum over pairs of ReLU(cos)², a generalised
-Thomson problem. It is 0 where no two features have a positive inner product, which up to 2m of
-them can achieve in m dimensions.
+Paper, section "Mathematical Understanding": if one feature is active at a time and all features are
+equally important, with norm 1 and no bias, the loss is a sum over pairs of ReLU(cos)², a
+generalised Thomson problem. It is 0 if no two features have a positive inner product, which is
+possible for up to 2m features in m dimensions.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 N_STARTS = 12
-# (dimensions, features) → least energy, independently verified.
-LEAST = {
+# (dimensions, features) → minimum energy, independently verified.
+MINIMA = {
   (2, 4): 0.0,
   (2, 5): 0.95492,
   (2, 6): 3.0,
@@ -46,18 +46,24 @@ def _energy_and_gradient(flat: np.ndarray, shape: tuple[int, ...]) -> tuple[floa
   return float((positive**2).sum()), (tangent / norm).ravel()
 
 
-def least_energy(n_hidden: int, n_features: int, n_starts: int = N_STARTS) -> Arrangement:
-  """Returns the arrangement of least energy that random starts find; always the same ones."""
+def minimum_energy(*, n_hidden: int, n_features: int, n_starts: int = N_STARTS) -> Arrangement:
+  """Returns the arrangement of minimum energy among descents from the same random starts.
+
+  Args:
+    n_hidden: dimensions.
+    n_features: vectors.
+    n_starts: number of starts.
+  """
   from scipy.optimize import minimize
 
   rng = np.random.default_rng(0)
   shape = (n_hidden, n_features)
-  found = [
+  descents = [
     minimize(
       _energy_and_gradient, rng.normal(size=shape).ravel(), (shape,), method="BFGS", jac=True
     )
     for _ in range(n_starts)
   ]
-  best = min(found, key=lambda result: result.fun)
+  best = min(descents, key=lambda descent: descent.fun)
   vectors = best.x.reshape(shape)
   return Arrangement(float(best.fun), vectors / np.linalg.norm(vectors, axis=0))

@@ -1,4 +1,4 @@
-"""What losses are made of: benefit against interference, and parts by number of active features."""
+"""Parts of the loss: benefit against interference, and shares by number of active features."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import style
-from toy_superposition.experiments.feature_benefit.claims import LINEAR, RELU
+from toy_superposition.experiments.feature_benefit.analysis import LINEAR, RELU
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -17,7 +17,7 @@ TERMS = {"benefit": "feature benefit", "interference": "interference"}
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: both models' two terms, the loss, its parts, and least energies."""
+  """Returns the figure: both models' two terms, the parts of the loss, and minimum energies."""
   dataset = dataset.sortby("density", ascending=False)
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
@@ -28,7 +28,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       _draw_terms(axes, dataset.sel(model=model), f"{title} model's weights", top)
     _draw_parts(panels[2], dataset)
     _draw_energies(panels[3], dataset)
-    figure.suptitle(f"What the loss is made of: {n} features in {m} dimensions, best of restarts")
+    figure.suptitle(f"Parts of the loss: {n} features in {m} dimensions, best of restarts")
   return figure
 
 
@@ -48,7 +48,7 @@ def _draw_terms(axes: Axes, model: "xr.Dataset", title: str, top: float) -> None
 
 
 def _draw_parts(axes: Axes, dataset: "xr.Dataset") -> None:
-  """Draws each part's share of the ReLU model's loss, one above the other."""
+  """Draws each part's share of the ReLU model's loss, stacked."""
   x = _sparsity(axes, dataset)
   terms = dataset["sparse_terms"].transpose("n_active", "density").values
   n = len(terms) - 1
@@ -72,4 +72,4 @@ def _draw_energies(axes: Axes, dataset: "xr.Dataset") -> None:
   bars = axes.bar(np.arange(len(names)), values, color="C0", width=0.7)
   axes.bar_label(bars, labels=[f"{max(value, 0):.2f}" for value in values], fontsize=8)
   axes.set_xticks(np.arange(len(names)), labels=names, rotation=35, ha="right")
-  axes.set(title="unit vectors without bias", ylabel=r"least $\Sigma\,\mathrm{ReLU}(\cos)^2$")
+  axes.set(title="unit vectors without bias", ylabel=r"minimum $\Sigma\,\mathrm{ReLU}(\cos)^2$")

@@ -1,7 +1,8 @@
 """The linear model's loss as two terms that pull in opposite directions.
 
-Paper, section "Mathematical Understanding": with the weights tied and every feature of the same
-variance, each represented feature is a benefit, and each inner product of two features a cost.
+Paper, section "Mathematical Understanding": if the decoder is the encoder's transpose and all
+features have the same variance, each represented feature is a benefit, and each inner product of
+two features a cost.
 """
 
 import numpy as np
@@ -12,12 +13,12 @@ PerFeature = Float[np.ndarray, "feature"]
 
 
 def feature_benefit(W: Directions, importance: PerFeature) -> float:
-  """Returns Σ_i I_i (1 − ‖W_i‖²)²: what is lost by features that are not represented."""
+  """Returns Σ_i I_i (1 − ‖W_i‖²)²: the loss from features that are not represented."""
   return float(importance @ (1 - (W**2).sum(axis=0)) ** 2)
 
 
 def interference(W: Directions, importance: PerFeature) -> float:
-  """Returns Σ_{i≠j} I_j (W_j · W_i)²: what features lose to others along their direction."""
+  """Returns Σ_{i≠j} I_j (W_j · W_i)²: the loss from other features along each direction."""
   squared = (W.T @ W) ** 2
   return float(importance @ (squared.sum(axis=1) - np.diag(squared)))
 
@@ -25,9 +26,10 @@ def interference(W: Directions, importance: PerFeature) -> float:
 def linear_loss(
   W: Directions, b: PerFeature, importance: PerFeature, mean: float, variance: float
 ) -> float:
-  """Returns E[Σ_i I_i (x_i − x′_i)²] of x′ = WᵀW x + b, for independent features alike.
+  """Returns E[Σ_i I_i (x_i − x′_i)²] of x′ = WᵀW x + b, for independent features that have the same
+  mean and variance.
 
-  The variance multiplies the two terms above; a bias that is not the best one adds a third.
+  It is the variance times the two terms above, and a third term if the bias is not optimal.
   """
   missed = mean - W.T @ (W @ np.full(len(b), mean)) - b
   terms = feature_benefit(W, importance) + interference(W, importance)

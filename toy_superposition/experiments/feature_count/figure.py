@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from toy_superposition.drawing import style
-from toy_superposition.experiments.feature_count.claims import ARRIVED, arrived, ordered
+from toy_superposition.experiments.feature_count.analysis import CONVERGED, converged, ordered
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -42,8 +42,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
 
 
 def _draw_number(axes: Axes, dataset: "xr.Dataset", name: str) -> None:
-  """Draws the means of seeds with their range; hollow where training has not arrived."""
-  value, done = dataset[name], arrived(dataset)
+  """Draws the means of seeds with their range; hollow where training has not converged."""
+  value, done = dataset[name], converged(dataset)
   for i, m in enumerate(dataset["m"].values):
     for k in range(dataset.sizes["density"]):
       line = value.sel(m=m).isel(density=k).transpose("n", "restart").values
@@ -72,12 +72,12 @@ def _draw_number(axes: Axes, dataset: "xr.Dataset", name: str) -> None:
 
 
 def _draw_limit(axes: Axes) -> None:
-  """Draws up to which share of the norm training counts as arrived, always in sight."""
-  axes.axhline(ARRIVED, color="0.6", linewidth=0.7, linestyle="--", zorder=0)
-  axes.set_ylim(0, max(1.6 * ARRIVED, axes.get_ylim()[1]))
+  """Draws the share of the norm up to which a model counts as converged, always in sight."""
+  axes.axhline(CONVERGED, color="0.6", linewidth=0.7, linestyle="--", zorder=0)
+  axes.set_ylim(0, max(1.6 * CONVERGED, axes.get_ylim()[1]))
   axes.annotate(
-    "below: training has arrived",
-    (0.02, ARRIVED),
+    "below: training has converged",
+    (0.02, CONVERGED),
     (0, 3),
     xycoords=("axes fraction", "data"),
     textcoords="offset points",
@@ -87,8 +87,9 @@ def _draw_limit(axes: Axes) -> None:
 
 
 def _draw_cost(axes: Axes, dataset: "xr.Dataset") -> None:
-  """Draws the wall time of a step of one instance over n."""
-  seconds = dataset["step_seconds"].isel(density=0, restart=0)  # a group's models share it
+  """Draws the wall time of a step of one instance over n, beside a line proportional to n."""
+  # The models of a group share their wall time.
+  seconds = dataset["step_seconds"].isel(density=0, restart=0)
   n = dataset["n"].values
   for i, m in enumerate(dataset["m"].values):
     axes.plot(
@@ -117,7 +118,7 @@ def _names(dataset: "xr.Dataset") -> list[Line2D]:
     row(f"m = {m}", color="0.3", marker=MARKERS[i % len(MARKERS)], linestyle="")
     for i, m in enumerate(dataset["m"].values)
   ]
-  if not bool(arrived(dataset).all()):
+  if not bool(converged(dataset).all()):
     hollow = {"color": "0.3", "marker": "o", "linestyle": "", "markerfacecolor": "white"}
-    rows.append(row("training has not arrived", **hollow))
+    rows.append(row("training has not converged", **hollow))
   return rows

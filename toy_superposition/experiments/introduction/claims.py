@@ -1,44 +1,38 @@
-"""The introduction's figure: how many of five features two dimensions store, and as what.
+"""Which features trained models store at right angles, as pairs and as a pentagon, by density.
 
-Paper, introduction.
+Paper, introduction: its three pictures.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from toy_superposition.experiments import restarts
-from toy_superposition.experiments.experiment import Analysis, Claim, require, require_axes, verdict
+from toy_superposition.experiments.experiment import Claim, verdict
 from toy_superposition.geometry.components import cosines
 from toy_superposition.geometry.orientation import gaps
-from toy_superposition.types import Group
 
 if TYPE_CHECKING:
   import xarray as xr
 
-FOUR_AT = 0.2  # density
-FIVE_AT = (0.05, 0.1)
-NEAR = 0.1  # |log10| within which a density of the sweep stands for another
+FOUR_AT = 0.2  # density at which four features are stored
+FIVE_AT = (0.05, 0.1)  # lowest and highest density at which five features are stored
+NEAR = 0.1  # |log10| of the ratio of two densities up to which one stands for the other
+
+Directions = Float[np.ndarray, "hidden feature"]
 
 
-def check(values: Mapping[str, Any], axes: Sequence[str], groups: Sequence[Group]) -> None:
-  """Raises UserError where the paper's statements are not about the experiment."""
-  del axes, groups
-  wanted = {"model.name": "relu_output", "model.n_features": 5, "model.n_hidden": 2}
-  require(values, "introduction", wanted)
-  require_axes(values, "introduction", {"density": "density.base"})
-
-
-def two_orthogonal(W: np.ndarray) -> bool:
-  """Returns whether exactly two features are represented, at right angles."""
+def is_two_orthogonal(W: Directions) -> bool:
+  """Returns whether exactly two features are stored, at right angles."""
   norm = np.sort(np.linalg.norm(W, axis=0))
   cosine = cosines(W[:, np.argsort(np.linalg.norm(W, axis=0))[-2:]])[0, 1]
   return bool(norm[2] < 0.05 and norm[3] >= 0.95 and norm[4] <= 1.05 and abs(cosine) < 0.05)
 
 
-def two_pairs(W: np.ndarray) -> bool:
-  """Returns whether four features are represented, as two antipodal pairs."""
+def is_two_pairs(W: Directions) -> bool:
+  """Returns whether exactly four features are stored, as two antipodal pairs."""
   norm = np.linalg.norm(W, axis=0)
   four = np.argsort(norm)[-4:]
   opposite = cosines(W[:, four])[np.triu_indices(4, 1)] < -0.97
@@ -46,63 +40,67 @@ def two_pairs(W: np.ndarray) -> bool:
   return bool(inside and norm.min() < 0.1 and opposite.sum() == 2)
 
 
-def pentagon(W: np.ndarray) -> bool:
-  """Returns whether all five features are represented, as a regular pentagon."""
+def is_pentagon(W: Directions) -> bool:
+  """Returns whether all five features are stored, as a regular pentagon."""
   return bool(np.all(np.linalg.norm(W, axis=0) > 0.9) and np.all(np.abs(gaps(W) - 72) <= 12))
 
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
-  """Returns what the trained models say about the introduction's three pictures."""
+  """Returns the verdicts on the introduction's three pictures."""
   density = dataset["density"].values
   five = density[(density >= FIVE_AT[0] * 0.999) & (density <= FIVE_AT[1])]
   return [
     _claim(
       dataset,
-      "dense: the two most important features at right angles, the others absent",
-      two_orthogonal,
-      "two norms .95–1.05, others < .05, |cos| < .05",
+      "the two most important of five dense features are stored at right angles, and the other "
+      "three are absent",
+      is_two_orthogonal,
+      "two norms .95–1.05, three < .05, |cos| < .05",
       np.array([1.0]),
     ),
     _claim(
       dataset,
-      "sparser: four features as two antipodal pairs, the least important one absent",
-      two_pairs,
+      "four of five sparser features are stored as two antipodal pairs, and the least important "
+      "feature is absent",
+      is_two_pairs,
       "four norms .9–1.1, one < .1, two cosines < −.97",
       np.array([FOUR_AT]),
     ),
     _claim(
       dataset,
-      "sparse: all five features as a regular pentagon",
-      pentagon,
+      "all five sparse features are stored as a regular pentagon",
+      is_pentagon,
       "five norms > .9, neighbours at 72° ± 12°",
       five,
     ),
   ]
 
 
-def _claim(dataset, statement, holds, expected, densities) -> Claim:
+def _claim(
+  dataset: "xr.Dataset",
+  statement: str,
+  holds: Callable[[Directions], bool],
+  expected: str,
+  densities: Float[np.ndarray, "point"],
+) -> Claim:
   """Returns the verdict on the best restart at every one of the densities."""
-  at = (
-    dataset.sel(density=densities, method="nearest") if len(densities) else dataset.isel(density=[])
-  )
-  near = (
-    np.abs(np.log10(at["density"].values / densities)) < NEAR if len(densities) else np.array([])
-  )
-  found, counts = [], []
-  for p in range(len(densities)):
-    cell = at.isel(density=p)
-    best = restarts.best(cell)
-    found.append(holds(best["W"].values))
-    same = [holds(W) for W in cell["W"].values.reshape(-1, *best["W"].shape)]
-    counts.append(f"{sum(same)}/{len(same)}")
-  listed = ", ".join(f"{p:.2g}" for p in at["density"].values)
-  yes = f"{sum(found)} of {len(found)} best restarts; all: {', '.join(counts)}" if counts else "–"
+  if len(densities):
+    cells = dataset.sel(density=densities, method="nearest")
+    near = np.abs(np.log10(cells["density"].values / densities)) < NEAR
+  else:
+    cells, near = dataset.isel(density=[]), np.array([])
+  best_holds, counts = [], []
+  for k in range(len(densities)):
+    cell = cells.isel(density=k)
+    best = restarts.best(cell)["W"].transpose("hidden", "feature").values
+    best_holds.append(holds(best))
+    every = cell["W"].transpose(..., "hidden", "feature").values.reshape(-1, *best.shape)
+    counts.append(f"{sum(holds(W) for W in every)}/{len(every)}")
+  listed = ", ".join(f"{p:.2g}" for p in cells["density"].values)
+  measured = f"best restart: at {sum(best_holds)} of {len(best_holds)} densities; all restarts: "
   return Claim(
-    f"{statement} (p = {listed})",
-    yes,
+    f"{statement} (p = {listed or 'none of the sweep'})",
+    f"{measured}{', '.join(counts)}" if counts else "–",
     expected,
-    verdict(all(found), decided=bool(len(found)) and bool(near.all())),
+    verdict(all(best_holds), decided=bool(len(best_holds)) and bool(near.all())),
   )
-
-
-ANALYSIS = Analysis("Introduction", (), check, claims)

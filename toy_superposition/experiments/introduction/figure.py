@@ -1,4 +1,4 @@
-"""Five features in two dimensions, at every density: the best restart's directions."""
+"""Directions of five features in two dimensions, in the best restart at every density."""
 
 from typing import TYPE_CHECKING
 

@@ -8,21 +8,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import style, weights
-from toy_superposition.experiments.l1_superposition.claims import best
+from toy_superposition.experiments.l1_superposition.analysis import best
+from toy_superposition.geometry.sets import DIRECTION_NORM
 
 if TYPE_CHECKING:
   import xarray as xr
 
-MATRICES = 6
+MATRICES = 6  # WᵀW that are drawn, at penalties of even distance
 
 
 def grouped(W: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray, "hidden feature"]:
-  """Returns W with its features in the order of the hidden dimension that they use most; absent
-  ones last."""
+  """Returns W with its features in the order of the hidden dimension that they use most, those
+  without a meaningful direction last."""
   norm = np.linalg.norm(W, axis=0)
   main = np.abs(W).argmax(axis=0)
   sign = W[main, np.arange(W.shape[1])] < 0
-  return W[:, np.lexsort((sign, main, norm < 0.3))]
+  return W[:, np.lexsort((sign, main, norm < DIRECTION_NORM))]
 
 
 def draw(dataset: "xr.Dataset") -> Figure:

@@ -3,23 +3,24 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import style
+from toy_superposition.drawing.sets import set_colours
 from toy_superposition.experiments import restarts
-from toy_superposition.experiments.correlated.figure import set_colours
-from toy_superposition.experiments.learning_dynamics_geometry import claims as analysis
+from toy_superposition.experiments.learning_dynamics_geometry import analysis, theory
 
 if TYPE_CHECKING:
   import xarray as xr
 
 LIMIT = 1.0  # of the axes in space
-LETTERS = "ABCDE"
+LETTERS = "ABCDE"  # names of the stages
 
 
 def marked(model: "xr.Dataset") -> list[int]:
-  """Returns the indices of the kept steps that are shown: start, plateau, splitting,
+  """Returns the positions of the stored steps that are shown: start, plateau, splitting,
   rearranging, end."""
   at = analysis.stages(model)
   last = model.sizes["step"] - 1
@@ -27,14 +28,14 @@ def marked(model: "xr.Dataset") -> list[int]:
 
 
 def draw_loss(axes: Axes, model: "xr.Dataset", others: "xr.Dataset") -> Axes:
-  """Draws the loss of one training over the others', with the closed forms of two stages."""
-  p = float(model["feature_density"].values.flat[0])
+  """Draws the loss of one training over those of the others, with two stages' closed forms."""
+  p = analysis.density_of(model)
   step = model["step"].values
   curves = others["history_expected_loss"].values.reshape(-1, len(step))
   for curve in curves:
     axes.plot(step[1:], curve[1:], color="0.85", linewidth=0.7)
   axes.plot(step[1:], model["history_expected_loss"][1:], color="black", linewidth=1.3)
-  for loss, name in ((analysis.plateau_loss(p), "p/18"), (analysis.octahedron_loss(p), "p²/6")):
+  for loss, name in ((theory.plateau_loss(p), "p/18"), (theory.octahedron_loss(p), "p²/6")):
     axes.axhline(loss, color="tab:red", linewidth=0.8, linestyle=":")
     axes.text(1.2, loss * 1.06, name, color="tab:red", fontsize=8)
   axes.set(xscale="log", yscale="log", ylabel="expected loss,\nmean over features")
@@ -51,8 +52,10 @@ def draw_singular_values(axes: Axes, model: "xr.Dataset") -> Axes:
   return axes
 
 
-def draw_space(axes, W: np.ndarray, colours: np.ndarray) -> None:
-  """Draws features as arrows in three dimensions."""
+def draw_space(
+  axes, W: Float[np.ndarray, "hidden feature"], colours: Float[np.ndarray, "feature rgba"]
+) -> None:
+  """Draws features as lines from the origin of three-dimensional axes."""
   for (x, y, z), colour in zip(W.T, colours, strict=True):
     axes.plot([0, x], [0, y], [0, z], color=colour, linewidth=1.5)
     axes.scatter([x], [y], [z], color=[colour], s=18, depthshade=False)
@@ -66,12 +69,12 @@ def draw_space(axes, W: np.ndarray, colours: np.ndarray) -> None:
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: curves above, the best restart's weights at each stage below."""
   model = restarts.best(dataset)
-  # Turned so that the first set ends on the three axes; the same turn at every step.
+  # Rotated, at every step alike, so that the first set ends on the three axes.
   W = model["history_W"].transpose("step", "hidden", "feature").values
-  turn, triangle = np.linalg.qr(W[-1][:, : analysis.SET_SIZE])
-  W = (turn * np.sign(np.diag(triangle))).T @ W
+  rotation, triangle = np.linalg.qr(W[-1][:, : theory.SET_SIZE])
+  W = (rotation * np.sign(np.diag(triangle))).T @ W
   chosen = marked(model)
-  colours = set_colours(W.shape[2], analysis.SET_SIZE)
+  colours = set_colours(W.shape[2], theory.SET_SIZE)
   with style.style():
     figure = Figure(figsize=(2.3 * len(chosen), 6), layout="constrained")
     grid = figure.add_gridspec(3, len(chosen), height_ratios=(1.1, 0.9, 1.7))
@@ -91,9 +94,9 @@ def draw(dataset: "xr.Dataset") -> Figure:
       space = figure.add_subplot(grid[2, k], projection="3d")
       draw_space(space, W[index], colours)
       space.set_title(f"{letter}: step {step}\nloss {loss:.2g}")
-    p = float(model["feature_density"].values.flat[0])
+    p = analysis.density_of(model)
     figure.suptitle(
       f"{W.shape[2]} features in {W.shape[1]} dimensions, two correlated sets of "
-      f"{analysis.SET_SIZE} (colours), p = {p:g}: best restart (grey: loss of all)"
+      f"{theory.SET_SIZE} (colours), p = {p:g}: best restart (grey: loss of all)"
     )
   return figure

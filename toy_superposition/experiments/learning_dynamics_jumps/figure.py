@@ -8,23 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import style
-from toy_superposition.experiments.learning_dynamics_jumps import claims as analysis
+from toy_superposition.experiments.learning_dynamics_jumps import analysis
 
 if TYPE_CHECKING:
   import xarray as xr
 
 LEVELS = {"1/2": 1 / 2, "2/3": 2 / 3, "3/4": 3 / 4, "1": 1.0}
 MOVER_MAP = "tab10"
-SHOWN_FROM = 0.05  # share of training whose loss sets the upper limit of the loss axis
+SHOWN_FROM = 0.05  # share of training after which the loss fits into the axis
 
 
 def chosen(dataset: "xr.Dataset") -> tuple["xr.Dataset", list[analysis.Event]]:
-  """Returns the training that is shown, and its jumps: as the paper's, one in which features end
-  as digons, if there is one; among these, that with the latest jump."""
+  """Returns the training that is drawn, and its jumps.
+
+  Trainings with a jump come first, and so do those in which all features end as digons, as in the
+  paper; among equals, the latest jump decides.
+  """
 
   def rank(pair: tuple["xr.Dataset", list[analysis.Event]]) -> tuple[float, int]:
     model, events = pair
-    digons = np.abs(analysis.represented(model) - 0.5) < analysis.ON_A_LEVEL
+    digons = np.abs(analysis.final_dimensionalities(model) - 0.5) < analysis.ON_A_LEVEL
     return float(bool(events)) + float(digons.all()), events[-1].after if events else 0
 
   pairs = [(model, analysis.events_of(model)) for model in analysis.trainings(dataset)]
@@ -32,7 +35,7 @@ def chosen(dataset: "xr.Dataset") -> tuple["xr.Dataset", list[analysis.Event]]:
 
 
 def draw_dimensionalities(axes: Axes, model: "xr.Dataset", events: list[analysis.Event]) -> Axes:
-  """Draws D_i of every feature, those that jump late in colour."""
+  """Draws D_i of every feature; features that jump after most have settled are in colour."""
   step = model["step"].values
   curves = model["history_dimensionality"].transpose("step", "feature").values
   movers = sorted({int(i) for event in events for i in event.movers})
@@ -49,13 +52,13 @@ def draw_dimensionalities(axes: Axes, model: "xr.Dataset", events: list[analysis
   return axes
 
 
-def draw_loss(axes: Axes, model: "xr.Dataset", kind: str) -> Axes:
-  """Draws the loss after the first steps."""
+def draw_loss(axes: Axes, model: "xr.Dataset", reduction: str) -> Axes:
+  """Draws the loss; the axis ends below the loss of the first steps."""
   step, loss = model["step"].values, model["history_loss"].values
   axes.plot(step, loss, color="black", linewidth=1.1)
   top = loss[int(SHOWN_FROM * (len(step) - 1))]
   room = 0.05 * (top - loss.min())
-  axes.set(xlabel="step", ylabel=f"loss ({kind} over features)", ylim=(loss.min() - room, top))
+  axes.set(xlabel="step", ylabel=f"loss ({reduction} over features)", ylim=(loss.min() - room, top))
   axes.set_xlim(0, step[-1])
   return axes
 
@@ -75,7 +78,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       for axes in (above, below):
         axes.axvspan(step[event.before], step[event.after], color="tab:orange", alpha=0.12, lw=0)
     figure.suptitle(
-      f"{n} features in {m} dimensions, p = {p:g}, one training (shaded: jumps when most features "
+      f"{n} features in {m} dimensions, p = {p:g}, one training (shaded: jumps after most features "
       "have settled)"
     )
   return figure

@@ -1,4 +1,4 @@
-"""A nonlinear code for two features: its functions, and its error against the width of ramps."""
+"""A nonlinear code for two features: its functions, and its error by the width of its ramps."""
 
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ SHOWN, WIDTH = 3, 0.1  # Z and the ramps' width in the drawings of the code
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: encoder, decoder, and the errors of all codes."""
+  """Returns the figure: encoder and decoder of one code, and the errors of all codes."""
   ramp = np.linspace(0, 1, 601)
   with style.style():
     figure = Figure(figsize=(10.2, 3.3), layout="constrained")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.drawing import style
 from toy_superposition.experiments import restarts
-from toy_superposition.experiments.nonuniform_density import claims as analysis
+from toy_superposition.experiments.nonuniform_density import analysis
 from toy_superposition.geometry.orientation import oriented
 
 if TYPE_CHECKING:
@@ -56,9 +56,13 @@ def draw_losses(axes: Axes, dataset: "xr.Dataset") -> Axes:
       label=f"exact: {name}",
     )
   at, _ = analysis.branch_crossing(dataset)
-  axes.axvline(at, color="0.2", linewidth=0.8, linestyle="--", label=f"they cross: ρ = {at:.3f}")
+  axes.axvline(at, color="0.2", linewidth=0.8, linestyle="--", label=f"equal losses: ρ = {at:.3f}")
   axes.axvline(
-    analysis.PAPER, color="0.5", linewidth=0.8, linestyle=":", label="paper: 2.5 times sparser"
+    analysis.PAPER_RATIO,
+    color="0.5",
+    linewidth=0.8,
+    linestyle=":",
+    label="paper: 2.5 times sparser",
   )
   top = 1.15 * np.nanmax(loss[kinds != analysis.OTHER])
   axes.set(xscale="log", xlabel="relative density ρ of feature 0", ylim=(0, top))

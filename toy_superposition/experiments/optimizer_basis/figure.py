@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import style
-from toy_superposition.experiments.optimizer_basis import claims as optimizer_basis
+from toy_superposition.experiments.optimizer_basis.analysis import z_score
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -16,8 +16,8 @@ COLOURS = {"adam": "#b0352b", "sgd": "#2a5d9c"}
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: the axes' moments beside those of random ones, and their z per seed."""
-  z = optimizer_basis.z_score(dataset)
+  """Returns the figure: the models' fourth moments among those of random rotations, and their z."""
+  z = z_score(dataset)
   names = dataset["optimizer"].values.tolist()
   with style.style():
     figure = Figure(figsize=(8.6, 3.2), layout="constrained")

@@ -1,8 +1,8 @@
 """The phase diagram: closed forms, true optimum and trained models side by side.
 
-Paper, section "Superposition as a Phase Change". A cell's colour tells the fate of the extra
-feature: grey if it is not represented, blue if it has a dimension to itself, red if it is in
-superposition, and mixtures in between, by the paper's rule.
+Paper, section "Superposition as a Phase Change". A cell's colour is the fate of the extra feature,
+by the paper's rule: grey if it is not represented, blue if it has a dimension to itself, red if it
+is in superposition, and mixtures in between.
 """
 
 from typing import TYPE_CHECKING

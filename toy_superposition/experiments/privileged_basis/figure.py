@@ -15,18 +15,12 @@ if TYPE_CHECKING:
   import xarray as xr
 
 
-def in_order(W: np.ndarray) -> np.ndarray:
-  """Returns the neurons sorted: monosemantic ones first, then by their primary feature."""
-  mixed = neurons.purity(W) <= neurons.MONOSEMANTIC
-  return W[np.lexsort((neurons.primary(W), mixed))]
-
-
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: above, W of the best restart; below, its neurons as stacks of features."""
   best = restarts.best(dataset).sortby("density", ascending=False)
   n_columns, n, m = best.sizes["density"], best.sizes["feature"], best.sizes["hidden"]
   colours = weights.importance_colours(best["feature_importance"].isel(density=0).values)
-  models = [in_order(W) for W in best["W"].transpose("density", "hidden", "feature").values]
+  models = [drawn.in_order(W) for W in best["W"].transpose("density", "hidden", "feature").values]
   high = max(np.clip(W, 0, None).sum(axis=1).max() for W in models)
   low = max(np.clip(-W, 0, None).sum(axis=1).max() for W in models)
   n_restarts = dataset.sizes.get("restart", 1)

@@ -1,0 +1,33 @@
+"""Rotations of the hidden layer: nothing changes where it is linear, much where it has a ReLU."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toy_superposition.experiments.experiment import Experiment, figure_in
+from toy_superposition.experiments.requirements import refusal
+from toy_superposition.experiments.rotation_invariance.analysis import MODELS, run
+from toy_superposition.experiments.rotation_invariance.claims import claims
+from toy_superposition.types import Group
+
+
+def refuses(values: Mapping[str, Any], groups: Sequence[Group]) -> None:
+  """Raises UserError unless the two models are compared."""
+  if {group.spec.model for group in groups} != set(MODELS):
+    points = tuple(values["axis.model.points"])
+    raise refusal("rotation_invariance", "axis.model.points", points, repr(tuple(MODELS)))
+
+
+EXPERIMENT = Experiment(
+  section="Superposition in a Privileged Basis",
+  requires={
+    "model.n_features": 10,
+    "model.n_hidden": 5,
+    "importance.profile": "geometric",
+    "importance.ratio": 0.75,
+  },
+  axes={"model": "model.name"},
+  run=run,
+  claims=claims,
+  figure=figure_in(__name__),
+  refuses=refuses,
+)

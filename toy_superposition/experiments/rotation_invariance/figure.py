@@ -1,33 +1,31 @@
-"""What a rotation of the hidden layer does: weights of both models, and how their loss changes."""
+"""Weights of both models, and how their losses change when the hidden layer is rotated."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style, weights
-from toy_superposition.experiments import restarts
-from toy_superposition.experiments.privileged_basis.figure import in_order
-from toy_superposition.experiments.rotation_invariance import claims as rotation_invariance
+from toy_superposition.drawing import neurons, style, weights
+from toy_superposition.experiments import restarts, rotations
 
 if TYPE_CHECKING:
   import xarray as xr
 
 NAMES = {"relu_output": "linear hidden layer", "relu_hidden": "ReLU in the hidden layer"}
 COLOURS = {"relu_output": "#2a5d9c", "relu_hidden": "#b0352b"}
-FLOOR = 1e-8  # changes below are drawn here: float32 cannot tell them from none
+FLOOR = 1e-8  # smaller changes, which float32 does not resolve, are drawn at this height
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: W of the best restart of each model, and all relative changes of loss."""
+  """Returns the figure: W of each model's best restart, and all relative changes of the loss."""
   best = restarts.best(dataset)
-  changes = abs(rotation_invariance.change(dataset)).transpose("model", ...)
+  changes = abs(rotations.relative_change(dataset)).transpose("model", ...)
   names = dataset["model"].values.tolist()
   with style.style():
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     grid = figure.subplots(1, len(names) + 1, width_ratios=(*[1] * len(names), 1.9))
     for axes, name in zip(grid, names, strict=False):
-      W = in_order(best["W"].sel(model=name).transpose("hidden", "feature").values)
+      W = neurons.in_order(best["W"].sel(model=name).transpose("hidden", "feature").values)
       axes.imshow(W.T, cmap=weights.GRAM_MAP, vmin=-1.5, vmax=1.5, interpolation="nearest")
       axes.set(xticks=[], yticks=[], title=NAMES[name], xlabel="hidden units")
       for side in axes.spines.values():
@@ -38,8 +36,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
       values = np.maximum(changes.sel(model=name).values.ravel(), FLOOR)
       spread = np.linspace(-0.25, 0.25, len(values))
       axes.plot(k + spread, values, ".", color=COLOURS[name], markersize=5)
-    axes.axhline(rotation_invariance.INVARIANT, color="0.6", linewidth=0.8, linestyle="--")
-    axes.axhline(rotation_invariance.MATTERS, color="0.6", linewidth=0.8, linestyle="--")
+    axes.axhline(rotations.INVARIANT, color="0.6", linewidth=0.8, linestyle="--")
+    axes.axhline(rotations.MATTERS, color="0.6", linewidth=0.8, linestyle="--")
     axes.set(yscale="log", xlim=(-0.6, len(names) - 0.4), xticks=range(len(names)))
     axes.set_xticklabels([NAMES[name] for name in names])
     axes.set_ylabel("relative change of the loss")

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
+from jaxtyping import Float
+from matplotlib.figure import Figure, SubFigure
 
 from toy_superposition.drawing import solids, style, weights
 from toy_superposition.geometry.orientation import oriented
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 COLUMNS = 8
 
 
-def standing(points: np.ndarray) -> np.ndarray:
-  """Returns the points, of at most three dimensions, turned to be drawn: the solid's axis stands
-  upright, or its first vertex if no direction is special."""
+def upright(points: Float[np.ndarray, "axis point"]) -> Float[np.ndarray, "3 point"]:
+  """Returns the points, of at most three dimensions, turned for drawing: the solid's axis is
+  vertical, or its first vertex if no direction is special."""
   flat = np.zeros((3, points.shape[1]))
   flat[: len(points)] = oriented(points)
   values, vectors = np.linalg.eigh(flat @ flat.T)
@@ -33,20 +34,20 @@ def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: charges above, polytopes and their matrices below."""
   with style.style():
     figure = Figure(figsize=(1.75 * COLUMNS, 6.6), layout="constrained")
-    parts = figure.subfigures(3, 1, squeeze=False, height_ratios=(1.15, 1.1, 0.95))
-    _draw_charges(parts[0, 0], dataset)
-    _draw_polytopes(parts[1, 0], parts[2, 0], dataset)
+    rows = figure.subfigures(3, 1, squeeze=False, height_ratios=(1.15, 1.1, 0.95))
+    _draw_charges(rows[0, 0], dataset)
+    _draw_polytopes(rows[1, 0], rows[2, 0], dataset)
   return figure
 
 
-def _draw_charges(figure, dataset: "xr.Dataset") -> None:
+def _draw_charges(figure: SubFigure, dataset: "xr.Dataset") -> None:
   energy = dataset["thomson_energy"].min("descent").values
-  figure.suptitle("Unit charges on a sphere at their least energy $E$ (Thomson's problem)")
+  figure.suptitle("Unit charges on a sphere at their lowest energy $E$ (Thomson's problem)")
   for k in range(dataset.sizes["charges"]):
     cell = dataset.isel(charges=k)
     n = int(cell["charges"])
     axes = figure.add_subplot(1, COLUMNS, k + 1, projection="3d")
-    solids.draw_solid(axes, standing(cell["thomson_points"].values[:, :n]))
+    solids.draw_solid(axes, upright(cell["thomson_points"].values[:, :n]))
     D = np.unique(np.round(cell["thomson_dimensionality"].values[:n], 3))
     listed = ", ".join(f"{value:.3g}" for value in D)
     axes.set_title(
@@ -55,7 +56,7 @@ def _draw_charges(figure, dataset: "xr.Dataset") -> None:
     )
 
 
-def _draw_polytopes(shapes, matrices, dataset: "xr.Dataset") -> None:
+def _draw_polytopes(shapes: SubFigure, matrices: SubFigure, dataset: "xr.Dataset") -> None:
   shapes.suptitle(
     "Polytopes of $n$ vertices in $m$ dimensions, and below them their matrices $W^TW$ of rank $m$"
     " (blue −1, red +1)"
@@ -66,6 +67,6 @@ def _draw_polytopes(shapes, matrices, dataset: "xr.Dataset") -> None:
     n = int(np.isfinite(gram[0]).sum())
     W = polytopes.directions(gram[:n, :n])
     axes = shapes.add_subplot(1, COLUMNS, k + 1, projection="3d")
-    solids.draw_solid(axes, standing(W))
+    solids.draw_solid(axes, upright(W))
     axes.set_title(f"{cell['polytope_solid'].item()}\n$n$ = {n}, $m$ = {len(W)}", fontsize=7.5)
     weights.draw_gram(matrices.add_subplot(1, COLUMNS, k + 1), W)

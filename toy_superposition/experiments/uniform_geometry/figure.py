@@ -1,4 +1,4 @@
-"""Uniform superposition: D* over density, the dimensionality of every feature, and their graphs."""
+"""Uniform superposition: D* over density, dimensionalities of all features, and their graphs."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import graphs, plots, style
-from toy_superposition.experiments.uniform_geometry.claims import KINDS, with_restarts
+from toy_superposition.experiments.uniform_geometry.analysis import KINDS, ordered
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -15,8 +15,8 @@ GRAPHS_AT = (1.27, 1.68, 2.83, 4.3, 4.97, 9.2)  # 1/(1 − S), as in the paper
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: the line, the scatter below it, and six graphs."""
-  dataset = with_restarts(dataset)
+  """Returns the figure: the curve of D*, dimensionalities below it, and six graphs."""
+  dataset = ordered(dataset)
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
     figure = Figure(figsize=(10.5, 9.6), layout="constrained")
@@ -44,9 +44,9 @@ def _draw_line(axes: Axes, dataset: "xr.Dataset") -> None:
   axes.tick_params(labelbottom=False)
 
 
-def _draw_graph(axes: Axes, dataset: "xr.Dataset", wanted: float) -> set[str]:
-  """Draws the graph of one model; returns the kinds of component in it."""
-  cell = dataset.isel(restart=0).sel(density=1 / wanted, method="nearest")
+def _draw_graph(axes: Axes, dataset: "xr.Dataset", x: float) -> set[str]:
+  """Draws the graph of the model nearest to the density 1/x; returns its kinds of component."""
+  cell = dataset.isel(restart=0).sel(density=1 / x, method="nearest")
   plots.graph(cell, axes, legend=False)
   kinds = cell["component_kind"].values
   represented = kinds[kinds >= 0]

@@ -1,0 +1,98 @@
+"""How much the loss of trained models changes when their hidden layer is rotated at random.
+
+Paper, section "Superposition in a Privileged Basis".
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from toy_superposition import evaluation, streams
+from toy_superposition.experiments import trained
+from toy_superposition.experiments.experiment import Claim, verdict
+from toy_superposition.geometry.rotations import random_rotations
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+ROTATIONS, SAMPLES = 16, 8192  # random rotations of every model; examples of each loss
+# Relative changes of the loss: an invariant model's is below the first, which is float32's
+# round-off, and that of a model whose basis matters at least the second.
+INVARIANT, MATTERS = 1e-5, 0.1
+
+
+def with_rotations(dataset: "xr.Dataset", mesh: Mesh, **changes: Any) -> "xr.Dataset":
+  """Returns the dataset with the loss of every model before and after random rotations.
+
+  Args:
+    dataset: results.
+    mesh: the devices.
+    **changes: config fields by dotted name that differ from the dataset's, such as the point of an
+      axis.
+
+  Returns:
+    The dataset with `unrotated_loss` and `rotated_loss` (with a last axis, `rotation`), all on the
+    same examples.
+  """
+  models = trained.trained(dataset, **changes)
+  problem, n_hidden = models.problem, models.problem.spec.n_hidden
+  root = streams.root(problem.spec.seed)
+  rotations = random_rotations(np.random.default_rng(problem.spec.seed), ROTATIONS, n_hidden)
+  # With the identity in the same array, all losses are computed by the same program.
+  with_identity = jnp.asarray(np.concatenate([np.eye(n_hidden)[None], rotations]), jnp.float32)
+
+  def losses(params, instance):
+    def loss(rotation):
+      turned = params.rotated(rotation)
+      return problem.reduction(evaluation.sampled(problem, turned, instance, root, SAMPLES))
+
+    return jax.lax.map(loss, with_identity)
+
+  dims, values = models.unflatten(trained.each(losses, models, mesh))
+  return dataset.assign(
+    unrotated_loss=(dims, values[..., 0]), rotated_loss=((*dims, "rotation"), values[..., 1:])
+  )
+
+
+def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
+  """Returns the dataset with the loss of every model before and after random rotations."""
+  del memory_budget
+  return with_rotations(dataset, mesh)
+
+
+def relative_change(dataset: "xr.Dataset") -> "xr.DataArray":
+  """Returns (rotated loss − loss) / loss of every model and rotation.
+
+  Where the loss was 0 it is infinite, or nan if the rotated loss is 0 too.
+  """
+  with np.errstate(divide="ignore", invalid="ignore"):
+    return dataset["rotated_loss"] / dataset["unrotated_loss"] - 1
+
+
+def claim(dataset: "xr.Dataset", models: str, matters: bool) -> Claim:
+  """Returns the verdict on how much the loss of a kind of model changes.
+
+  Args:
+    dataset: results with the losses of `with_rotations`, of these models alone.
+    models: what they are, in words.
+    matters: whether a rotation is claimed to change the loss, rather than to leave it unchanged.
+  """
+  changes = np.abs(relative_change(dataset).values)
+  low, high = float(changes.min()), float(changes.max())
+  if matters:
+    holds, expected = low >= MATTERS, f"each ≥ {MATTERS:.0%}"
+  else:
+    holds, expected = high < INVARIANT, f"each < {INVARIANT:.0e}"
+  return Claim(
+    f"relative change of the loss when the hidden layer is rotated at random ({models})",
+    f"{_number(low)} to {_number(high)} over {changes.size} rotations",
+    expected,
+    verdict(holds, decided=not np.isnan(changes).any()),
+  )
+
+
+def _number(value: float) -> str:
+  return f"{value:.1e}" if value < 1e-3 or value > 100 else f"{value:.2f}"
