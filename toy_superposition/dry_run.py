@@ -1,197 +1,154 @@
-"""A few steps before a run: how large it is, how long it will take, where a step's time goes.
+"""A few steps before a run: its size, its estimated time, and the memory that it takes.
 
-Nothing of it enters the run: what was trained here is thrown away. Compiled programs are kept in
-the cache, where the run finds them.
+Nothing of it enters the run: states trained here are thrown away. Compiled programs stay in the
+cache, where the run finds them.
 """
 
 import statistics
 import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax
 from jax.sharding import Mesh
 
-from toy_superposition import estimators, problem, terminal, train
-from toy_superposition.config.resolve import Experiment
-from toy_superposition.devices import meshes
-from toy_superposition.devices import plan as planning
-from toy_superposition.runner import group_meshes
-from toy_superposition.types import Group, Spec
+from toy_superposition import problem, text, train
+from toy_superposition.config.resolve import ResolvedConfig
+from toy_superposition.devices.plan import Plan
+from toy_superposition.types import Spec
 
 SECONDS = 8.0  # within which groups are compiled and timed; no group is begun later
-LEAST_SECONDS = 0.3  # of timed steps for a rate to be believed
+MIN_SECONDS = 0.3  # of timed steps for a reliable rate
 SHOWN = 12  # groups in the table
 
 
-class Plan(NamedTuple):
-  """How the instances of one group are spread over time and memory."""
-
-  group: Group  # with its estimator settled
-  n_slices: int
-  per_slice: int  # instances of one slice
-  memory: int  # bytes that one slice is planned to take on all devices
-
-
 class Timing(NamedTuple):
-  """What a few steps of a group's first slice took."""
+  """The time of a few steps of a group's first slice."""
 
   steps: int  # that were timed
   step_seconds: float  # of one step of one slice
   compile_seconds: float
 
 
-def plan(group: Group, mesh: Mesh, budget: int) -> Plan:
-  """Returns how a group would be trained on its mesh; `budget` is in bytes, for a slice."""
-  mesh = meshes.at_most(mesh, len(group.instances.index))
-  platform, shared = mesh.devices.flat[0].platform, meshes.feature_devices(mesh) > 1
-  group = estimators.settled(group, platform, shared)
-  parts = planning.slices(group, mesh, budget)
-  taken = len(parts[0]) * planning.instance_bytes(group, mesh)
-  taken += mesh.shape[meshes.INSTANCE] * planning.shared_bytes(group, mesh)
-  return Plan(group, len(parts), len(parts[0]), taken)
-
-
-def first_slice(one: Plan) -> Group:
-  """Returns the group cut down to the instances of its first slice."""
-  group = one.group
-  instances = jax.tree.map(lambda leaf: leaf[: one.per_slice], group.instances)
-  return group._replace(instances=instances, cells=group.cells[: one.per_slice])
-
-
-def timed(one: Plan, mesh: Mesh, seconds: float) -> Timing:
-  """Returns what steps of a group's first slice take on this machine.
+def time_steps(plan: Plan, seconds: float) -> Timing:
+  """Returns the time of steps of a group's first slice on this machine.
 
   The number of steps doubles until they have taken `seconds`; the last half counts.
   """
-  group, compiled = first_slice(one), []
-  doubling = (2**k for k in range(group.spec.steps.bit_length()))
-  borders = [step for step in doubling if step <= group.spec.steps]
+  plan, compiled = plan.first_slice(), []
+  spec = plan.group.spec
+  doubling = (2**k for k in range(spec.steps.bit_length()))
+  segment_ends = [step for step in doubling if step <= spec.steps]
   started = clock = time.perf_counter()
   before, step_seconds = 0, 0.0
   for snapshot in train.run(
-    problem.make(group.spec),
-    group,
-    borders,
-    mesh=mesh,
-    memory_budget=one.memory,
-    on_compiled=lambda program, n_slices: compiled.append(program.compile_seconds),
+    problem.make(spec),
+    plan,
+    segment_ends,
+    on_compiled=lambda program: compiled.append(program.compile_seconds),
   ):
     now = time.perf_counter()
-    if before == 0:  # all that happens once is in the first step
+    if before == 0:  # the first step includes everything that happens once
       started = now
     step_seconds, steps = (now - clock) / (snapshot.step - before), snapshot.step - before
     before, clock = snapshot.step, now
-    if now - started > seconds / 2:  # the next border would take as long as all before
+    if now - started > seconds / 2:  # the next segment would take as long as all before
       break
   return Timing(steps, step_seconds, compiled[0])
 
 
 def work(spec: Spec) -> float:
-  """Returns about how much arithmetic one step of an instance is, to compare two groups by."""
+  """Returns an estimate of the arithmetic of one step of an instance, to compare groups."""
   return float(spec.batch_size) * spec.n_features * spec.n_hidden
 
 
-def dry_run(experiment: Experiment, mesh: Mesh, budget: int) -> str:
-  """Returns what a run would be, as text: groups, instances, slices, memory, and an estimate of the
-  time that training takes on this machine, from a few steps of each group.
+def estimate(resolved: ResolvedConfig, plans: Sequence[Plan], mesh: Mesh) -> str:
+  """Returns the size of a run and an estimate of its training time on this machine, as text.
 
-  The groups with most work come first; those for which no time is left are estimated from the
-  others, by `work`. Compilation is not cut short: one group may take longer than all should.
+  The estimate extrapolates from a few steps of each group, those with most work first. Groups for
+  which no time is left are estimated from the others, in proportion to `work`. Compilation is not
+  cut short: one group may take longer than SECONDS.
+
+  Args:
+    resolved: what would be run.
+    plans: of its groups.
+    mesh: all devices.
   """
-  own = group_meshes(experiment, mesh)
-  plans = [plan(group, its, budget) for group, its in zip(experiment.groups, own, strict=True)]
-  head = _head(experiment, plans, mesh, budget)
-  if all(one.group.spec.steps == 0 for one in plans):
-    return f"{head}\n\nnothing is trained: all is in the analysis, which was not timed"
+  head = _head(resolved, plans, mesh)
+  if all(plan.group.spec.steps == 0 for plan in plans):
+    return f"{head}\n\nnothing is trained: all work is the experiment's own, which was not timed"
   order = sorted(range(len(plans)), key=lambda i: -_total_work(plans[i]))
-  found: dict[int, Timing] = {}
+  timings: dict[int, Timing] = {}
   left = SECONDS
   for i in order:
-    if plans[i].group.spec.steps == 0 or (found and left < LEAST_SECONDS):
+    if plans[i].group.spec.steps == 0 or (timings and left < MIN_SECONDS):
       continue
     clock = time.perf_counter()
-    found[i] = timed(plans[i], own[i], max(left / 2 / len(plans), LEAST_SECONDS))
+    timings[i] = time_steps(plans[i], max(left / 2 / len(plans), MIN_SECONDS))
     left -= time.perf_counter() - clock
-  return f"{head}\n\n{_table(plans, found)}\n\n{_estimate(plans, found)}"
+  return f"{head}\n\n{_table(plans, timings)}\n\n{_summary(plans, timings)}"
 
 
-def _total_work(one: Plan) -> float:
-  return work(one.group.spec) * one.group.spec.steps * len(one.group.instances.index)
+def _total_work(plan: Plan) -> float:
+  return work(plan.group.spec) * plan.group.spec.steps * len(plan.group.cells)
 
 
-def _head(experiment: Experiment, plans: list[Plan], mesh: Mesh, budget: int) -> str:
-  axes = " × ".join(f"{axis.name} {len(axis.points)}" for axis in experiment.axes) or "no axes"
-  n_instances = sum(len(one.group.instances.index) for one in plans)
+def _head(resolved: ResolvedConfig, plans: Sequence[Plan], mesh: Mesh) -> str:
+  axes = " × ".join(f"{axis.name} {len(axis.points)}" for axis in resolved.axes) or "no axes"
+  n_instances = sum(len(plan.group.cells) for plan in plans)
   groups = f"{len(plans)} group{'s' if len(plans) > 1 else ''}"
-  device = mesh.devices.flat[0]
+  platform, budget = mesh.devices.flat[0].platform, text.size(plans[0].budget)
   return (
-    f"{experiment.name}: {n_instances} models ({axes}) in {groups}\n"
-    f"{mesh.size} {device.platform} device(s), at most {_size(budget)} for a slice of models"
+    f"{resolved.name}: {n_instances} models ({axes}) in {groups}\n"
+    f"{mesh.size} {platform} device(s), at most {budget} for a slice of models"
   )
 
 
-def _seconds(one: Plan, timing: Timing) -> float:
-  """Returns how long a group trains, without compilation."""
-  return timing.step_seconds * one.group.spec.steps * one.n_slices
+def _seconds(plan: Plan, timing: Timing) -> float:
+  """Returns the training time of a group that was timed, without compilation."""
+  return timing.step_seconds * plan.group.spec.steps * len(plan.slices)
 
 
-def _guess(one: Plan, found: dict[int, Timing], plans: list[Plan]) -> float:
-  """Returns how long a group that was not timed trains, from the mean of those that were."""
+def _guess(plan: Plan, timings: Mapping[int, Timing], plans: Sequence[Plan]) -> float:
+  """Returns the training time of a group that was not timed, at the mean rate of the others."""
   rate = statistics.mean(
-    timing.step_seconds / (work(plans[i].group.spec) * plans[i].per_slice)
-    for i, timing in found.items()
+    timing.step_seconds / (work(plans[i].group.spec) * plans[i].slice_length)
+    for i, timing in timings.items()
   )
-  return rate * work(one.group.spec) * one.per_slice * one.group.spec.steps * one.n_slices
+  spec = plan.group.spec
+  return rate * work(spec) * plan.slice_length * spec.steps * len(plan.slices)
 
 
-def _table(plans: list[Plan], found: dict[int, Timing]) -> str:
+def _table(plans: Sequence[Plan], timings: Mapping[int, Timing]) -> str:
   header = ("model", "n, m", "batch", "steps", "gradient", "instances", "slices", "memory")
   rows: list[tuple[str, ...]] = [(*header, "compiled", "ms/step", "training")]
-  for i, one in enumerate(plans[:SHOWN]):
-    spec, timing = one.group.spec, found.get(i)
+  for i, plan in enumerate(plans[:SHOWN]):
+    spec, n_slices, timing = plan.group.spec, len(plan.slices), timings.get(i)
     cells = (spec.model, f"{spec.n_features}, {spec.n_hidden}", spec.batch_size, spec.steps)
-    sizes = (spec.estimator, len(one.group.instances.index), one.n_slices, _size(one.memory))
-    times = ("", "", f"~{_duration(_guess(one, found, plans))}")
+    sizes = (spec.estimator, len(plan.group.cells), n_slices, text.size(plan.bytes_per_slice))
+    times = ("", "", f"~{text.duration(_guess(plan, timings, plans))}")
     if timing:
-      per_step = 1000 * timing.step_seconds * one.n_slices
       times = (
         f"{timing.compile_seconds:.1f} s",
-        f"{per_step:.3g}",
-        _duration(_seconds(one, timing)),
+        f"{1000 * timing.step_seconds * n_slices:.3g}",
+        text.duration(_seconds(plan, timing)),
       )
     rows.append(tuple(map(str, (*cells, *sizes, *times))))
   left = f"\n… and {len(plans) - SHOWN} groups more" if len(plans) > SHOWN else ""
-  return terminal.columns(rows) + left
+  return text.table(rows) + left
 
 
-def _estimate(plans: list[Plan], found: dict[int, Timing]) -> str:
+def _summary(plans: Sequence[Plan], timings: Mapping[int, Timing]) -> str:
   training = sum(
-    _seconds(one, found[i]) if i in found else _guess(one, found, plans)
-    for i, one in enumerate(plans)
+    _seconds(plan, timings[i]) if i in timings else _guess(plan, timings, plans)
+    for i, plan in enumerate(plans)
   )
-  compiling = len(plans) * statistics.mean(t.compile_seconds for t in found.values())
-  steps = sum(timing.steps for timing in found.values())
-  text = (
-    f"estimate: {_duration(training)} of training and {_duration(compiling)} of compilation, "
-    f"extrapolated from {steps} steps of {len(found)} of {len(plans)} groups on this machine"
+  compiling = len(plans) * statistics.mean(t.compile_seconds for t in timings.values())
+  steps = sum(timing.steps for timing in timings.values())
+  sentence = (
+    f"estimate: {text.duration(training)} of training and {text.duration(compiling)} of "
+    f"compilation, extrapolated from {steps} steps of {len(timings)} of {len(plans)} groups on "
+    "this machine"
   )
-  if len(found) < len(plans):
-    text += " (~: by the size of the model, not timed)"
-  return terminal.filled(f"{text}; start-up, evaluation, theory and figures come on top", 0)
-
-
-def _size(n_bytes: int) -> str:
-  """Returns bytes in words."""
-  size = float(n_bytes)
-  for unit in ("B", "KiB", "MiB"):
-    if size < 1024:
-      return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"
-    size /= 1024
-  return f"{size:.3g} GiB"
-
-
-def _duration(seconds: float) -> str:
-  """Returns seconds in words."""
-  if seconds < 90:
-    return f"{seconds:.2g} s"
-  return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+  if len(timings) < len(plans):
+    sentence += " (~: by the size of the model, not timed)"
+  return text.filled(f"{sentence}; start-up, evaluation, theory and figures come on top", 0)

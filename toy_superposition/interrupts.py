@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: at once in general, at the next border while training."""
+"""Ctrl-C and SIGTERM: handled at the next segment end while training, at once otherwise."""
 
 import contextlib
 import signal
@@ -9,20 +9,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-  """A signal ended the run; what was saved is whole and the run can be continued.
+  """A signal ended the run; saved files are complete and the run can be continued.
 
-  No Exception, as KeyboardInterrupt is none: whoever handles errors is not to swallow it.
+  Like KeyboardInterrupt it is no Exception, so that handlers of errors do not swallow it.
   """
 
   def __init__(self, number: int, *, agreed: bool = False):
-    """`number` is the signal's; `agreed` says that all of several processes stop with this one."""
+    """Takes the signal's number, and whether all of several processes stop together."""
     super().__init__(signal.Signals(number).name)
     self.number, self.exit_code, self.agreed = number, 128 + number, agreed
 
 
 @contextlib.contextmanager
 def _handling(handle: Callable[[int], None]) -> Iterator[None]:
-  """Calls `handle` with the number of each signal received within the block."""
+  """Calls `handle` with the number of every signal received within the block."""
   if threading.current_thread() is not threading.main_thread():
     yield  # only the main thread may set handlers
     return
@@ -38,7 +38,7 @@ def _handling(handle: Callable[[int], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def raised() -> Iterator[None]:
-  """Raises Interrupted wherever the block is when a signal comes."""
+  """Raises Interrupted as soon as the block receives a signal."""
 
   def handle(number: int) -> None:
     raise Interrupted(number)
@@ -49,9 +49,9 @@ def raised() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Callable[[], int | None]]:
-  """Gives a function that returns the first signal received within the block, or None.
+  """Yields a function that returns the first signal received within the block, or None.
 
-  The block is to ask it where it can stop; a second signal raises Interrupted at once.
+  The block calls it wherever it can stop. A second signal raises Interrupted at once.
   """
   received: list[int] = []
 

@@ -1,4 +1,4 @@
-"""What a person sees while a run trains: a bar on a terminal, plain lines elsewhere."""
+"""Progress of training: a bar on a terminal, plain lines elsewhere."""
 
 import logging
 import sys
@@ -7,31 +7,36 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from toy_superposition.devices import meshes
+from toy_superposition.devices.plan import Plan
 from toy_superposition.train import Program
 from toy_superposition.types import Snapshot
 
 log = logging.getLogger(__name__)
-LINE_SECONDS = 10.0  # least time between two plain lines
+LINE_SECONDS = 10.0  # minimum time between two plain lines
 
 
 class Progress:
-  """Reports one group's training; compilation is told apart from the rate."""
+  """Reports one group's training; compilation does not enter the rate."""
 
-  def __init__(self, label: str, first: int, steps: int, n_instances: int):
-    """Starts at step `first` of `steps`."""
-    self._label, self._steps, self._n_instances = label, steps, n_instances
+  def __init__(self, label: str, first: int, plan: Plan):
+    """Starts at step `first` of the plan's group."""
+    self._label, self._plan = label, plan
+    self._steps, self._n_instances = plan.group.spec.steps, len(plan.group.instances.index)
     self._bar: tqdm | None = None
     self._step, self._timed_steps, self._seconds = first, 0, 0.0
     self._clock = self._line = time.perf_counter()
 
-  def compiled(self, program: Program, n_slices: int) -> None:
-    """Says what the compilation took; training time counts from here."""
+  def compiled(self, program: Program) -> None:
+    """Reports the compilation; training time is counted from here."""
+    plan = self._plan
+    n_slices, width = len(plan.slices), meshes.feature_devices(plan.mesh)
     slices = f" in {n_slices} slices" if n_slices > 1 else ""
-    shared = f", {program.feature_devices} to an instance" if program.feature_devices > 1 else ""
+    shared = f", {width} to an instance" if width > 1 else ""
     log.info(
       "%s: compiled in %.1f s (%s); %d instances%s on %d device(s)%s",
-      *(self._label, program.compile_seconds, program.estimator),
-      *(self._n_instances, slices, program.n_devices, shared),
+      *(self._label, program.compile_seconds, plan.group.spec.estimator),
+      *(self._n_instances, slices, plan.mesh.size, shared),
     )
     if sys.stderr.isatty():
       self._bar = tqdm(
@@ -47,14 +52,15 @@ class Progress:
   def update(self, snapshot: Snapshot) -> None:
     """Reports a snapshot."""
     now = time.perf_counter()
-    done = snapshot.step - self._step
-    self._seconds, self._timed_steps = self._seconds + now - self._clock, self._timed_steps + done
+    n_steps = snapshot.step - self._step
+    self._seconds += now - self._clock
+    self._timed_steps += n_steps
     self._step, self._clock = snapshot.step, now
     finite = snapshot.losses[snapshot.finite]
     loss = f"{np.median(finite):.4g}" if len(finite) else "none finite"
     if self._bar is not None:
       self._bar.set_postfix_str(f"median loss {loss}", refresh=False)
-      self._bar.update(done)
+      self._bar.update(n_steps)
     elif now - self._line >= LINE_SECONDS or snapshot.step == self._steps:
       left = (self._steps - snapshot.step) * self._seconds / max(1, self._timed_steps)
       rate = self.rate or 0.0
@@ -65,6 +71,6 @@ class Progress:
       self._line = now
 
   def close(self) -> None:
-    """Leaves the terminal tidy."""
+    """Ends the bar, so that the next line of the terminal is free."""
     if self._bar is not None:
       self._bar.close()

@@ -1,4 +1,4 @@
-"""What the results say of trained models: losses, measures, and losses during training."""
+"""Scores of trained models: losses, measures, and losses during training."""
 
 import logging
 from collections.abc import Sequence
@@ -6,33 +6,29 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
-from toy_superposition import evaluation, problem, scalarize
-from toy_superposition.config.resolve import Experiment
-from toy_superposition.devices import mapping, memory, meshes, processes
-from toy_superposition.estimators import estimator
+from toy_superposition import evaluation, problem, sizes
+from toy_superposition.config.resolve import ResolvedConfig
+from toy_superposition.devices import mapping, processes
+from toy_superposition.devices.plan import Plan
 from toy_superposition.measures import MEASURES, measure, working_bytes
 from toy_superposition.records import history
-from toy_superposition.records.recorder import Ledger, Memory
-from toy_superposition.theory import expected_loss
-from toy_superposition.types import Group, Instance, Params, TrainState
+from toy_superposition.records.recorder import Recorder
+from toy_superposition.types import Instance, Params, TrainState
 
 log = logging.getLogger(__name__)
 
 
-class Judge(NamedTuple):
-  """One group of an experiment, and where it is judged."""
+class Scorer(NamedTuple):
+  """Scores one group of a run."""
 
-  experiment: Experiment
-  group: Group
-  mesh: Mesh
-  budget: int  # bytes
+  resolved: ResolvedConfig
+  plan: Plan  # of the group
 
   def trained(self, state: TrainState) -> dict[str, np.ndarray]:
     """Returns the results' variables of the trained group."""
-    instances = self.group.instances
-    feature_loss, measured = self._evaluate(state.params, instances, self.experiment.measures)
+    instances = self.plan.group.instances
+    feature_loss, measured = self._score(state.params, instances, self.resolved.measures)
     leaves = [feature_loss, *jax.tree.leaves(state.params)]
     finite = np.all([np.isfinite(x).reshape(len(x), -1).all(axis=1) for x in leaves], axis=0)
     if not finite.all():
@@ -49,58 +45,54 @@ class Judge(NamedTuple):
       **measured,
     }
 
-  def history(self, state: TrainState, ledger: Ledger | Memory) -> dict[str, np.ndarray]:
-    """Returns the parameters kept during the group's training, and their losses; nothing if none
-    were to be kept."""
-    values, spec = self.experiment.values, self.group.spec
+  def history(self, state: TrainState, recorder: Recorder) -> dict[str, np.ndarray]:
+    """Returns the recorded parameters of the group's training with their losses.
+
+    Nothing without a history. `state` is one of the group's, for the form of its parameters.
+    """
+    values, spec = self.resolved.values, self.plan.group.spec
     steps = history.steps(spec.steps, values["history.num"], values["history.scale"])
     if not steps:
       return {}
-    # The first process wrote them, where the others may not see them.
-    kept = [
-      ledger.kept(step, state.params) if processes.is_first() else state.params for step in steps
+    # The first process wrote them, perhaps to a disk that the others do not have.
+    recorded = [
+      recorder.history(step, state.params) if processes.is_first() else state.params
+      for step in steps
     ]
-    params = processes.from_first(jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *kept))
-    # Every step of every instance is a row by itself.
+    params = processes.from_first(jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *recorded))
+    # Every step of every instance is a row of its own.
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), params)
-    instances = jax.tree.map(lambda leaf: np.repeat(leaf, len(steps), axis=0), self.group.instances)
-    feature_loss, _ = self._evaluate(rows, instances, ())
+    instances = jax.tree.map(
+      lambda leaf: np.repeat(leaf, len(steps), axis=0), self.plan.group.instances
+    )
+    feature_loss, _ = self._score(rows, instances, ())
     total = feature_loss.sum if spec.reduction == "sum" else feature_loss.mean
     return {f"history_{name}": leaf for name, leaf in vars(params).items()} | {
       "history_loss": total(axis=1).reshape(-1, len(steps))
     }
 
-  def _evaluate(
+  def _score(
     self, params: Params, instances: Instance, measures: Sequence[str]
   ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Returns the feature losses and measures of parameters with a leading axis, on the host."""
-    values, spec = self.experiment.values, self.group.spec
-    one = problem.make(spec, shared=meshes.feature_devices(self.mesh) > 1)
+    """Returns the feature losses and measures of rows with a leading axis, on the host."""
+    spec, method = self.plan.group.spec, self.resolved.values["evaluation.method"]
+    n_samples = self.resolved.values["evaluation.n_samples"]
+    group_problem = problem.make(spec, shared=self.plan.shared)
 
-    def judge(operands):
+    def score(operands):
       params, instances = operands
-      feature_loss = evaluation.evaluate(
-        one, params, instances, values["evaluation.method"], values["evaluation.n_samples"]
-      )
-      return feature_loss, measure(params, measures)
+      feature_loss = evaluation.evaluate(group_problem, params, instances, method, n_samples)
+      return feature_loss, measure(params, instances, measures)
 
-    exact = values["evaluation.method"] == "exact"
-    each = memory.parameter_bytes(spec)
-    each += working_bytes(spec.n_features, [MEASURES[name] for name in measures])
-    each += (
-      expected_loss.working_bytes(spec.n_features)
-      if exact
-      else estimator.batch_bytes(spec, evaluation.BATCH_SIZE)
-    )
-    mesh = self.mesh
-    if memory.shares_memory(list(mesh.devices.flat)):  # no more places at once than fit
-      mesh = meshes.at_most(mesh, max(1, self.budget // each))
-    judged = mapping.map_slices(
-      judge,
+    row = evaluation.EVALUATIONS[method]
+    bytes_each = sizes.params_bytes(spec) + row.working_bytes(spec)
+    bytes_each += working_bytes(spec.n_features, [MEASURES[name] for name in measures])
+    scores = mapping.map_slices(
+      score,
       processes.own_rows((params, instances)),
-      mesh=mesh,
-      bytes_each=each,
-      budget=self.budget,
-      cpu_options=scalarize.CPU_OPTIONS if exact else {},
+      mesh=self.plan.mesh_to_score(bytes_each),
+      bytes_each=bytes_each,
+      budget=self.plan.budget,
+      cpu_options=row.cpu_options,
     )
-    return processes.whole(judged, len(instances.index))
+    return processes.gather(scores, len(instances.index))

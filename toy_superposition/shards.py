@@ -1,7 +1,7 @@
 """One experiment on many machines that know nothing of each other: --shard=i/N.
 
-A shard is a run of its own, in a folder of its own, of a part of the instances. An instance's
-random numbers depend on its index in the whole sweep alone, so the parts together are the whole.
+A shard is a run of its own, in a folder of its own, of a chunk of the instances. An instance's
+random numbers depend only on its index in the full sweep, so all shards together are the full run.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from toy_superposition import estimators
-from toy_superposition.config.resolve import Experiment
+from toy_superposition.config.resolve import ResolvedConfig
+from toy_superposition.devices.plan import fix_estimators
 from toy_superposition.errors import UserError
 from toy_superposition.records import files
 from toy_superposition.records.workdir import Workdir, differences, read_identity
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 FOLDER = "shards"
 FIELD = "shard"  # beside the config's fields in a shard's manifest
-Outcome = Mapping[str, np.ndarray]
+Outcome = Mapping[str, np.ndarray]  # a group's variables of the results, by name
 
 
 class Shard(NamedTuple):
-  """Part `number`, from 0, of `total`."""
+  """Shard `number`, from 0, of `total`."""
 
   number: int
   total: int
@@ -45,76 +45,83 @@ class Shard(NamedTuple):
     return root / FOLDER / f"{self.number:05d}-of-{self.total:05d}"
 
 
-def parse(text: str, experiment: Experiment) -> Shard:
+def parse(text: str, resolved: ResolvedConfig) -> Shard:
   """Returns the shard that a flag names.
 
   Raises:
     UserError: it is not i/N with 0 ≤ i < N, or there are fewer instances than shards.
   """
-  found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
-  shard = Shard(*map(int, found.groups())) if found else Shard(0, 0)
+  match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+  shard = Shard(*map(int, match.groups())) if match else Shard(0, 0)
   if not 0 <= shard.number < shard.total:
     raise UserError(f"--shard={text}: allowed: i/N with i from 0 to N − 1, such as 0/16")
-  if shard.total > (n := _n_instances(experiment)):
+  if shard.total > (n := _n_instances(resolved)):
     raise UserError(f"--shard={text}: more shards than the {n} instances; allowed: N up to {n}")
   return shard
 
 
-def part(experiment: Experiment, shard: Shard, platform: str) -> Experiment:
-  """Returns the experiment with the shard's instances alone.
+def cut(resolved: ResolvedConfig, shard: Shard, platform: str) -> ResolvedConfig:
+  """Returns the config with the shard's instances alone.
 
-  They are neighbours in the sweep, so that a shard compiles few programs. The estimator is chosen
-  for the whole group: a part that chose for itself might draw other numbers.
+  They are neighbours in the sweep, so that a shard compiles few programs. Estimators are fixed
+  before: a shard that chose for itself could pick another one, and so other random numbers.
+
+  Args:
+    resolved: of the full sweep.
+    shard: one of its shards.
+    platform: of the devices that train it.
   """
-  n = _n_instances(experiment)
-  first, last = (k * n // shard.total for k in (shard.number, shard.number + 1))
-  shared = experiment.values["run.feature_devices"] > 1
+  n_instances = _n_instances(resolved)
+  first, last = (k * n_instances // shard.total for k in (shard.number, shard.number + 1))
   groups, before = [], 0
-  for group in experiment.groups:
-    size = len(group.cells)
+  for group in fix_estimators(resolved, platform).groups:
     chosen = slice(max(first - before, 0), max(last - before, 0))
-    before += size
+    before += len(group.cells)
     if len(group.cells[chosen]):
       instances = jax.tree.map(lambda leaf, s=chosen: leaf[s], group.instances)
-      spec = estimators.settled(group, platform, shared).spec
-      groups.append(Group(spec, instances, group.cells[chosen]))
-  return dataclasses.replace(experiment, groups=tuple(groups))
+      groups.append(Group(group.spec, instances, group.cells[chosen]))
+  return dataclasses.replace(resolved, groups=tuple(groups))
 
 
-def _n_instances(experiment: Experiment) -> int:
-  return sum(len(group.cells) for group in experiment.groups)
+def _n_instances(resolved: ResolvedConfig) -> int:
+  return sum(len(group.cells) for group in resolved.groups)
 
 
-def identity(experiment: Experiment, shard: Shard) -> dict[str, Any]:
-  """Returns what decides a shard's results."""
-  return experiment.identity | {FIELD: shard.name}
+def identity(resolved: ResolvedConfig, shard: Shard) -> dict[str, Any]:
+  """Returns the fields that decide a shard's results."""
+  return resolved.identity | {FIELD: shard.name}
 
 
-def check_neighbours(root: Path, experiment: Experiment, shard: Shard) -> None:
-  """Checks another shard in the same folder, if there is one, and that no whole run is there.
+def check_neighbours(root: Path, resolved: ResolvedConfig, shard: Shard) -> None:
+  """Checks that the folder holds no full run, and that another shard in it is of the same sweep.
 
   Raises:
-    UserError: it is of another config or another number of shards.
+    UserError: there is a full run, or a shard of another config or another number of shards.
   """
   if Workdir(root).manifest.exists() and not (root / FOLDER).exists():
     raise UserError(f"{root}: holds a run that is not in shards; use another --workdir")
-  other = next((s for s in found(root) if s != shard), None)
+  other = next((s for s in begun(root) if s != shard), None)
   if other is not None:
-    wanted = json.loads(json.dumps(experiment.identity))
-    _compare(root, other, wanted, shard.total)
+    _compare(root, other, _plain_identity(resolved), shard.total)
 
 
-def found(root: Path) -> list[Shard]:
+def begun(root: Path) -> list[Shard]:
   """Returns the shards that were begun in a folder, by their number."""
   matches = (re.fullmatch(r"(\d+)-of-(\d+)", path.name) for path in (root / FOLDER).glob("*"))
-  there = [Shard(*map(int, match.groups())) for match in matches if match]
-  return sorted(s for s in there if Workdir(s.folder(root)).manifest.exists())
+  shards = [Shard(*map(int, match.groups())) for match in matches if match]
+  return sorted(shard for shard in shards if Workdir(shard.folder(root)).manifest.exists())
 
 
-def _compare(root: Path, shard: Shard, wanted: Mapping[str, Any], total: int) -> None:
+def _plain_identity(resolved: ResolvedConfig) -> dict[str, Any]:
+  """Returns the config's identity as a manifest has it: tuples are lists."""
+  return json.loads(json.dumps(resolved.identity))
+
+
+def _compare(root: Path, shard: Shard, identity: Mapping[str, Any], total: int) -> None:
+  """Raises UserError for a shard of another config or another number of shards."""
   theirs = read_identity(Workdir(shard.folder(root)))
   theirs.pop(FIELD, None)
-  different = differences(theirs, wanted)
+  different = differences(theirs, identity)
   if different:
     raise UserError(
       f"{shard.folder(root)}: holds a shard of another config ({'; '.join(different)}); "
@@ -127,8 +134,8 @@ def _compare(root: Path, shard: Shard, wanted: Mapping[str, Any], total: int) ->
     )
 
 
-def save(folder: Path, experiment: Experiment, outcomes: Sequence[Outcome]) -> None:
-  """Writes the results of a shard's instances, whole or not at all.
+def save(folder: Path, resolved: ResolvedConfig, outcomes: Sequence[Outcome]) -> None:
+  """Writes the results of a shard's groups; the file appears complete or not at all.
 
   Raises:
     UserError: the disk is full or cannot be written.
@@ -136,7 +143,7 @@ def save(folder: Path, experiment: Experiment, outcomes: Sequence[Outcome]) -> N
   import xarray as xr
 
   tree = {"/": xr.Dataset(attrs={"groups": len(outcomes)})}
-  for number, (group, outcome) in enumerate(zip(experiment.groups, outcomes, strict=True)):
+  for number, (group, outcome) in enumerate(zip(resolved.groups, outcomes, strict=True)):
     variables = {
       name: (("instance", *(f"{name}_{k}" for k in range(1, values.ndim))), values)
       for name, values in outcome.items()
@@ -150,33 +157,33 @@ def save(folder: Path, experiment: Experiment, outcomes: Sequence[Outcome]) -> N
 
 
 def is_finished(folder: Path) -> bool:
-  """Whether a shard's results are there."""
+  """Returns whether a shard's results are in its folder."""
   return Workdir(folder).shard.exists()
 
 
-def collect(root: Path, experiment: Experiment) -> list[Outcome]:
-  """Returns the results of every group of the experiment, put together from its shards.
+def collect(root: Path, resolved: ResolvedConfig) -> list[Outcome]:
+  """Returns the results of every group of the sweep, joined from its shards.
 
   Raises:
     UserError: shards are missing, damaged, or of different configs.
   """
-  there = found(root)
-  wanted = json.loads(json.dumps(experiment.identity))
-  for shard in there:
-    _compare(root, shard, wanted, there[0].total)
-  total = there[0].total
-  finished = {s.number for s in there if is_finished(s.folder(root))}
+  shards, identity = begun(root), _plain_identity(resolved)
+  total = shards[0].total
+  for shard in shards:
+    _compare(root, shard, identity, total)
+  finished = {shard.number for shard in shards if is_finished(shard.folder(root))}
   missing = [i for i in range(total) if i not in finished]
   if missing:
     raise UserError(
       f"{root}: {len(missing)} of {total} shards missing: {_ranges(missing)}; "
       f"run the experiment's command with --shard={missing[0]}/{total}"
     )
-  parts = [part for shard in there for part in _read(Workdir(shard.folder(root)).shard)]
-  return [_whole(group, parts) for group in experiment.groups]
+  chunks = [chunk for shard in shards for chunk in _read(Workdir(shard.folder(root)).shard)]
+  return [_join(group, chunks) for group in resolved.groups]
 
 
 def _read(path: Path) -> list["xr.Dataset"]:
+  """Returns the datasets of a shard's groups."""
   import xarray as xr
 
   try:
@@ -190,16 +197,16 @@ def _read(path: Path) -> list["xr.Dataset"]:
   return loaded
 
 
-def _whole(group: Group, parts: Sequence["xr.Dataset"]) -> Outcome:
+def _join(group: Group, chunks: Sequence["xr.Dataset"]) -> Outcome:
   """Returns one group's variables, in the order of its instances."""
-  wanted = {int(index): row for row, index in enumerate(group.instances.index)}
-  mine = [part for part in parts if int(part["instance"].values[0]) in wanted]
-  rows = np.array([wanted[int(i)] for part in mine for i in part["instance"].values])
+  positions = {int(index): row for row, index in enumerate(group.instances.index)}
+  own = [chunk for chunk in chunks if int(chunk["instance"].values[0]) in positions]
+  rows = np.array([positions[int(i)] for chunk in own for i in chunk["instance"].values])
   order = np.argsort(rows)
   if not np.array_equal(rows[order], np.arange(len(group.instances.index))):
     raise UserError("the shards do not hold every instance once; delete them and run them again")
-  names = [str(name) for name in mine[0].data_vars]
-  return {name: np.concatenate([part[name].values for part in mine])[order] for name in names}
+  names = [str(name) for name in own[0].data_vars]
+  return {name: np.concatenate([chunk[name].values for chunk in own])[order] for name in names}
 
 
 def _ranges(numbers: Sequence[int]) -> str:

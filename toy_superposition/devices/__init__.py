@@ -1,1 +1,1 @@
-"""Where models live: process set-up, meshes, memory, the plan of a run, several processes."""
+"""Devices: process set-up, meshes, memory, slices, and the plan of a run."""

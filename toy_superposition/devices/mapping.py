@@ -1,4 +1,4 @@
-"""A function of one batch of instances, compiled for a mesh and run slice by slice."""
+"""A function of a batch of instances, compiled for a mesh and run slice by slice."""
 
 import functools
 import logging
@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition.devices.memory import slices
-from toy_superposition.devices.meshes import INSTANCE, at_most, gather, place, sharding
+from toy_superposition.devices import meshes
+from toy_superposition.devices.layout import layout
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +46,23 @@ def map_slices(
 ) -> Any:
   """Returns function(tree) on the host, computed slice by slice and spread over the mesh.
 
-  Every leaf of `tree` and of the result has the leading instance axis, and `function` treats
-  instances independently; it is compiled once. It may take `bytes_each` per instance.
-  `cpu_options` are XLA's.
+  Args:
+    function: of a tree with a leading instance axis, which its result has too. It treats instances
+      independently and is compiled once.
+    tree: arrays with a leading instance axis.
+    mesh: available devices.
+    bytes_each: that one instance may take.
+    budget: bytes that one slice may take on all devices together.
+    cpu_options: XLA's, for CPU.
   """
   n_instances = len(jax.tree.leaves(tree)[0])
-  mesh = at_most(mesh, n_instances)
-  parts = slices(n_instances, mesh.shape[INSTANCE], bytes_each, budget)
-  lowered = jax.jit(function, out_shardings=sharding(mesh)).lower(place(tree, parts[0], mesh))
-  compiled = compile_for(mesh, lowered, cpu_options)
+  used, slices = layout(n_instances, mesh, bytes_per_instance=bytes_each, budget=budget)
+  lowered = jax.jit(function, out_shardings=meshes.sharding(used)).lower(
+    meshes.place(tree, slices[0], used)
+  )
+  compiled = compile_for(used, lowered, cpu_options)
   # To the host at once: only one slice's result stays on the devices.
-  results = [jax.tree.map(np.asarray, compiled(place(tree, part, mesh))) for part in parts]
-  return gather(results, n_instances)
+  results = [
+    jax.tree.map(np.asarray, compiled(meshes.place(tree, positions, used))) for positions in slices
+  ]
+  return meshes.gather(results, n_instances)

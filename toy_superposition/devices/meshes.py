@@ -1,6 +1,5 @@
-"""Where instances live: devices, sharding by instance and feature, slices that fit in memory."""
+"""Meshes of devices: axes for instances and features, and how arrays are spread over them."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,17 +9,20 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from toy_superposition.models import PARAM_DIMS
 
-log = logging.getLogger(__name__)
 INSTANCE, FEATURE = "instance", "feature"  # the axes of a mesh
-# Trailing axes of what an instance is made of, wherever an optimizer keeps the same.
+# Trailing axes of an instance's arrays, by name. Optimizers name their state like the parameters.
 DIMS = PARAM_DIMS | {"density": (FEATURE,), "importance": (FEATURE,)}
 
 
 def make_mesh(devices: Sequence[jax.Device], feature_devices: int = 1) -> Mesh:
-  """Returns a mesh whose axis is `instance`, and `feature` beside it if devices share instances.
+  """Returns a mesh with axis `instance`, and axis `feature` if devices share instances.
 
-  `feature_devices` neighbours share the features of the same instances; their number divides that
-  of the devices.
+  A position on the instance axis is a device slot: one device, or several that share the features
+  of the same instances.
+
+  Args:
+    devices: all devices of the mesh, neighbours next to each other.
+    feature_devices: devices per slot; divides the number of devices.
   """
   shape: tuple[int, ...] = (len(devices),)
   if feature_devices > 1:
@@ -34,27 +36,29 @@ def make_mesh(devices: Sequence[jax.Device], feature_devices: int = 1) -> Mesh:
 
 
 def feature_devices(mesh: Mesh) -> int:
-  """Returns how many devices of the mesh share the features of an instance."""
+  """Returns the number of devices that share the features of an instance."""
   return int(mesh.shape.get(FEATURE, 1))
 
 
 def at_most(mesh: Mesh, n_instances: int) -> Mesh:
-  """Returns a mesh of no more places than instances: another device would train a copy, and on
-  CPU take the cores that the others' matrix products can use."""
+  """Returns a mesh with at most one slot per instance.
+
+  Further devices would train duplicates and, on CPU, take cores from the others' matrix products.
+  """
   width = feature_devices(mesh)
   return make_mesh(list(mesh.devices.flat)[: n_instances * width], width)
 
 
 def sharding(mesh: Mesh) -> NamedSharding:
-  """Returns the sharding of a leaf with a leading instance axis, over nothing else."""
+  """Returns the sharding of an array along its leading instance axis only."""
   return NamedSharding(mesh, PartitionSpec(INSTANCE))
 
 
 def shardings(mesh: Mesh, tree: Any) -> Any:
-  """Returns the sharding of every leaf with a leading instance axis, and of its features.
+  """Returns the sharding of every leaf along its leading instance axis and its features.
 
-  Which of its trailing axes are features follows from the name of the field that it is in; what an
-  optimizer keeps of a parameter has its name.
+  The name of the field that holds a leaf decides which of its trailing axes are features; optimizer
+  state has the names of the parameters that it belongs to.
   """
 
   def of_leaf(path: tuple, leaf: Any) -> NamedSharding:
@@ -68,21 +72,21 @@ def shardings(mesh: Mesh, tree: Any) -> Any:
   return jax.tree_util.tree_map_with_path(of_leaf, tree)
 
 
-def place(tree: Any, part: np.ndarray, mesh: Mesh) -> Any:
+def place(tree: Any, positions: np.ndarray, mesh: Mesh) -> Any:
   """Returns the given positions of every leaf's leading axis, spread over the mesh."""
-  return spread(jax.tree.map(lambda leaf: np.asarray(leaf)[part], tree), mesh)
+  return spread(jax.tree.map(lambda leaf: np.asarray(leaf)[positions], tree), mesh)
 
 
 def spread(tree: Any, mesh: Mesh) -> Any:
-  """Returns leaves with a leading instance axis on the mesh; those that are there stay."""
+  """Returns leaves with a leading instance axis on the mesh; those already there stay."""
   return jax.device_put(tree, shardings(mesh, tree))
 
 
-def gather(parts: Sequence[Any], n_instances: int) -> Any:
-  """Returns the slices' trees as one on the host, without the padding."""
+def gather(slices: Sequence[Any], n_instances: int) -> Any:
+  """Returns the slices' trees joined on the host, without the padding of the last slice."""
 
   def join(*leaves):
-    whole = np.concatenate(leaves) if len(leaves) > 1 else np.asarray(leaves[0])
-    return whole[:n_instances]
+    joined = np.concatenate(leaves) if len(leaves) > 1 else np.asarray(leaves[0])
+    return joined[:n_instances]
 
-  return jax.tree.map(join, *parts)
+  return jax.tree.map(join, *slices)

@@ -1,120 +1,210 @@
-"""How a group is laid out: which devices share an instance, how many train at once, what fits."""
+"""The plan of a run: estimator, devices, slices and memory of every group, decided once.
 
-import functools
+Training, scoring, dry run and trace take a `Plan` and decide nothing of this themselves.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import optimizers, problem, streams
-from toy_superposition.devices import memory, meshes
+from toy_superposition import estimators, measures, optimizers, sizes
+from toy_superposition.devices import memory, meshes, processes
+from toy_superposition.devices.layout import fitting, layout
 from toy_superposition.errors import UserError
-from toy_superposition.estimators import ESTIMATORS, choose
-from toy_superposition.estimators.estimator import Estimator
+from toy_superposition.estimators import ESTIMATORS
+from toy_superposition.measures import MEASURES, Measure
 from toy_superposition.theory import optimum
-from toy_superposition.types import Group, Instance, Spec
+from toy_superposition.types import Group, Instance
+
+if TYPE_CHECKING:
+  from toy_superposition.config.resolve import ResolvedConfig
 
 # Copies of the parameters that a segment makes beside the state that it takes and the one that it
 # returns: gradients, and the state inside the loop.
 WORKING_COPIES = 2
 
 
-def instance_bytes(group: Group, mesh: Mesh) -> int:
-  """Returns the bytes that every instance of a slice is planned to take on its devices together."""
-  spec, estimator = group.spec, _estimator(group, mesh)
-  each = 2 * state_bytes(spec) + WORKING_COPIES * memory.parameter_bytes(spec)
-  each += 2 * 4 * spec.n_features  # densities and importances
-  if spec.optimizer in optimizers.SEARCHING:
-    each += optimum.problem_bytes(spec.n_features, spec.n_hidden, n_starts=1)
-  return each if estimator.one_by_one else each + estimator.working_bytes(spec, group.instances)
+class Plan(NamedTuple):
+  """How one group is trained and scored."""
+
+  group: Group  # of all processes, its estimator fixed
+  own: Group  # this process's chunk of it
+  mesh: Mesh  # that trains `own`: at most one slot per instance
+  slices: list[np.ndarray]  # instances of `own` that train together, as positions
+  bytes_per_instance: int  # planned for an instance of a slice, on its devices together
+  bytes_per_slot: int  # planned for what the instances of a slot use in turn
+  # What scoring may take, which maps other numbers of rows (the history has several per instance).
+  scoring_mesh: Mesh
+  budget: int  # bytes of a slice on all devices together
+
+  @property
+  def shared(self) -> bool:
+    """Whether devices share the features of an instance."""
+    return meshes.feature_devices(self.mesh) > 1
+
+  @property
+  def slice_length(self) -> int:
+    """Number of instances in a slice, repetitions of the last one included."""
+    return len(self.slices[0])
+
+  @property
+  def bytes_per_slice(self) -> int:
+    """Bytes planned for a slice on all devices together."""
+    n_slots = self.mesh.shape[meshes.INSTANCE]
+    return self.slice_length * self.bytes_per_instance + n_slots * self.bytes_per_slot
+
+  def first_slice(self) -> "Plan":
+    """Returns the plan of the first slice's instances alone."""
+    first = slice(0, self.slice_length)
+    instances = jax.tree.map(lambda leaf: leaf[first], self.own.instances)
+    cut = self.own._replace(instances=instances, cells=self.own.cells[first])
+    return self._replace(group=cut, own=cut, slices=self.slices[:1])
+
+  def mesh_to_score(self, bytes_each: int) -> Mesh:
+    """Returns the devices on which rows of `bytes_each` are scored."""
+    return fitting(self.scoring_mesh, bytes_each, self.budget)
 
 
-def shared_bytes(group: Group, mesh: Mesh) -> int:
-  """Returns the bytes that the instances in one place are planned to take in turn."""
-  estimator = _estimator(group, mesh)
+def make_plans(resolved: "ResolvedConfig", mesh: Mesh) -> list[Plan]:
+  """Returns the plan of every group.
+
+  Args:
+    resolved: the checked config.
+    mesh: all devices of this process on an axis of instances.
+
+  Raises:
+    UserError: the devices cannot share features as the config asks, an instance does not fit into
+      memory in training or with its measures, or a measure does not return its row's axes.
+  """
+  values, devices = resolved.values, list(mesh.devices.flat)
+  rows = {name: MEASURES[name] for name in resolved.measures}
+  limit = memory.limit(devices, values["run.memory_gib"])
+  plans = []
+  for group in fix_estimators(resolved, devices[0].platform).groups:
+    _check_measures(rows, group)
+    plan = make_plan(
+      group,
+      mesh,
+      budget=memory.budget(devices, values["run.memory_gib"]),
+      limit=limit,
+      feature_devices=values["run.feature_devices"],
+    )
+    _check_measures_fit(rows, plan, len(devices), limit)
+    plans.append(plan)
+  return plans
+
+
+def fix_estimators(resolved: "ResolvedConfig", platform: str) -> "ResolvedConfig":
+  """Returns the config with the estimator of every group fixed, the only place that chooses it."""
+  shared = resolved.values["run.feature_devices"] > 1
+  groups = tuple(estimators.fixed(group, platform, shared) for group in resolved.groups)
+  return dataclasses.replace(resolved, groups=groups)
+
+
+def make_plan(
+  group: Group, mesh: Mesh, *, budget: int, limit: int, feature_devices: int = 0
+) -> Plan:
+  """Returns the plan of one group.
+
+  Args:
+    group: with its estimator fixed.
+    mesh: all devices of this process on an axis of instances.
+    budget: bytes that a slice may take on all devices together; more if one instance needs more.
+    limit: bytes that exist on all devices together.
+    feature_devices: devices that share the features of an instance; 0 for as few as its memory
+      needs, which is one on CPU, whose devices share their memory anyway.
+
+  Raises:
+    UserError: `feature_devices` does not divide both devices and features, or not even one instance
+      fits.
+  """
+  available = _mesh_of(group, mesh, budget, limit, feature_devices)
+  own = processes.own(group)
+  per_instance, per_slot = bytes_per_instance(own), bytes_per_slot(own)
+  used, slices = layout(
+    len(own.instances.index),
+    available,
+    bytes_per_instance=per_instance,
+    bytes_per_slot=per_slot,
+    budget=budget,
+  )
+  return Plan(group, own, used, slices, per_instance, per_slot, available, budget)
+
+
+def bytes_per_instance(group: Group) -> int:
+  """Returns the bytes planned for every instance of a slice, on its devices together."""
+  spec, estimator = group.spec, ESTIMATORS[group.spec.estimator]
+  total = 2 * sizes.state_bytes(spec) + WORKING_COPIES * sizes.params_bytes(spec)
+  # The arrays of an instance, such as densities; its single numbers do not count.
+  total += sum(leaf[0].nbytes for leaf in jax.tree.leaves(group.instances) if np.ndim(leaf) > 1)
+  if optimizers.searches(spec.optimizer):
+    total += optimum.problem_bytes(n_features=spec.n_features, n_hidden=spec.n_hidden, n_starts=1)
+  return total if estimator.one_by_one else total + estimator.working_bytes(spec, group.instances)
+
+
+def bytes_per_slot(group: Group) -> int:
+  """Returns the bytes planned for what the instances in one slot use in turn."""
+  estimator = ESTIMATORS[group.spec.estimator]
   return estimator.working_bytes(group.spec, group.instances) if estimator.one_by_one else 0
 
 
-def _estimator(group: Group, mesh: Mesh) -> Estimator:
-  shared = meshes.feature_devices(mesh) > 1
-  platform = mesh.devices.flat[0].platform
-  return ESTIMATORS[choose(group.spec, group.instances, platform, shared=shared)]
-
-
-@functools.cache
-def state_bytes(spec: Spec) -> int:
-  """Returns the bytes of one instance's parameters and of what its optimizer keeps."""
-  one = problem.make(spec)
-
-  def state():
-    zeros = np.zeros(spec.n_features, np.float32)
-    instance = Instance(index=0, density=zeros, importance=zeros, learning_rate=np.float32(0))
-    params = one.init(streams.root(spec.seed))
-    return params, one.optimizer(instance).init(params)
-
-  leaves = jax.tree.leaves(jax.eval_shape(state))
-  return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
-
-
-def slices(group: Group, mesh: Mesh, budget: int) -> list[np.ndarray]:
-  """Returns the instances that train together as positions, slice by slice.
-
-  `mesh` has no more places than there are instances, and one slice may take `budget` bytes on all
-  of it.
-  """
-  n_places = mesh.shape[meshes.INSTANCE]
-  left = max(budget - n_places * shared_bytes(group, mesh), 0)
-  n_instances = len(group.instances.index)
-  return memory.slices(n_instances, n_places, instance_bytes(group, mesh), left)
-
-
-def mesh_for(group: Group, devices: Mesh, budget: int, limit: int, wanted: int) -> Mesh:
-  """Returns the mesh that a group trains on.
-
-  Args:
-    group: the instances.
-    devices: all that there are, on an axis of instances.
-    budget: bytes that a slice should take at most, on all devices together.
-    limit: bytes that there are on all devices together.
-    wanted: how many devices share the features of an instance; 0 for as few as its memory needs.
-      Never more than one on CPU, whose devices share their memory anyway.
-
-  Raises:
-    UserError: `wanted` divides neither the devices nor the features, or not even one instance fits.
-  """
-  available = devices.size
-  own_memory = not memory.shares_memory(list(devices.devices.flat))
-  n_features = group.spec.n_features
-  allowed = [k for k in range(1, available + 1) if available % k == n_features % k == 0]
-  if wanted and wanted not in allowed:
+def _mesh_of(group: Group, mesh: Mesh, budget: int, limit: int, feature_devices: int) -> Mesh:
+  """Returns the devices that a group may use; arguments and errors are those of `make_plan`."""
+  devices = list(mesh.devices.flat)
+  n_devices, n_features = len(devices), group.spec.n_features
+  widths = [k for k in range(1, n_devices + 1) if n_devices % k == n_features % k == 0]
+  if feature_devices and feature_devices not in widths:
     raise UserError(
-      f"config.run.feature_devices={wanted}: {available} device(s) cannot share {n_features} "
-      f"features so; allowed: {', '.join(map(str, allowed))}, or 0 for as few as memory needs"
+      f"config.run.feature_devices={feature_devices}: {n_devices} device(s) cannot share "
+      f"{n_features} features so; "
+      f"allowed: {', '.join(map(str, widths))}, or 0 for as few as memory needs"
     )
-  if wanted or not own_memory:
-    allowed = [wanted or 1]
-  option_meshes = [meshes.make_mesh(list(devices.devices.flat), width) for width in allowed]
-  takes = [instance_bytes(group, mesh) + shared_bytes(group, mesh) for mesh in option_meshes]
-  # What one place has: with memories of their own, those of its devices.
-  shares = [width / available if own_memory else 1.0 for width in allowed]
-  options = list(zip(option_meshes, takes, shares, strict=True))
-  fitting = (mesh for mesh, bytes_each, share in options if bytes_each <= share * budget)
-  mesh, bytes_each, share = options[-1]
-  if bytes_each > share * limit:
+  one_memory = memory.is_shared(devices)
+  if feature_devices or one_memory:
+    widths = [feature_devices or 1]
+  taken = bytes_per_instance(group) + bytes_per_slot(group)
+  # The share of all memory that a slot of each width has.
+  shares = [1.0 if one_memory else width / n_devices for width in widths]
+  if taken > shares[-1] * limit:
+    owner = (
+      "of memory (config.run.memory_gib, or the machine's)"
+      if one_memory
+      else f"on the {widths[-1]} device(s) that can share it"
+    )
     raise UserError(
       f"n_features={n_features}, n_hidden={group.spec.n_hidden}: one instance takes about "
-      f"{bytes_each / memory.GIB:.3g} GiB in training, and there are "
-      f"{share * limit / memory.GIB:.3g} GiB {_of_what(options[-1][0], own_memory)}"
+      f"{taken / memory.GIB:.3g} GiB in training, and there are "
+      f"{shares[-1] * limit / memory.GIB:.3g} GiB {owner}"
     )
-  mesh = next(fitting, mesh)
-  if own_memory:
-    return mesh
-  # Devices that share one memory: no more instances at once than fit.
-  return meshes.at_most(mesh, max(1, budget // bytes_each))
+  pairs = zip(widths, shares, strict=True)
+  width = next((width for width, share in pairs if taken <= share * budget), widths[-1])
+  return fitting(meshes.make_mesh(devices, width), taken, budget)
 
 
-def _of_what(mesh: Mesh, own_memory: bool) -> str:
-  """Returns whose memory it is."""
-  if not own_memory:
-    return "of memory (config.run.memory_gib, or the machine's)"
-  return f"on the {meshes.feature_devices(mesh)} device(s) that can share it"
+def _check_measures(rows: Mapping[str, Measure], group: Group) -> None:
+  """Raises UserError for a measure that does not return the axes of its row."""
+  instance: Instance = jax.tree.map(
+    lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), group.instances
+  )
+  measures.check(rows, sizes.abstract_params(group.spec), instance)
+
+
+def _check_measures_fit(
+  rows: Mapping[str, Measure], plan: Plan, n_devices: int, limit: int
+) -> None:
+  """Raises UserError if the measures of one instance do not fit into a slot's memory."""
+  n_features, mesh = plan.group.spec.n_features, plan.scoring_mesh
+  one_memory = memory.is_shared(list(mesh.devices.flat))
+  available = limit if one_memory else limit * meshes.feature_devices(mesh) / n_devices
+  taken = measures.working_bytes(n_features, list(rows.values()))
+  if taken > available:
+    pairwise = [name for name, row in rows.items() if row.pairwise]
+    raise UserError(
+      f"config.measures: {', '.join(pairwise)} of all pairs of {n_features} features take "
+      f"{taken / memory.GIB:.3g} GiB, and there are {available / memory.GIB:.3g} GiB; "
+      "leave them out"
+    )

@@ -1,8 +1,8 @@
-"""Several processes, one run: who has which instances, and what they tell each other.
+"""Several processes, one run: which instances each of them trains, and how they communicate.
 
-Every process trains its part of a group's instances on its own devices; models never need each
-other. At a border all states are gathered everywhere, and the first process alone writes. With one
-process everything here is the identity.
+Every process trains a chunk of a group's instances on its own devices; instances never need each
+other. At a segment end all processes receive all states, and the first one alone writes. With one
+process every function here is the identity.
 """
 
 import contextlib
@@ -19,18 +19,18 @@ from jax.experimental import multihost_utils
 from toy_superposition.errors import UserError
 from toy_superposition.types import Group, Snapshot
 
-PATIENCE = 30.0  # seconds that a process waits for the coordinator to listen
-AUTO = "auto"  # the address: from SLURM, a TPU's metadata or whatever else jax knows
+PATIENCE = 30.0  # seconds to wait for the coordinator to listen
+AUTO = "auto"  # the address: from SLURM, a TPU's metadata or another source that jax knows
 
 
 def join(address: str | None, n_processes: int | None, number: int | None, timeout: int) -> None:
   """Makes this process one of several; to be called before any device is touched.
 
   Args:
-    address: host:port of process 0, "auto", or None for a process by itself.
-    n_processes: how many there are; left to jax with "auto", as is `number`.
+    address: host:port of process 0, "auto", or None for a single process.
+    n_processes: number of processes; left to jax with "auto", as is `number`.
     number: of this process, from 0.
-    timeout: seconds after which a process that is not heard of counts as dead; the others then end.
+    timeout: seconds without a heartbeat before a process is considered dead and the others stop.
 
   Raises:
     UserError: the numbers do not fit, or nobody listens at the address.
@@ -95,55 +95,60 @@ def _wait_for(host: str, port: int) -> None:
 
 
 def is_first() -> bool:
-  """Whether this is the process that writes."""
+  """Returns whether this is the process that writes."""
   return jax.process_index() == 0
 
 
 def count() -> int:
-  """Returns how many processes take part in this run."""
+  """Returns the number of processes of this run."""
   return jax.process_count()
 
 
-def _part(n_instances: int) -> np.ndarray:
-  """Returns the positions of this process's instances, equally many for each process: where they
-  do not divide, the last instance is repeated."""
+def own(group: Group) -> Group:
+  """Returns this process's chunk of a group."""
+  if count() == 1:
+    return group
+  positions = _chunk(len(group.instances.index))
+  return Group(group.spec, own_rows(group.instances), group.cells[positions])
+
+
+def own_rows(tree: Any) -> Any:
+  """Returns this process's chunk of every leaf's leading axis of instances."""
+  if count() == 1:
+    return tree
+  positions = _chunk(len(jax.tree.leaves(tree)[0]))
+  return jax.tree.map(lambda leaf: np.asarray(leaf)[positions], tree)
+
+
+def _chunk(n_instances: int) -> np.ndarray:
+  """Returns the positions of this process's instances.
+
+  All chunks have the same length; the last ones are filled by repeating the last instance.
+  """
   length = -(-n_instances // count())
   first = jax.process_index() * length
   return np.minimum(np.arange(first, first + length), n_instances - 1)
 
 
-def own(group: Group) -> Group:
-  """Returns this process's part of a group."""
-  if count() == 1:
-    return group
-  part = _part(len(group.instances.index))
-  return Group(group.spec, own_rows(group.instances), group.cells[part])
-
-
-def own_rows(tree: Any) -> Any:
-  """Returns this process's part of every leaf's leading axis of instances."""
-  if count() == 1:
-    return tree
-  part = _part(len(jax.tree.leaves(tree)[0]))
-  return jax.tree.map(lambda leaf: np.asarray(leaf)[part], tree)
-
-
-def whole(tree: Any, n_instances: int) -> Any:
-  """Returns the processes' parts as one, the repeated instances dropped."""
+def gather(tree: Any, n_instances: int) -> Any:
+  """Returns all processes' chunks joined, without the repeated instances."""
   if count() == 1:
     return tree
   gathered = multihost_utils.process_allgather(tree, tiled=True)
   return jax.tree.map(lambda leaf: np.asarray(leaf)[:n_instances], gathered)
 
 
-def whole_snapshot(snapshot: Snapshot, n_instances: int) -> Snapshot:
+def gather_snapshot(snapshot: Snapshot, n_instances: int) -> Snapshot:
   """Returns the snapshot of all processes' instances."""
-  state, losses, finite = whole((snapshot.state, snapshot.losses, snapshot.finite), n_instances)
+  state, losses, finite = gather((snapshot.state, snapshot.losses, snapshot.finite), n_instances)
   return snapshot._replace(state=state, losses=losses, finite=finite)
 
 
 def any_of(number: int | None) -> int | None:
-  """Returns the largest of the processes' numbers, None if all have none: all stop together."""
+  """Returns the largest of the processes' numbers, None if all have none.
+
+  All processes get the same answer, and so stop together.
+  """
   if count() == 1:
     return number
   largest = int(np.max(multihost_utils.process_allgather(np.int32(number or 0))))
@@ -151,7 +156,10 @@ def any_of(number: int | None) -> int | None:
 
 
 def from_first(tree: Any) -> Any:
-  """Returns the first process's tree of arrays on all; the others give one of the same shapes."""
+  """Returns the first process's tree of arrays in all processes.
+
+  The others pass a tree of the same shapes.
+  """
   if count() == 1:
     return tree
   return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
@@ -159,9 +167,10 @@ def from_first(tree: Any) -> Any:
 
 @contextlib.contextmanager
 def first_alone() -> Iterator[bool]:
-  """Gives whether this is the first process, and lets the others wait until it is done.
+  """Lets the other processes wait until the first one has left the block.
 
-  If it fails, all end: the first with its reason, the others pointing to it.
+  Yields whether this is the first process. If it fails, all end: the first with its reason, the
+  others with a reference to it.
   """
   if count() == 1:
     yield True
@@ -180,11 +189,11 @@ def first_alone() -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def left_at_once(*, unless: bool) -> Iterator[None]:
-  """Ends one of several processes at the end of the block, which raises SystemExit.
+def exit_at_once(*, unless: bool) -> Iterator[None]:
+  """Turns a SystemExit of the block into os._exit, if there are several processes.
 
-  An ordinary end waits for the others, which wait for this one wherever they need it; so they
-  notice that it is gone.
+  A normal exit would block in jax's shutdown barrier while the others wait for this process;
+  os._exit lets them notice. `unless` says that the others stop too.
   """
   try:
     yield

@@ -15,9 +15,12 @@ def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False)
   """Sets process-wide JAX options; to be called before any device is touched.
 
   Matrix products are full float32 everywhere: the default is bfloat16 passes on TPU and TF32 on
-  recent GPUs, too coarse for models this small. `n_cpu_devices` splits the CPU into that many.
-  `compilation_cache` keeps compiled programs in the user's cache folder, unless jax was told of
-  another place.
+  recent GPUs, too coarse for models this small.
+
+  Args:
+    n_cpu_devices: number of devices into which the CPU is divided.
+    compilation_cache: whether compiled programs are stored in the user's cache folder, unless
+      JAX_COMPILATION_CACHE_DIR names another one.
   """
   jax.config.update("jax_default_matmul_precision", "highest")
   if compilation_cache and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -33,14 +36,14 @@ def configure(n_cpu_devices: int | None = None, compilation_cache: bool = False)
 
 
 def cores() -> int:
-  """Returns how many processor cores this process may use."""
+  """Returns the number of processor cores that this process may use."""
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
 
 
 def cache_folder() -> Path:
-  """Returns the folder of compiled programs: one for each kind of CPU.
+  """Returns the folder of compiled programs, a different one for each kind of CPU.
 
   XLA's programs for one CPU may use instructions that another lacks, and machines of a cluster
   often share a home folder.
@@ -58,19 +61,19 @@ def devices(n_devices: int | None = None) -> list[jax.Device]:
   """Returns the first `n_devices` local devices, all of them by default.
 
   Raises:
-    UserError: more devices are asked for than exist, or fewer than one; or jax finds none of the
+    UserError: the number is less than one or more than exist, or jax finds no device of the
       platform that JAX_PLATFORMS names.
   """
   try:
-    found = jax.local_devices()
+    local = jax.local_devices()
   except (RuntimeError, AssertionError) as error:
     reason = next(iter(str(error).splitlines()), "no backend")
     raise UserError(f"no device to run on: {reason}") from error
   if n_devices is None:
-    return found
-  if not 1 <= n_devices <= len(found):
+    return local
+  if not 1 <= n_devices <= len(local):
     raise UserError(
-      f"--devices={n_devices}: this machine has {len(found)} {found[0].platform} device(s); "
-      f"allowed: 1 to {len(found)}"
+      f"--devices={n_devices}: this machine has {len(local)} {local[0].platform} device(s); "
+      f"allowed: 1 to {len(local)}"
     )
-  return found[:n_devices]
+  return local[:n_devices]

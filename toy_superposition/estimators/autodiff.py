@@ -5,8 +5,8 @@ Works for every model, distribution and loss, and defines what the others must r
 
 import jax
 
+from toy_superposition import sizes
 from toy_superposition.draws import KeyWords
-from toy_superposition.estimators import estimator
 from toy_superposition.estimators.estimator import Batch, Estimator, Method
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Spec
@@ -29,9 +29,9 @@ def refuses(spec: Spec, instances: Instance) -> str:
 
 
 def working_bytes(spec: Spec, instances: Instance) -> int:
-  """Returns the bytes of the arrays of the whole batch."""
+  """Returns the bytes of the arrays of the full batch."""
   del instances
-  return estimator.batch_bytes(spec, spec.batch_size)
+  return sizes.batch_bytes(spec, spec.batch_size)
 
 
 AUTODIFF = Estimator(refuses, make, working_bytes)

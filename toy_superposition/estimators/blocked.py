@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from toy_superposition import interpret
+from toy_superposition import declare, interpret, sizes
 from toy_superposition.draws import KeyWords
-from toy_superposition.estimators import autodiff, estimator
+from toy_superposition.estimators import autodiff
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Params, Spec
@@ -71,7 +71,7 @@ def mean_over_blocks(function: Callable[[Array, int], Any], batch_size: int) -> 
 def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of the arrays of one block."""
   del instances
-  return estimator.batch_bytes(spec, min(BLOCK, spec.batch_size))
+  return sizes.batch_bytes(spec, min(BLOCK, spec.batch_size))
 
 
 def in_bfloat16(function):
@@ -100,6 +100,8 @@ def _apply_in_bfloat16(equation, operands: list) -> list:
   return results if primitive.multiple_results else [results]
 
 
-PRECISIONS = {"float32": lambda function: function, "bfloat16": in_bfloat16}
+PRECISIONS = declare.table(
+  "train.precision", {"float32": lambda function: function, "bfloat16": in_bfloat16}
+)
 
 BLOCKED = Estimator(autodiff.refuses, make, working_bytes, one_by_one=True)

@@ -1,6 +1,6 @@
-"""The whole step as one loop over the batch: for tiny models.
+"""The full step as one loop over the batch: for tiny models.
 
-Draw, forward and backward pass of one example are written out in scalars (unroll.py) and summed
+Draw, forward and backward pass of one example are written out in scalars (scalarize.py) and summed
 over the batch by one variadic reduction. The program grows with the number of parameters, and its
 compile time with it.
 """
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from toy_superposition import draws, problem, scalarize
+from toy_superposition import draws, problem, scalarize, sizes
 from toy_superposition.draws import KeyWords
 from toy_superposition.estimators import autodiff
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
@@ -51,27 +51,18 @@ def make(problem: Problem, instances: Instance) -> Method:
   return Method(gradient, loss, autodiff.make(problem, instances).inputs)
 
 
-def params_of(spec: Spec) -> Params:
-  """Returns the shapes of one instance's parameters."""
-  # Abstract from end to end: no device is touched, so that a config can be checked before any is.
-  return jax.eval_shape(lambda: problem.make(spec).init(jax.random.key(0)))
-
-
-def n_outputs(spec: Spec) -> int:
-  """Returns the number of parameters of one instance."""
-  return sum(leaf.size for leaf in jax.tree.leaves(params_of(spec)))
-
-
 def refuses(spec: Spec, instances: Instance) -> str:
   """Returns why the step cannot be written out: too large, or an operation without a rule."""
-  if (size := n_outputs(spec)) > MAX_OUTPUTS:
+  if (size := sizes.n_params(spec)) > MAX_OUTPUTS:
     return f"at most {MAX_OUTPUTS} parameters per model, not {size}"
   if spec.attack:
     return f"config.loss.attack 0, not {spec.attack:g}"
-  one = problem.make(spec)
+  spec_problem = problem.make(spec)
   instance = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), instances)
-  u = jax.ShapeDtypeStruct((one.n_draws,), jnp.float32)
-  unknown = scalarize.unsupported(jax.grad(example_loss(one)), params_of(spec), instance, u)
+  u = jax.ShapeDtypeStruct((spec_problem.n_draws,), jnp.float32)
+  unknown = scalarize.unsupported(
+    jax.grad(example_loss(spec_problem)), sizes.abstract_params(spec), instance, u
+  )
   return f"operations that can be written out in scalars, not {unknown}" if unknown else ""
 
 

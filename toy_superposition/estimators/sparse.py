@@ -1,10 +1,11 @@
 """Encoder and its gradient over active features only: for thousands of features, few active.
 
-Of the five matrix products of a step two have the inputs as a factor, and where hardly any input
-is active a loop over the active ones is much cheaper. They are not found by drawing every feature
+Of the five matrix products of a step two have the inputs as a factor, and if hardly any input is
+active, a loop over the active ones is much cheaper. They are not found by drawing every feature
 either: the gaps between them are drawn, which is exactly the same process.
 """
 
+import dataclasses
 import math
 
 import jax
@@ -21,12 +22,12 @@ from toy_superposition.estimators.estimator import Batch, Estimator, Method, Sca
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Params, Spec
 
-Positions = Int[Array, "slot example"]  # of the candidates; n_features where there is none
+Positions = Int[Array, "slot example"]  # of the candidates; n_features for an unused slot
 Values = Float[Array, "slot example"]
-INDEPENDENT = ("sparse_uniform", "sparse_signed_uniform")
 MAX_DENSITY = 0.1  # above, no gain is possible
 # Slots beyond the mean number m of active features: SPREAD √m + SPARE. By Bernstein's inequality
-# an example has more than that with a probability below 1e-13; the excess would be silent.
+# an example has more than that with a probability below 1e-13; any further active
+# features would be dropped without notice.
 SPREAD, SPARE = 8.0, 20.0
 SLOT_ARRAYS = 8  # of (slot, example) that are kept at once, for planning memory
 
@@ -42,19 +43,23 @@ def make(problem: Problem, instances: Instance) -> Method:
   spec = problem.spec
   n, batch = spec.n_features, spec.batch_size
   slots = n_slots(n, float(np.max(instances.density)))
-  features = DISTRIBUTIONS[spec.distribution].features
+  hidden, distribution = problem.model.hidden, spec.row("data.distribution")
+  assert hidden is not None  # others are refused
 
   def active(instance: Instance, key: KeyWords) -> tuple[Positions, Values]:
     highest = jnp.max(instance.density)
     u, v = draws.uniform_pairs(spec.generator, key, slots, batch)
-    # Geometric gaps: candidates at the highest density, of which a feature keeps its share.
+    # Geometric gaps: candidates at the highest density; a feature is active in its share of them.
     gaps = jnp.log1p(-u) / jnp.log1p(-jnp.maximum(highest, 1e-30))
     steps = 1 + jnp.minimum(jnp.floor(gaps), n).astype(jnp.int32)
     positions = jnp.minimum(jnp.cumsum(steps, axis=0) - 1, n)
     share = instance.density / jnp.where(highest > 0, highest, 1)
     share = jnp.concatenate([share, jnp.zeros(1, jnp.float32)])[positions]
-    values = jax.vmap(jax.vmap(lambda v, r: features(v[None], r[None], 1)[0]))(v, share)
-    return positions, values
+
+    def feature(v, density):  # of one active candidate, as if it were all of an example
+      return distribution.features(v[None], dataclasses.replace(instance, density=density[None]))[0]
+
+    return positions, jax.vmap(jax.vmap(feature))(v, share)
 
   def dense(positions: Positions, values: Values) -> Batch:
     example = lax.broadcasted_iota(jnp.int32, positions.shape, 1)
@@ -62,18 +67,18 @@ def make(problem: Problem, instances: Instance) -> Method:
     return zero.at[positions, example].add(values, mode="drop")
 
   def loss_of(params: Params, instance: Instance, positions: Positions, values: Values) -> Scalar:
-    h = jax.vmap(problem.model.hidden)(encode(params.directions, positions, values))
+    h = jax.vmap(hidden)(encode(params.directions, positions, values))
     x = dense(positions, values)
-    each = jax.vmap(problem.decoded_loss, in_axes=(None, None, 1, 0), out_axes=1)
-    loss = problem.reduction(jnp.mean(each(params, instance, x, h), axis=1))
+    losses = jax.vmap(problem.decoded_loss, in_axes=(None, None, 1, 0), out_axes=1)
+    loss = problem.reduction(jnp.mean(losses(params, instance, x, h), axis=1))
     return loss + jnp.mean(jax.vmap(problem.penalty)(h)) if problem.penalty else loss
 
   def over_blocks(function, params: Params, instance: Instance, key: KeyWords):
     positions, values = active(instance, key)
 
     def of_block(first: Array, size: int):
-      part = (lax.dynamic_slice_in_dim(x, first, size, 1) for x in (positions, values))
-      return function(params, instance, *part)
+      block = (lax.dynamic_slice_in_dim(x, first, size, 1) for x in (positions, values))
+      return function(params, instance, *block)
 
     return blocked.mean_over_blocks(of_block, batch)
 
@@ -123,8 +128,11 @@ encode.defvjp(_encode_forward, _encode_backward)
 
 def refuses(spec: Spec, instances: Instance) -> str:
   """Returns why active features cannot be enumerated: dependent, or too many."""
-  if spec.distribution not in INDEPENDENT:
-    return f"features that are active independently ({', '.join(INDEPENDENT)})"
+  if not spec.row("data.distribution").independent:
+    independent = [name for name, row in DISTRIBUTIONS.items() if row.independent]
+    return f"features that are active independently ({', '.join(independent)})"
+  if spec.row("model.name").hidden is None:
+    return f"an encoder g(W x), which {spec.model} has not"
   if spec.attack:
     return f"config.loss.attack 0, not {spec.attack:g}: attacked inputs are dense"
   if (highest := np.max(instances.density)) > np.float32(MAX_DENSITY):
@@ -136,7 +144,7 @@ def refuses(spec: Spec, instances: Instance) -> str:
 
 
 def working_bytes(spec: Spec, instances: Instance) -> int:
-  """Returns the bytes of one block's arrays, whose outputs are dense, and of the whole batch's
+  """Returns the bytes of one block's arrays, whose outputs are dense, and of the full batch's
   active features."""
   slots = n_slots(spec.n_features, float(np.max(instances.density)))
   return blocked.working_bytes(spec, instances) + 4 * SLOT_ARRAYS * slots * spec.batch_size
