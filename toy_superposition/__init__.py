@@ -3,11 +3,12 @@
 >>> config = ts.get_config("introduction:quick")    # a file of configs/, its variant
 >>> config.train.steps = 2000
 >>> results = ts.run(config)                        # trained in memory: an xarray.Dataset
->>> best = ts.best(results).isel(density=-1)        # of the restarts the one of least loss
+>>> best = ts.best(results).isel(density=-1)        # the restart with the lowest loss
 >>> ts.plots.arrows(best)                           # matplotlib Axes
 >>> ts.measure(results, "feature_dimensionality")   # an xarray.DataArray
->>> ts.MEASURES["mine"] = ts.Measure(function, ("feature",), "what it is")
+>>> ts.MEASURES["mine"] = ts.Measure(function, ("feature",), "description")
 
+Tables such as MEASURES and OPTIMIZERS take rows from outside the package, which configs then name.
 Nothing is imported before it is used, so that importing the package costs nothing.
 """
 
@@ -16,42 +17,65 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
   from toy_superposition.api import claims, draw, get_config, load, measure, run, run_shapes
+  from toy_superposition.declare import integer, number
   from toy_superposition.distributions import DISTRIBUTIONS, Distribution
   from toy_superposition.drawing import plots
   from toy_superposition.errors import UserError
-  from toy_superposition.experiments.experiment import Claim
+  from toy_superposition.experiments import add as add_experiment
+  from toy_superposition.experiments.experiment import Claim, Experiment, verdict
   from toy_superposition.experiments.restarts import best
   from toy_superposition.measures import MEASURES, Measure
+  from toy_superposition.models import MODELS, Model
+  from toy_superposition.optimizers import OPTIMIZERS, Descent
   from toy_superposition.records.results import rebuild
 
 __all__ = [
   "DISTRIBUTIONS",
   "MEASURES",
+  "MODELS",
+  "OPTIMIZERS",
   "Claim",
+  "Descent",
   "Distribution",
+  "Experiment",
   "Measure",
+  "Model",
   "UserError",
+  "add_experiment",
   "best",
   "claims",
   "draw",
   "get_config",
+  "integer",
   "load",
   "measure",
+  "number",
   "plots",
   "rebuild",
   "run",
   "run_shapes",
+  "verdict",
 ]
-# Name → where it is defined.
+# Name → module, and after a colon its name there if it differs ("" for the module itself). Names
+# that are not listed are in api.py.
 _HOMES = {
   "DISTRIBUTIONS": "distributions",
   "Distribution": "distributions",
   "MEASURES": "measures",
   "Measure": "measures",
+  "MODELS": "models",
+  "Model": "models",
+  "OPTIMIZERS": "optimizers",
+  "Descent": "optimizers",
   "Claim": "experiments.experiment",
+  "Experiment": "experiments.experiment",
+  "verdict": "experiments.experiment",
+  "add_experiment": "experiments:add",
   "UserError": "errors",
   "best": "experiments.restarts",
-  "plots": "drawing",
+  "integer": "declare",
+  "number": "declare",
+  "plots": "drawing.plots:",
   "rebuild": "records.results",
 }
 
@@ -62,10 +86,11 @@ def __getattr__(name: str) -> Any:
     from toy_superposition.errors import nearest
 
     raise AttributeError(f"toy_superposition has no {name!r}{nearest(name, __all__)}")
-  home = importlib.import_module(f"toy_superposition.{_HOMES.get(name, 'api')}")
-  found = getattr(home, name)
-  globals()[name] = found
-  return found
+  module, colon, attribute = _HOMES.get(name, "api").partition(":")
+  home = importlib.import_module(f"toy_superposition.{module}")
+  value = home if colon and not attribute else getattr(home, attribute or name)
+  globals()[name] = value
+  return value
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The run's folder on disk. The only place where files are written, figures apart."""
+"""The run's folder on disk. Every file of a run but its figures is written here."""
 
 from toy_superposition.records.results import Results, load
 

@@ -1,4 +1,8 @@
-"""Train states on disk, by Orbax: the last two of each group, checked when read."""
+"""Checkpoints: train states on disk, written by Orbax; each is verified when it is read.
+
+The checksum and the return to the previous checkpoint are ours: Orbax detects most damage, but not
+all damage inside a data file.
+"""
 
 import contextlib
 import hashlib
@@ -16,12 +20,12 @@ from toy_superposition.errors import UserError
 from toy_superposition.records import files
 from toy_superposition.types import TrainState
 
-KEPT = 2
+MAX_CHECKPOINTS = 2  # of each group
 log = logging.getLogger(__name__)
 
 
 def _named(state: Any) -> dict[str, Any]:
-  """Returns the leaves of a state by their path, such as params.W or opt_state.0.mu.W."""
+  """Returns the leaves of a state by path, such as params.W or opt_state.0.mu.W."""
   leaves, _ = jax.tree_util.tree_flatten_with_path(state)
   return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
@@ -41,7 +45,7 @@ def _by_step(folder: Path) -> int:
 
 
 def _is_described(folder: Path) -> bool:
-  """Whether Orbax's description of a checkpoint is JSON."""
+  """Returns whether Orbax's description of a checkpoint is JSON."""
   try:
     json.loads((folder / "_CHECKPOINT_METADATA").read_text())
   except (OSError, ValueError):
@@ -50,10 +54,10 @@ def _is_described(folder: Path) -> bool:
 
 
 class Checkpoints:
-  """The checkpoints of one group: a step and a state in the form of Snapshot.state."""
+  """The last checkpoints of one group, each a step and a state in the form of Snapshot.state."""
 
   def __init__(self, folder: Path):
-    """Opens the folder, making it if need be, and removes what a crash left half-written.
+    """Opens the folder, makes it if it does not exist, and removes half-written checkpoints.
 
     Raises:
       UserError: the folder cannot be made or read.
@@ -64,13 +68,13 @@ class Checkpoints:
       self._orbax = self._open()
 
   def _open(self) -> ocp.training.Checkpointer:
-    """Returns Orbax's view of the folder; a checkpoint whose description it cannot read, and that
-    would close the whole folder to it, is reported and deleted."""
+    """Returns Orbax's view of the folder. A checkpoint whose description is unreadable, which would
+    make Orbax refuse the whole folder, is reported and deleted."""
     while True:
       try:
         return ocp.training.Checkpointer(
           self._folder,
-          preservation_policy=ocp.training.preservation_policies.LatestN(KEPT),
+          preservation_policy=ocp.training.preservation_policies.LatestN(MAX_CHECKPOINTS),
           cleanup_tmp_directories=True,
         )
       except OSError:
@@ -90,7 +94,7 @@ class Checkpoints:
     )
 
   def save(self, step: int, state: TrainState) -> None:
-    """Writes a state, whole or not at all; a state of the same step is replaced.
+    """Writes a state, whole or not at all; replaces one of the same step.
 
     Raises:
       UserError: the disk is full or cannot be written.
@@ -105,12 +109,12 @@ class Checkpoints:
       raise UserError(f"{self._folder}: checkpoint not written: {reason}") from error
 
   def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
-    """Returns the newest readable checkpoint, None if there is none.
+    """Returns step and state of the newest readable checkpoint, None if there is none.
 
-    One that is corrupt is reported, and the one before it is taken.
+    Damaged checkpoints are reported and skipped.
 
     Args:
-      like: a state with the names, shapes and types to be found, such as from jax.eval_shape.
+      like: a state with the expected names, shapes and types, such as from jax.eval_shape.
     """
     for checkpoint in sorted(self._orbax.checkpoints, key=lambda c: c.step, reverse=True):
       try:
@@ -120,19 +124,19 @@ class Checkpoints:
     return None
 
   def _load(self, step: int, like: TrainState) -> TrainState:
-    wanted = {k: np.empty(leaf.shape, leaf.dtype) for k, leaf in _named(like).items()}
-    leaves = self._orbax.load(step, wanted)
-    for name, leaf in wanted.items():
-      found = leaves[name]
-      if (found.shape, found.dtype) != (leaf.shape, leaf.dtype):
-        raise ValueError(f"{name} is {found.dtype}{found.shape}, not {leaf.dtype}{leaf.shape}")
+    expected = {k: np.empty(leaf.shape, leaf.dtype) for k, leaf in _named(like).items()}
+    stored = self._orbax.load(step, expected)
+    for name, leaf in expected.items():
+      array = stored[name]
+      if (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
+        raise ValueError(f"{name} is {array.dtype}{array.shape}, not {leaf.dtype}{leaf.shape}")
     metadata = self._orbax.metadata(step).custom_metadata or {}
-    if metadata.get("sha256") != _digest(leaves):
+    if metadata.get("sha256") != _digest(stored):
       raise ValueError("its content does not match its checksum")
     structure = jax.tree.structure(like)
-    return jax.tree.unflatten(structure, [leaves[name] for name in wanted])
+    return jax.tree.unflatten(structure, [stored[name] for name in expected])
 
   def close(self) -> None:
-    """Releases the folder. A save that failed was reported by `save` and is not raised again."""
+    """Releases the folder. An error of a save was raised by `save` and is not raised again."""
     with contextlib.suppress(Exception):
       self._orbax.close()

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and errors of the disk in one line."""
+"""Files that are written whole or not at all, and disk errors in one line."""
 
 import contextlib
 import json
@@ -11,13 +11,13 @@ from toy_superposition.errors import UserError
 
 
 def one_line(error: BaseException) -> str:
-  """Returns the first line of what an exception says, its type where it says nothing."""
+  """Returns the first line of an exception's message, or its type if the message is empty."""
   return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-  """Turns an OSError (full disk, no permission, not a directory…) into one line.
+  """Turns an OSError (full disk, no permission, not a directory …) into a UserError of one line.
 
   Raises:
     UserError: names the file and the system's reason.
@@ -31,7 +31,11 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-  """Gives a temporary path beside `path`, renamed to it if the block succeeds."""
+  """Yields a temporary path beside `path`, renamed to `path` if the block succeeds.
+
+  Raises:
+    UserError: the disk is full or cannot be written.
+  """
   temporary = path.with_name(f".{path.name}.tmp")
   with disk_errors(path):
     try:
@@ -42,7 +46,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any) -> None:
-  """Writes JSON, whole or not at all; NaN and infinity are refused."""
+  """Writes JSON, whole or not at all.
+
+  Raises:
+    UserError: the disk is full or cannot be written.
+    ValueError: the content holds NaN or infinity, which JSON has no number for.
+  """
   with replacing(path) as temporary:
     temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
 

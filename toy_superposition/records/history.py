@@ -1,7 +1,7 @@
-"""Parameters at chosen steps of training, one file per step.
+"""The history: parameters at chosen steps of training, one file per step.
 
-Written at the border of the step, before any checkpoint of that border or of a later one: whatever
-step a run is continued from, the files up to it are there.
+A step is written at its segment end, before any checkpoint of that or a later step: whatever step a
+run is continued from, the history up to it is on disk.
 """
 
 from pathlib import Path
@@ -15,9 +15,12 @@ from toy_superposition.types import Params
 
 
 def steps(total: int, num: int, scale: str) -> tuple[int, ...]:
-  """Returns the steps at which parameters are kept: 0, the last one, and `num` in all at most.
+  """Returns the history steps, at most `num`: 0, `total` and steps between; none for num = 0.
 
-  Evenly spaced on a linear scale, or from step 1 on evenly in the logarithm; none for num = 0.
+  Args:
+    total: optimizer steps of the training.
+    num: steps, fewer where rounding makes two of them equal.
+    scale: "linear", evenly spaced; or "log", evenly spaced in the logarithm from step 1 on.
   """
   if num < 2:
     return (0,) * num
@@ -49,8 +52,8 @@ def read(folder: Path, step: int, like: Params) -> Params:
   """
   path = _path(folder, step)
   try:
-    with np.load(path) as found:
-      leaves = [found[f"arr_{i}"] for i in range(len(found.files))]
+    with np.load(path) as arrays:
+      leaves = [arrays[f"arr_{i}"] for i in range(len(arrays.files))]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
   except (OSError, ValueError, KeyError, EOFError) as error:
     reason = f"missing or damaged ({files.one_line(error)}); --overwrite trains afresh"

@@ -1,4 +1,4 @@
-"""metrics.jsonl, always; TensorBoard event files, if asked for."""
+"""metrics.jsonl and, with config.run.tensorboard, TensorBoard event files."""
 
 import json
 import math
@@ -17,7 +17,10 @@ QUANTILES = {"loss_min": 0, "loss_q10": 10, "loss_median": 50, "loss_q90": 90, "
 def summary(group: int, snapshot: Snapshot, rate: float | None) -> dict[str, Any]:
   """Returns one line of metrics: quantiles of the loss over the finite instances of a group.
 
-  `rate` is in instance·steps per second without compilation; None if nothing was timed.
+  Args:
+    group: its number.
+    snapshot: at a segment end.
+    rate: instance·steps per second without compilation; None if nothing was timed.
   """
   losses = snapshot.losses[snapshot.finite]
   record: dict[str, Any] = {"group": group, "step": snapshot.step}
@@ -32,7 +35,7 @@ def summary(group: int, snapshot: Snapshot, rate: float | None) -> dict[str, Any
 
 
 class Metrics:
-  """Appends records; each is on disk when `write` returns."""
+  """Appends records to metrics.jsonl; a record is on disk when `write` returns."""
 
   def __init__(self, path: Path, tensorboard: Path | None):
     """Opens metrics.jsonl for appending, and event files under `tensorboard` if given.
@@ -44,43 +47,43 @@ class Metrics:
     self._events = None if tensorboard is None else EventFiles(tensorboard)
 
   def keep_until(self, group: int, step: int) -> None:
-    """Drops a group's records after `step`, and torn lines: training goes on from there."""
+    """Drops a group's records after `step`, from which its training continues, and torn lines."""
     if not self._path.exists():
       return
     with files.disk_errors(self._path):
       lines = self._path.read_text(errors="replace").splitlines()
-    kept = []
+    retained = []
     for line in lines:
       try:
         record = json.loads(line)
         if record["group"] != group or record["step"] <= step:
-          kept.append(line + "\n")
+          retained.append(line + "\n")
       except (ValueError, KeyError, TypeError):
         continue  # a line torn by a crash
     with files.replacing(self._path) as temporary:
-      temporary.write_text("".join(kept))
+      temporary.write_text("".join(retained))
 
   def last_rate(self, group: int) -> float:
-    """Returns the instance·steps per second of a group's latest session that trained, without
-    compilation; nan if nothing was timed."""
+    """Returns the instance·steps per second in a group's last record; nan if it was not timed."""
     with files.disk_errors(self._path):
       records = [json.loads(line) for line in self._path.read_text().splitlines()]
     rates = [record["instance_steps_per_second"] for record in records if record["group"] == group]
     return float(rates[-1]) if rates and rates[-1] else math.nan
 
   def write(self, record: dict[str, Any]) -> None:
-    """Appends one record."""
+    """Appends a record to the file and, if any, its numbers to the event files."""
     with files.disk_errors(self._path), self._path.open("a") as file:
       file.write(json.dumps(record, allow_nan=False) + "\n")
     if self._events:
       self._events.scalars(record)
 
   def histograms(self, group: int, snapshot: Snapshot) -> None:
-    """Writes where a group's features are, if there are event files."""
+    """Writes histograms of a group's feature norms and dimensionalities to the event files, if
+    any."""
     if self._events:
       self._events.histograms(group, snapshot.step, np.asarray(snapshot.state.params.directions))
 
   def close(self) -> None:
-    """Closes the event files."""
+    """Closes the event files, if any."""
     if self._events:
       self._events.close()

@@ -1,11 +1,12 @@
-"""What the training of one group leaves on disk, or in memory.
+"""Recorders: where the checkpoints, history and metrics of one group go.
 
-Of several processes, which see one folder, all take part in checkpoints (Orbax lets the first one
-write), and the first one alone does the rest.
+Of several processes, which share one folder, all take part in checkpoints (Orbax lets the first one
+write); the first one alone writes history and metrics.
 """
 
 import math
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from toy_superposition.records import history
 from toy_superposition.records.checkpoints import Checkpoints
@@ -14,16 +15,73 @@ from toy_superposition.records.workdir import Workdir
 from toy_superposition.types import Params, Snapshot, TrainState
 
 
-class Ledger:
-  """Checkpoints, kept parameters and metrics of one group."""
+@runtime_checkable
+class Recorder(Protocol):
+  """Records the training of one group, from `latest` to `close`."""
+
+  def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
+    """Returns the newest readable step and state, None if there is none.
+
+    Args:
+      like: a state with the expected names, shapes and types, such as from jax.eval_shape.
+
+    Raises:
+      UserError: the folder cannot be made or read.
+    """
+    ...
+
+  def begin(self, step: int) -> None:
+    """Drops metrics of steps after `step`, from which training continues."""
+    ...
+
+  def write(self, snapshot: Snapshot, rate: float | None, in_history: bool) -> None:
+    """Records metrics and, if the step belongs to the history, the parameters.
+
+    Args:
+      snapshot: at a segment end.
+      rate: instance·steps per second without compilation; None if nothing was timed.
+      in_history: whether the step is one of history.steps.
+
+    Raises:
+      UserError: the disk is full or cannot be written.
+    """
+    ...
+
+  def save(self, snapshot: Snapshot) -> None:
+    """Records a checkpoint.
+
+    Raises:
+      UserError: the disk is full or cannot be written.
+    """
+    ...
+
+  def history(self, step: int, like: Params) -> Params:
+    """Returns the parameters at a step of the history, in the form of `like`.
+
+    Raises:
+      UserError: the file is missing or damaged.
+    """
+    ...
+
+  def last_rate(self) -> float:
+    """Returns the last measured instance·steps per second; nan if nothing was timed."""
+    ...
+
+  def close(self) -> None:
+    """Releases the folder."""
+    ...
+
+
+class DiskRecorder:
+  """Recorder of a run with a folder."""
 
   def __init__(self, workdir: Workdir, group: int, metrics: Metrics | None):
-    """Nothing is made before `latest`.
+    """Makes no file; `latest` does.
 
     Args:
       workdir: of the run.
       group: its number.
-      metrics: of the run; None where another process writes.
+      metrics: of the run; None in a process that does not write them.
     """
     self._group, self._metrics = group, metrics
     self._history: Path = workdir.history(group)
@@ -31,92 +89,72 @@ class Ledger:
     self._checkpoints: Checkpoints | None = None
 
   def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
-    """Returns the newest readable step and state, None if there is none.
-
-    Args:
-      like: a state with the names, shapes and types to be found, such as from jax.eval_shape.
-
-    Raises:
-      UserError: the folder cannot be made or read.
-    """
+    """Returns the state of the newest readable checkpoint and its step."""
     self._checkpoints = Checkpoints(self._folder)
     return self._checkpoints.latest(like)
 
   def begin(self, step: int) -> None:
-    """Drops metrics of later steps: training goes on from there."""
+    """Drops the group's lines of metrics.jsonl after `step`."""
     if self._metrics:
       self._metrics.keep_until(self._group, step)
 
-  def write(self, snapshot: Snapshot, rate: float | None, kept: bool) -> None:
-    """Writes a line of metrics, and the parameters if they are to be kept.
-
-    Raises:
-      UserError: the disk is full or cannot be written.
-    """
+  def write(self, snapshot: Snapshot, rate: float | None, in_history: bool) -> None:
+    """Writes the history first, then a line of metrics and event files."""
     if self._metrics:
-      if kept:
+      if in_history:
         history.write(self._history, snapshot.step, snapshot.state.params)
       self._metrics.write(summary(self._group, snapshot, rate))
       self._metrics.histograms(self._group, snapshot)
 
   def save(self, snapshot: Snapshot) -> None:
-    """Writes a checkpoint.
-
-    Raises:
-      UserError: the disk is full or cannot be written.
-    """
+    """Writes a checkpoint."""
     assert self._checkpoints is not None  # training begins with `latest`
     self._checkpoints.save(snapshot.step, snapshot.state)
 
-  def kept(self, step: int, like: Params) -> Params:
-    """Returns the parameters kept at a step, in the form of `like`.
-
-    Raises:
-      UserError: the file is missing or damaged.
-    """
+  def history(self, step: int, like: Params) -> Params:
+    """Returns the parameters in the history's file of a step."""
     return history.read(self._history, step, like)
 
   def last_rate(self) -> float:
-    """Returns the instance·steps per second when it was last measured; nan if nothing was."""
+    """Returns the rate in the last line of metrics; nan in a process that does not write them."""
     return self._metrics.last_rate(self._group) if self._metrics else math.nan
 
   def close(self) -> None:
-    """Releases the folder."""
+    """Releases the folder of checkpoints."""
     if self._checkpoints:
       self._checkpoints.close()
 
 
-class Memory:
-  """In the place of a Ledger, for a run that leaves nothing on disk: parameters to be kept are, and
-  nothing else."""
+class MemoryRecorder:
+  """Recorder of a run without a folder: holds the history and the last rate, drops all else."""
 
   def __init__(self) -> None:
-    """Begins with nothing."""
-    self._kept: dict[int, Params] = {}
+    """Begins without history."""
+    self._history: dict[int, Params] = {}
     self._rate: float | None = None
 
   def latest(self, like: TrainState) -> None:
-    """There is nothing to continue from."""
+    """Returns None: there are no checkpoints."""
 
   def begin(self, step: int) -> None:
-    """There are no metrics."""
+    """Does nothing: there are no metrics."""
 
-  def write(self, snapshot: Snapshot, rate: float | None, kept: bool) -> None:
-    """Keeps the parameters if they are to be kept."""
+  def write(self, snapshot: Snapshot, rate: float | None, in_history: bool) -> None:
+    """Holds the parameters, if the step belongs to the history."""
     self._rate = rate or self._rate
-    if kept:
-      self._kept[snapshot.step] = snapshot.state.params
+    if in_history:
+      self._history[snapshot.step] = snapshot.state.params
 
   def save(self, snapshot: Snapshot) -> None:
-    """There are no checkpoints."""
+    """Does nothing: there are no checkpoints."""
 
-  def kept(self, step: int, like: Params) -> Params:
-    """Returns the parameters kept at a step."""
-    return self._kept[step]
+  def history(self, step: int, like: Params) -> Params:
+    """Returns the parameters held for a step."""
+    return self._history[step]
 
   def last_rate(self) -> float:
-    """Returns the instance·steps per second when it was last measured; nan if nothing was."""
+    """Returns the last measured instance·steps per second; nan if nothing was timed."""
     return self._rate or math.nan
 
   def close(self) -> None:
-    """There is nothing to release."""
+    """Does nothing: there is nothing to release."""

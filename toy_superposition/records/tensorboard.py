@@ -1,6 +1,6 @@
-"""TensorBoard event files: numbers and histograms of each group while it trains, then figures.
+"""TensorBoard event files: numbers and histograms of each group during training, then figures.
 
-What tensorboardX writes is read by TensorBoard; neither it nor TensorFlow is needed to train.
+They are written by tensorboardX (extra `tensorboard`), without TensorBoard or TensorFlow.
 """
 
 import importlib.util
@@ -16,15 +16,16 @@ from toy_superposition.errors import UserError
 from toy_superposition.geometry.components import dimensionalities
 from toy_superposition.records import files
 
-FIGURES = "figures"  # the folder of images, beside those of groups
-MOST_PAIRS = 2**24  # of features, over models: what histograms of dimensionalities look at, at most
+FIGURES = "figures"  # folder of the images, beside the groups' folders
+# Maximum number of feature pairs, summed over models, in a histogram of dimensionalities.
+MAX_PAIRS = 2**24
 
 
 class EventFiles:
-  """Event files under a folder, one folder per group: appear in TensorBoard as runs."""
+  """Event files in one folder per group, which TensorBoard shows as runs."""
 
   def __init__(self, folder: Path):
-    """Nothing is written before the first value.
+    """Makes no file; the first value does.
 
     Raises:
       UserError: tensorboardX is not installed.
@@ -34,7 +35,7 @@ class EventFiles:
     self._writers: dict[int, Any] = {}
 
   def _writer(self, group: int, step: int) -> Any:
-    """Returns a group's writer; a new one voids what an earlier session wrote of later steps."""
+    """Returns a group's writer; a new one voids an earlier session's events from `step` on."""
     if group not in self._writers:
       from tensorboardX import SummaryWriter
 
@@ -56,19 +57,20 @@ class EventFiles:
       writer.flush()
 
   def histograms(self, group: int, step: int, W: Float[np.ndarray, "model hidden feature"]) -> None:
-    """Writes how norms and dimensionalities of features are distributed over finite models.
+    """Writes histograms of feature norms and dimensionalities over all finite models of a group.
 
-    Dimensionalities compare all pairs of features: of large models only the first are looked at.
+    A dimensionality takes all pairs of features, so that its histogram covers the first models
+    only, up to MAX_PAIRS pairs in all.
 
     Raises:
       UserError: the disk is full or cannot be written.
     """
     W = W[np.isfinite(W).all(axis=(1, 2))]
-    found = {"feature_norm": np.linalg.norm(W, axis=1)}
-    found["feature_dimensionality"] = dimensionalities(W[: MOST_PAIRS // W.shape[2] ** 2])
+    arrays = {"feature_norm": np.linalg.norm(W, axis=1)}
+    arrays["feature_dimensionality"] = dimensionalities(W[: MAX_PAIRS // W.shape[2] ** 2])
     with files.disk_errors(self._folder):
       writer = self._writer(group, step)
-      for name, values in found.items():
+      for name, values in arrays.items():
         if values.size:
           writer.add_histogram(name, values.ravel(), step)
       writer.flush()
@@ -80,9 +82,9 @@ class EventFiles:
 
 
 def write_figures(folder: Path, pictures: Sequence[Path]) -> None:
-  """Writes PNG files as images, in the place of those of an earlier session.
+  """Writes PNG files as images, which replace those of an earlier session.
 
-  Nothing is written where tensorboardX is not installed: a run may be drawn again elsewhere.
+  Does nothing if tensorboardX is not installed: a run may be drawn again on another machine.
 
   Raises:
     UserError: the disk is full or cannot be written.
@@ -98,14 +100,14 @@ def write_figures(folder: Path, pictures: Sequence[Path]) -> None:
     writer = FileWriter(str(folder / FIGURES))
     for path in pictures:
       content = path.read_bytes()
-      width, height = struct.unpack(">II", content[16:24])  # of a PNG's first chunk
+      width, height = struct.unpack(">II", content[16:24])  # in a PNG's first chunk
       image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=content)
       writer.add_summary(Summary(value=[Summary.Value(tag=path.stem, image=image)]), 0)
     writer.close()
 
 
 def check_installed() -> None:
-  """Raises UserError if event files cannot be written."""
+  """Raises UserError if tensorboardX, which writes event files, is not installed."""
   try:
     import tensorboardX  # noqa: F401
   except ImportError as error:
