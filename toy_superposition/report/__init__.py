@@ -1,7 +1,7 @@
-"""One page of finished runs: what they show, which claims hold, how to make them again.
+"""Finished runs as one page: what they show, which claims hold, and how to reproduce them.
 
-The page is one file that opens from disk and asks no network for anything. With plotly it is
-interactive; without it, it carries the static figures alone.
+The page is one file that opens from disk and needs no network. It is interactive if plotly is
+installed; otherwise it shows the static figures alone.
 """
 
 from toy_superposition.report.document import write, write_run

@@ -1,6 +1,6 @@
 """Draws a finished run again, without training: python -m toy_superposition.report --workdir=…
 
-Its page, report.html, is interactive where plotly is installed.
+It makes the figures and the page report.html, which is interactive if plotly is installed.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-  """Draws the figures and the page of a run and prints its table; returns the exit code."""
+  """Draws the figures and the page of a run and prints its summary; returns the exit code."""
   from toy_superposition import terminal
   from toy_superposition.records import results
   from toy_superposition.records import workdir as workdirs
@@ -28,8 +28,7 @@ def main(argv: Sequence[str]) -> int:
     terminal.fail("--workdir is missing; for example --workdir=runs/phase_change")
   workdir = workdirs.Workdir(Path(FLAGS.workdir))
   values = workdirs.read_values(workdir)
-  datasets = results.read(workdir)
-  finish.present(workdir, values["figures"], values["analysis"], datasets)
+  finish.present(workdir, values["experiment"], results.read(workdir))
   return 0
 
 

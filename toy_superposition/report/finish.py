@@ -1,6 +1,6 @@
-"""The end of every run: its figures, its page, and what was found, on the terminal."""
+"""The end of every run: its figures, its page, and a summary on the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from toy_superposition import report, runner, terminal
@@ -10,21 +10,18 @@ if TYPE_CHECKING:
   import xarray as xr
 
 
-def present(
-  workdir: Workdir, figures: Sequence[str], analysis: str, datasets: "Mapping[str, xr.Dataset]"
-) -> None:
+def present(workdir: Workdir, experiment: str, datasets: "Mapping[str, xr.Dataset]") -> None:
   """Draws the figures, writes report.html and prints the summary of stored results.
 
   Args:
     workdir: of the finished run.
-    figures: rows of FIGURES.
-    analysis: row of ANALYSES, or "none".
+    experiment: a name in experiments.NAMES, or "none".
     datasets: the run's results.
 
   Raises:
     UserError: the disk is full or cannot be written.
   """
-  drawn = list(runner.draw(figures, datasets, workdir))
-  claims = runner.claims(analysis, datasets)
-  written = [workdir.results, *drawn, report.write_run(workdir, datasets, claims)]
-  terminal.report(datasets, claims, written, seconds(workdir))
+  pictures = list(runner.draw(experiment, datasets, workdir))
+  claims = runner.claims(experiment, datasets)
+  written = [workdir.results, *pictures, report.write_run(workdir, datasets, claims)]
+  terminal.print_summary(datasets, claims, written, seconds(workdir))

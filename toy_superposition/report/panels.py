@@ -1,14 +1,15 @@
-"""Which interactive panels a run gets: those whose data it has.
+"""The interactive panels that a run gets: those whose data it has.
 
-A panel is a row here, which makes its data, and a row in page.js, which names the function that
-draws them.
+A panel is a row of PANELS, which makes its data, and a row of the table in page.js, which names the
+function that draws them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from toy_superposition.report import maps, models
+from toy_superposition.report import dimensionality, explorer, neurons, phases
 from toy_superposition.report.packing import shares
+from toy_superposition.report.selection import MOST_FEATURES
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -16,95 +17,109 @@ if TYPE_CHECKING:
 ROOM = 3e6  # bytes of all panels of a page together
 
 
-class Panel(NamedTuple):
+class Row(NamedTuple):
   """A row of the PANELS table."""
 
   title: str
-  hint: str  # what the reader can do, in a sentence
+  hint: str  # how to use the panel, in one or two sentences
   applies: Callable[["xr.Dataset"], bool]
-  size: Callable[["xr.Dataset"], float]  # bytes of the data where nothing is left out
-  data: Callable[["xr.Dataset", float], dict[str, Any]]  # in about so many bytes
+  size: Callable[["xr.Dataset"], float]  # bytes of the data if nothing is left out
+  # (results, bytes) → data of about that size
+  data: Callable[["xr.Dataset", float], dict[str, Any]]
 
 
-class Made(NamedTuple):
+class Panel(NamedTuple):
   """The panel of one dataset."""
 
   kind: str  # row of PANELS
-  group: str  # netCDF group, "" where there is only one
+  group: str  # netCDF group, "" if there is only one
   data: dict[str, Any]
-  problem: str = ""  # why there are no data, if there are none
+  error: str = ""  # why the panel could not be drawn, "" if it could
+
+  @property
+  def title(self) -> str:
+    """What the panel shows, and of which group."""
+    return PANELS[self.kind].title + (f": {self.group}" if self.group else "")
+
+  @property
+  def hint(self) -> str:
+    """How to use the panel, and what was left out of it."""
+    notes = self.data.get("notes")
+    thinned = f" To keep this file small, it shows {', '.join(notes)}." if notes else ""
+    return PANELS[self.kind].hint + thinned
 
 
-PANELS: dict[str, Panel] = {
-  "phases": Panel(
+PANELS: dict[str, Row] = {
+  "phases": Row(
     "Phase diagram",
-    "What becomes of the extra feature: grey, it is not represented; blue, it has a dimension to "
-    "itself; red, it is in superposition. Choose a map; point at a cell, or move the two sliders, "
-    "to see its solution.",
-    maps.is_phase_diagram,
-    maps.phases_bytes,
-    maps.phases,
+    "The extra feature is grey where it is not represented, blue where it has a dimension to "
+    "itself, and red where it is in superposition. Choose a map. To see the solution in a cell, "
+    "point at it or move the two sliders.",
+    phases.applies,
+    phases.size,
+    phases.data,
   ),
-  "dimensionality": Panel(
+  "dimensionality": Row(
     "Dimensionality over density",
-    "Choose a density, by its slider or by a click on the plot, to show its graph below.",
-    lambda dataset: models.is_trained(dataset) and maps.is_uniform(dataset),
-    maps.dimensionality_bytes,
-    maps.dimensionality,
+    "Choose a density with the slider or by clicking on the plot. The panel below shows its "
+    "models.",
+    dimensionality.applies,
+    dimensionality.size,
+    dimensionality.data,
   ),
-  "explorer": Panel(
+  "explorer": Row(
     "Feature geometry",
-    "Move the sliders to walk through the trained models; point at a feature to see its numbers.",
-    models.has_geometry,
-    lambda dataset: models.count(dataset) * models.bytes_each(dataset),
-    models.geometry,
+    "Choose a trained model with the sliders. Point at a feature to see its numbers.",
+    explorer.applies,
+    explorer.size,
+    explorer.data,
   ),
-  "dynamics": Panel(
+  "dynamics": Row(
     "Learning dynamics",
-    "Move the slider of the training step to let the weights run along the loss curve.",
-    lambda dataset: models.is_trained(dataset) and "history_W" in dataset,
-    lambda dataset: models.count(dataset, "history_W") * models.bytes_each(dataset),
-    lambda dataset, room: models.geometry(models.history(dataset), room),
+    "Move the slider of the training step to see the weights change along the loss curve.",
+    explorer.has_history,
+    explorer.history_size,
+    explorer.history_data,
   ),
-  "neurons": Panel(
+  "neurons": Row(
     "Neurons",
-    "Each bar is a hidden neuron, stacked by the weights of its features. Choose a neuron, or a "
-    "motif where one is found, to see its circuit.",
-    lambda dataset: (
-      models.is_trained(dataset) and ("W1" in dataset or dataset.attrs["model"] == "relu_hidden")
-    ),
-    lambda dataset: (
-      models.count(dataset, "W1" if "W1" in dataset else "W") * models.bytes_each(dataset, "W1")
-    ),
-    models.neurons,
+    "Each bar is a hidden neuron: the weights of its features, stacked. Choose a neuron, or a "
+    "motif if one was found, to see its circuit.",
+    neurons.applies,
+    neurons.size,
+    neurons.data,
   ),
 }
 
 
-def make(runs: Sequence[Mapping[str, "xr.Dataset"]], room: float = ROOM) -> list[list[Made]]:
+def make(runs: Sequence[Mapping[str, "xr.Dataset"]], room: float = ROOM) -> list[list[Panel]]:
   """Returns the panels of every run, all of them together in about `room` bytes.
 
   Args:
-    runs: netCDF group → dataset of each.
-    room: bytes; who needs little gets it, the rest is shared alike.
+    runs: netCDF group → dataset, for each run.
+    room: bytes; panels that need little get it all, the others equal shares of the rest.
   """
-  rows = [
+  planned = [
     (k, kind, group, dataset)
     for k, datasets in enumerate(runs)
     for group, dataset in datasets.items()
-    for kind, panel in PANELS.items()
-    if panel.applies(dataset)
+    for kind, row in PANELS.items()
+    if row.applies(dataset)
   ]
-  sizes = [PANELS[kind].size(dataset) for _, kind, _, dataset in rows]
-  made: list[list[Made]] = [[] for _ in runs]
-  for (k, kind, group, dataset), given in zip(rows, shares(sizes, room), strict=True):
-    name = group.strip("/")
-    if (n := dataset.sizes["feature"]) > models.MOST_FEATURES:
-      problem = f"{n} features; up to {models.MOST_FEATURES} are, the rest is in results.nc"
-      made[k].append(Made(kind, name, {}, problem))
-      continue
-    try:
-      made[k].append(Made(kind, name, PANELS[kind].data(dataset, given)))
-    except Exception as error:  # a panel's own mistake must not hide what was found
-      made[k].append(Made(kind, name, {}, f"{type(error).__name__}: {error}"))
-  return made
+  sizes = [PANELS[kind].size(dataset) for _, kind, _, dataset in planned]
+  panels: list[list[Panel]] = [[] for _ in runs]
+  for (k, kind, group, dataset), share in zip(planned, shares(sizes, room), strict=True):
+    panels[k].append(_panel(kind, group.strip("/"), dataset, share))
+  return panels
+
+
+def _panel(kind: str, group: str, dataset: "xr.Dataset", room: float) -> Panel:
+  """Returns a panel with its data or, if they cannot be made, with the reason."""
+  if (n := dataset.sizes["feature"]) > MOST_FEATURES:
+    return Panel(
+      kind, group, {}, f"{n} features, and a panel has at most {MOST_FEATURES}; see results.nc"
+    )
+  try:
+    return Panel(kind, group, PANELS[kind].data(dataset, room))
+  except Exception as error:  # a bug in one panel must not hide the claims and the other panels
+    return Panel(kind, group, {}, f"{type(error).__name__}: {error}")

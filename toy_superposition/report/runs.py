@@ -1,4 +1,4 @@
-"""What a page says of a run, read from its folder; its claims as JSON and Markdown."""
+"""A finished run as the report shows it, read from its folder; its claims as JSON and Markdown."""
 
 import json
 import re
@@ -8,10 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from toy_superposition import runner, shards
-from toy_superposition.experiments import ANALYSES
+from toy_superposition import experiments, runner, shards
 from toy_superposition.experiments.experiment import VERDICTS, Claim
-from toy_superposition.records import files, results
+from toy_superposition.records import files, results, upgrade
 from toy_superposition.records.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -19,28 +18,28 @@ if TYPE_CHECKING:
 
 
 class Run(NamedTuple):
-  """What the page says of one experiment."""
+  """What the report shows of one run."""
 
   name: str
   about: str = ""  # one line
-  analysis: str = "none"  # row of ANALYSES, or "none"
+  experiment: str = "none"  # a name in experiments.NAMES, or "none"
   claims: Sequence[Claim] = ()
   figures: Sequence[Path] = ()  # PNG files
-  command: str = ""  # that makes the run again
+  command: str = ""  # that reproduces the run
   config: Mapping[str, Any] = MappingProxyType({})  # every field
-  sessions: Sequence[Mapping[str, Any]] = ()  # of the manifest, the last one last
+  sessions: Sequence[Mapping[str, Any]] = ()  # of the manifest, in order of time
   datasets: Mapping[str, "xr.Dataset"] = MappingProxyType({})
-  problem: str = ""  # why there is no result, if there is none
+  problem: str = ""  # why there is no result, "" if there is one
 
   @property
   def seconds(self) -> float:
-    """Time of all sessions together."""
+    """Total time of all sessions."""
     return sum(session.get("seconds", 0.0) for session in self.sessions)
 
   @property
   def section(self) -> str:
-    """The paper's section, "" without one."""
-    return ANALYSES[self.analysis].section if self.analysis in ANALYSES else ""
+    """The paper's section, "" without an experiment."""
+    return "" if self.experiment == "none" else experiments.get(self.experiment).section
 
 
 def read(
@@ -52,35 +51,36 @@ def read(
   datasets: Mapping[str, "xr.Dataset"] | None = None,
   claims: Sequence[Claim] | None = None,
 ) -> Run:
-  """Returns what the page says of the finished run in a folder.
+  """Returns what the report shows of the finished run in a folder.
 
   Args:
     workdir: of the run.
-    name: that of its config if not given.
-    about: one line; sizes and number of models if not given.
-    command: that makes it again; that of its last session if not given.
-    datasets: its results, where they have been read already.
-    claims: what they decide, where it has been computed already.
+    name: of the run; its config's by default.
+    about: one line; sizes and number of models by default.
+    command: that reproduces it; that of its last session by default.
+    datasets: its results; read if not given.
+    claims: what the results decide; computed if not given.
 
   Raises:
     UserError: there are no results, or a file is damaged.
   """
   manifest = files.read_json(workdir.manifest)
   datasets = results.read(workdir) if datasets is None else datasets
-  config, sessions = manifest["config"], manifest["sessions"]
+  config, sessions = upgrade.upgraded(manifest["config"]), manifest["sessions"]
   made_by = _command(sessions[-1])
-  parts = [shard.folder(workdir.path) for shard in shards.found(workdir.path)]
-  if parts:  # the results are a collection: its parts took the time
-    of_parts = [files.read_json(Workdir(part).manifest)["sessions"] for part in parts]
-    one = re.sub(r"--shard[= ]\d+/(\d+)", r"--shard=i/\1", _command(of_parts[0][-1]))
-    made_by = f"{one}   # for every i from 0 to {len(parts) - 1}, and then\n{made_by}"
-    sessions = [*(session for part in of_parts for session in part), *sessions]
+  folders = [shard.folder(workdir.path) for shard in shards.begun(workdir.path)]
+  if folders:  # the results were collected from shards, which took the time
+    of_shards = [files.read_json(Workdir(folder).manifest)["sessions"] for folder in folders]
+    of_any = re.sub(r"--shard[= ]\d+/(\d+)", r"--shard=i/\1", _command(of_shards[0][-1]))
+    made_by = f"{of_any}   # for every i from 0 to {len(folders) - 1}, and then\n{made_by}"
+    sessions = [*(session for of_shard in of_shards for session in of_shard), *sessions]
+  experiment = config["experiment"]
   return Run(
     name=name or str(config["name"]),
     about=about or _sizes(config, datasets),
-    analysis=config["analysis"],
-    claims=runner.claims(config["analysis"], datasets) if claims is None else claims,
-    figures=sorted(workdir.figures.glob("*.png")),
+    experiment=experiment,
+    claims=runner.claims(experiment, datasets) if claims is None else claims,
+    figures=_pictures(workdir, manifest.get("pictures")),
     command=command or made_by,
     config=config,
     sessions=sessions,
@@ -88,8 +88,15 @@ def read(
   )
 
 
+def _pictures(workdir: Workdir, names: Sequence[str] | None) -> list[Path]:
+  """Returns the PNG files in the folder of figures that the manifest names; all of them without a
+  list, as in runs of earlier versions."""
+  paths = sorted(workdir.figures.glob("*.png"))
+  return [p for p in paths if not names or p.relative_to(workdir.path).as_posix() in names]
+
+
 def _command(session: Mapping[str, Any]) -> str:
-  """Returns the command of a session, without where its Python lies."""
+  """Returns the command of a session, without the path of its Python."""
   return shlex.join(["python", *session["command"][1:]])
 
 
@@ -109,7 +116,7 @@ def _span(values: Sequence[int]) -> str:
 
 
 def _n_models(datasets: Mapping[str, "xr.Dataset"]) -> int:
-  """Returns the number of models; what is gathered of several shapes has none of its own."""
+  """Returns the number of models. The group of a whole sweep repeats those of the others."""
   return sum(int(ds["finite"].size) for name, ds in datasets.items() if name != results.SWEEP)
 
 
@@ -120,39 +127,51 @@ def counts(claims: Sequence[Claim]) -> dict[str, int]:
 
 def summary(claims: Sequence[Claim]) -> str:
   """Returns the counts in words, without those that are 0."""
-  found = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
-  return ", ".join(found) or "no claims"
+  parts = [f"{n} {verdict}" for verdict, n in counts(claims).items() if n]
+  return ", ".join(parts) or "no claims"
+
+
+def total(runs: Sequence[Run]) -> str:
+  """Returns the counts over all runs, and the names of those that failed, in a sentence."""
+  text = summary([claim for run in runs for claim in run.claims])
+  failed = [run.name for run in runs if run.problem]
+  return text + (f"; failed: {', '.join(failed)}" if failed else "") + "."
 
 
 def write_claims(path: Path, runs: Sequence[Run]) -> None:
-  """Writes every claim as JSON: one object each, with the experiment and the paper's section."""
+  """Writes every claim as a JSON object with its run, as "experiment", and the paper's section."""
   rows: list[dict[str, Any]] = [
     {"experiment": run.name, "section": run.section, **claim._asdict()}
     for run in runs
-    for claim in runner.claims
+    for claim in run.claims
   ]
   files.write_json(path, rows)
 
 
-def write_markdown(path: Path, runs: Sequence[Run]) -> None:
-  """Writes the claims as Markdown, a heading with the paper's section and a table for each run."""
+def markdown(runs: Sequence[Run]) -> str:
+  """Returns the claims as Markdown: per run, a heading with the paper's section and a table."""
   lines = []
   for run in runs:
     lines += [f"### {run.name}: {run.section or run.about}", ""]
     if run.problem:
       lines += [f"Failed: {run.problem}", ""]
-    if not runner.claims:
+    if not run.claims:
       continue
-    for cells in (Claim._fields, ["---"] * len(Claim._fields), *runner.claims):
+    for cells in (Claim._fields, ["---"] * len(Claim._fields), *run.claims):
       row = (cell.replace("|", r"\|").replace("\n", " ") for cell in cells)
       lines.append(f"| {' | '.join(row)} |")
     lines.append("")
+  return "\n".join(lines)
+
+
+def write_markdown(path: Path, runs: Sequence[Run]) -> None:
+  """Writes the claims as Markdown, as `markdown` returns them."""
   with files.replacing(path) as temporary:
-    temporary.write_text("\n".join(lines), encoding="utf-8")
+    temporary.write_text(markdown(runs), encoding="utf-8")
 
 
 def provenance(run: Run) -> list[tuple[str, str]]:
-  """Returns (name, text) of what made a run, in the order in which it is shown."""
+  """Returns pairs (name, text): seed, times, cost, devices, versions and commit, if known."""
   if not run.sessions:
     return []
   last = run.sessions[-1]
@@ -180,17 +199,15 @@ def _devices(names: Sequence[str]) -> str:
 
 
 def _cost(run: Run) -> str:
-  """Returns the work in words: models × steps × examples."""
+  """Returns the amount of training in words: models × steps × examples."""
   steps, batch = run.config.get("train.steps", 0), run.config.get("train.batch_size", 0)
-  return (
-    f"{_n_models(run.datasets)} models × {steps} steps × {batch} examples"
-    if steps
-    else "nothing is trained"
-  )
+  if not steps:
+    return "no training"
+  return f"{_n_models(run.datasets)} models × {steps} steps × {batch} examples"
 
 
-def fields(config: Mapping[str, Any]) -> str:
-  """Returns a config as text, a field per line."""
+def config_text(config: Mapping[str, Any]) -> str:
+  """Returns the fields of a config, one per line."""
   return "\n".join(
     f"{name} = {json.dumps(config[name], ensure_ascii=False)}" for name in sorted(config)
   )

@@ -1,9 +1,9 @@
-// Draws each panel when it comes near, and filters the tables of claims.
-// A panel is a function (data, root) and a row of PANELS; panels.py says which data each one gets.
+// Draws the panels, filters the tables of claims, and opens what a link leads to.
+// A panel is a function (data, root) and a row of PANELS; panels.py makes the data.
 
 const PANELS = {phases, dimensionality, explorer, dynamics: explorer, neurons};
 
-/** Hides the claims that a form's verdicts and word leave out. */
+/** Hides the claims that do not match the form's verdicts and word. */
 function filter(claims) {
   const form = claims.querySelector("form"),
     rows = [...claims.querySelectorAll("tbody tr")];
@@ -11,11 +11,12 @@ function filter(claims) {
     output = form.querySelector("output");
   const apply = () => {
     const verdicts = new Set([...form.querySelectorAll(":checked")].map((box) => box.value));
-    const wanted = word.value.trim().toLowerCase();
+    const text = word.value.trim().toLowerCase();
     for (const row of rows)
       row.hidden =
-        !verdicts.has(row.dataset.verdict) || !row.textContent.toLowerCase().includes(wanted);
-    output.textContent = `${rows.filter((row) => !row.hidden).length} of ${plural(rows.length, "claim")}`;
+        !verdicts.has(row.dataset.verdict) || !row.textContent.toLowerCase().includes(text);
+    const visible = rows.filter((row) => !row.hidden);
+    output.textContent = `${visible.length} of ${plural(rows.length, "claim")}`;
   };
   form.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -23,12 +24,12 @@ function filter(claims) {
   apply();
 }
 
-/** Opens what hides the target of a link within the page. */
+/** Opens the closed element that contains the target of a link within the page. */
 function reveal() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const hiding = target?.closest("details");
-  if (hiding && !hiding.open) {
-    hiding.open = true;
+  const closed = target?.closest("details:not([open])");
+  if (closed) {
+    closed.open = true;
     target.scrollIntoView();
   }
 }
@@ -36,12 +37,12 @@ function reveal() {
 document.querySelectorAll(".claims").forEach(filter);
 addEventListener("hashchange", reveal);
 reveal();
-const redraws = []; // of all panels that have been drawn, for a change between light and dark
+const redraws = []; // functions of the drawn panels, for a change between light and dark
 const BLOCK = JSON.parse(document.getElementById("data").textContent);
 const waiting = new Map(
   [...document.querySelectorAll(".panel")].map((root, k) => [root, BLOCK[k]]),
 );
-// A panel is drawn when it comes near: a page of thirty experiments opens at once.
+// A panel is drawn when it comes near the window: a page of thirty experiments opens at once.
 const watch = new IntersectionObserver(
   (entries) => {
     for (const {isIntersecting, target} of entries) {

@@ -1,11 +1,15 @@
 // Pictures of one model's features: arrows, the graph of components, WᵀW, components in words.
 
+const ABSENT = "#9aa3ab"; // colour of features that are not represented
+const FINE = 24; // maximum number of features whose numbers are written beside them
+const LISTED = 12; // maximum number of features that a legend lists
+
 const NUMBERS =
   "feature %{customdata[0]}: %{customdata[6]}<br>importance %{customdata[1]:.4~g}" +
   "<br>density %{customdata[2]:.4~g}<br>norm %{customdata[3]:.4f}" +
   "<br>dimensionality %{customdata[4]:.4f}<br>superposition %{customdata[5]:.4f}<extra></extra>";
 
-/** Returns lines and points of features as arrows from the origin, in 1, 2 or 3 dimensions. */
+/** Returns traces and layout of features as arrows from the origin, in 1, 2 or 3 dimensions. */
 function arrows(W, colours, more) {
   const n = W[0].length,
     m = W.length;
@@ -39,40 +43,44 @@ function arrows(W, colours, more) {
     hovertemplate: NUMBERS,
     ...more,
   };
-  const limit = Math.max(1.25, 1.15 * Math.max(...W.flat().map(Math.abs)));
-  const sides = {range: [-limit, limit], zeroline: true};
-  if (m === 3) {
-    const side = scale("", {
-      ...sides,
-      backgroundcolor: "rgba(0,0,0,0)",
-      showticklabels: false,
-      showspikes: false,
-      dtick: 1,
-    });
-    const named3 = (text) => ({...side, title: {text}});
-    const scene = {
-      xaxis: named3("h₀"),
-      yaxis: named3("h₁"),
-      zaxis: named3("h₂"),
-      aspectmode: "cube",
-      dragmode: "orbit",
-      uirevision: "same",
-      camera: {eye: {x: 1.15, y: 0.95, z: 0.65}},
-    };
-    return {traces: [...lines, points], layout: {scene, margin: {l: 0, r: 0, t: 34, b: 0}}};
-  }
-  if (m === 1) {
-    const yaxis = scale("feature", {range: [n - 0.4, -0.8], dtick: 1, zeroline: false});
-    return {traces: [...lines, points], layout: {xaxis: scale("weight W", sides), yaxis}};
-  }
-  const square = {
-    xaxis: scale("h₀", {...sides, dtick: 1}),
-    yaxis: scale("h₁", {...sides, dtick: 1, scaleanchor: "x"}),
-  };
-  return {traces: [...lines, points], layout: square};
+  return {traces: [...lines, points], layout: room(W)};
 }
 
-/** Returns the graph of features: edges as strong as the inner product, components apart. */
+/** Returns the layout of arrows: a line per feature, a square or a cube. */
+function room(W) {
+  const limit = Math.max(1.25, 1.15 * Math.max(...W.flat().map(Math.abs)));
+  const sides = {range: [-limit, limit], zeroline: true};
+  if (W.length === 1) {
+    const n = W[0].length;
+    const yaxis = scale("feature", {range: [n - 0.4, -0.8], dtick: 1, zeroline: false});
+    return {xaxis: scale("weight W", sides), yaxis};
+  }
+  if (W.length === 2)
+    return {
+      xaxis: scale("h₀", {...sides, dtick: 1}),
+      yaxis: scale("h₁", {...sides, dtick: 1, scaleanchor: "x"}),
+    };
+  const side = scale("", {
+    ...sides,
+    backgroundcolor: "rgba(0,0,0,0)",
+    showticklabels: false,
+    showspikes: false,
+    dtick: 1,
+  });
+  const axis = (text) => ({...side, title: {text}});
+  const scene = {
+    xaxis: axis("h₀"),
+    yaxis: axis("h₁"),
+    zaxis: axis("h₂"),
+    aspectmode: "cube",
+    dragmode: "orbit",
+    uirevision: "same",
+    camera: {eye: {x: 1.15, y: 0.95, z: 0.65}},
+  };
+  return {scene, margin: {l: 0, r: 0, t: 34, b: 0}};
+}
+
+/** Returns traces and layout of the graph of features: an edge's strength is the inner product. */
 function graph(gram, component, places, colours, more) {
   const shown = range(gram.length).filter((i) => places[i][0] !== null);
   const strengths = [
@@ -119,7 +127,7 @@ function graph(gram, component, places, colours, more) {
   };
 }
 
-/** Returns WᵀW as a heat map, with the bias as a column of its own on the right. */
+/** Returns traces and layout of WᵀW as a heat map, with the bias as a separate column. */
 function products(gram, b, order) {
   const names = order.map(String),
     few = order.length <= FINE;
@@ -133,6 +141,7 @@ function products(gram, b, order) {
   const labels = {
     type: "category",
     showticklabels: few,
+    tickfont: {size: order.length > 12 ? 9 : 13}, // for narrow screens
     dtick: 1,
     ticks: "",
     showgrid: false,
@@ -178,19 +187,19 @@ function products(gram, b, order) {
 
 /** Returns the components of a model in words and colours. */
 function components(kinds, component, colours) {
-  const counts = new Map();
-  kinds.forEach((kind, k) => counts.set(kind, [...(counts.get(kind) ?? []), k]));
-  const named = {dedicated: "dedicated feature", unknown: "component without a name"};
-  const items = [...counts].map(([kind, numbers]) => {
-    const members = numbers.map((k) => component.flatMap((c, i) => (c === k ? [i] : [])));
-    const which =
-      members.flat().length <= 12 ? ` (${members.map((one) => one.join(" ")).join("; ")})` : "";
-    return {colour: colours[kind], text: plural(numbers.length, named[kind] ?? kind) + which};
+  const numbers = new Map();
+  kinds.forEach((kind, k) => numbers.set(kind, [...(numbers.get(kind) ?? []), k]));
+  const names = {dedicated: "dedicated feature", unknown: "component without a name"};
+  const items = [...numbers].map(([kind, chosen]) => {
+    const members = chosen.map((k) => component.flatMap((c, i) => (c === k ? [i] : [])));
+    const list = members.map((features) => features.join(" ")).join("; ");
+    const which = members.flat().length <= LISTED ? ` (${list})` : "";
+    return {colour: colours[kind], text: plural(chosen.length, names[kind] ?? kind) + which};
   });
-  const absent = component.flatMap((c, i) => (c < 0 ? [i] : []));
-  if (absent.length) {
-    const which = absent.length <= 12 ? ` (${absent.join(", ")})` : "";
-    items.push({colour: ABSENT, text: `${absent.length} not represented${which}`});
+  const missing = absent(component);
+  if (missing.length) {
+    const which = missing.length <= LISTED ? ` (${missing.join(", ")})` : "";
+    items.push({colour: ABSENT, text: `${missing.length} not represented${which}`});
   }
   return items;
 }
