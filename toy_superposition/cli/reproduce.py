@@ -1,0 +1,167 @@
+"""Runs the experiments of the paper one after another, each in a process of its own.
+
+The child processes are supervised by hand: subprocess.run kills its child at an interrupt, and an
+experiment has to receive the signal once, and then the time to save its state.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+from absl import flags
+
+from toy_superposition import interrupts, report, terminal
+from toy_superposition.cli import claims_page
+from toy_superposition.config.catalogue import CONFIGS, EXPERIMENTS, about
+from toy_superposition.errors import UserError, nearest
+from toy_superposition.records import files
+from toy_superposition.records.workdir import Workdir
+
+TITLE = "Toy Models of Superposition: every experiment"
+
+
+def main(options: flags.FlagValues) -> int:
+  """Runs the chosen experiments, prints the claims and writes the pages; returns the exit code.
+
+  Raises:
+    UserError: a flag is not as it must be, or a file cannot be written.
+  """
+  # Accelerators are left to the experiments; claims are a little arithmetic.
+  jax.config.update("jax_platforms", "cpu")
+  if not options.workdir:
+    terminal.fail("--workdir is missing; for example --workdir=runs/paper")
+  names, root = _chosen(options), Path(options.workdir)
+  page = Path(options.claims_page) if options.claims_page else None
+  if page:
+    _check_page(page, options)
+  with files.disk_errors(root):
+    (root / "logs").mkdir(parents=True, exist_ok=True)
+  started = time.perf_counter()
+  try:
+    with interrupts.raised():
+      runs = [
+        _run(name, root, f"[{i}/{len(names)}]", options) for i, name in enumerate(names, start=1)
+      ]
+  except interrupts.Interrupted as signal:
+    print()
+    without = ", without --overwrite," if options.overwrite else ""
+    terminal.fail(f"{signal}: stopped; the same command{without} continues", signal.exit_code)
+  for run in runs:
+    if run.claims:
+      print(f"\n{run.name}\n{terminal.claims_table(run.claims)}")
+  written = _write(root, page, runs, options)
+  print(f"\n{len(runs)} experiments in {time.perf_counter() - started:.0f} s: ", end="")
+  print(report.runs.total(runs).removesuffix("."))
+  for path in written:
+    print(path)
+  return 1 if any(run.problem for run in runs) else 0
+
+
+def _chosen(options: flags.FlagValues) -> list[str]:
+  """Returns the experiments to run, in the paper's order.
+
+  Raises:
+    UserError: one of the names is unknown.
+  """
+  if options.experiments is None:
+    return list(EXPERIMENTS)
+  for name in options.experiments:
+    if name not in EXPERIMENTS:
+      allowed = ", ".join(EXPERIMENTS) + nearest(name, EXPERIMENTS)
+      raise UserError(f"--experiments: {name!r} is not allowed; allowed: {allowed}")
+  return [name for name in EXPERIMENTS if name in options.experiments]
+
+
+def _check_page(page: Path, options: flags.FlagValues) -> None:
+  """Raises UserError for a page of claims that could not be written after hours of runs."""
+  if options.experiments is not None:
+    raise UserError("--claims_page has the claims of all experiments; leave --experiments out")
+  claims_page.check(page)
+
+
+def command(name: str, folder: Path, quick: bool) -> list[str]:
+  """Returns the command that runs an experiment, at its quick size or at its own."""
+  variant = ":quick" if quick else ""
+  config = os.path.relpath(CONFIGS / f"{name}.py")
+  options = [f"--config={config}{variant}", f"--workdir={folder}"]
+  return [sys.executable, "-m", "toy_superposition.main", *options]
+
+
+def _run(name: str, root: Path, label: str, options: flags.FlagValues) -> report.Run:
+  """Runs one experiment, prints a line about it and returns its part of the report."""
+  print(f"{label} {name} ", end="", flush=True)
+  clock, folder = time.perf_counter(), root / name
+  full_command = command(name, folder, options.quick)
+  overwrite = ["--overwrite"] if options.overwrite else []
+  problem = _supervise([*full_command, *overwrite], root / "logs" / f"{name}.txt")
+  run = _read(name, folder, shlex.join(["python", *full_command[1:]]), problem)
+  outcome = f"failed: {problem}" if problem else report.summary(run.claims)
+  print(f"({time.perf_counter() - clock:.0f} s): {outcome}", flush=True)
+  return run
+
+
+def _supervise(full_command: Sequence[str], log: Path) -> str:
+  """Runs a command and returns the last line of its output if it failed, "" otherwise.
+
+  Raises:
+    Interrupted: a signal came; it was passed on, and the command has ended.
+  """
+  with open(log, "w") as output:
+    # In a session of its own: it hears of Ctrl-C from here, once, and saves its state.
+    child = subprocess.Popen(
+      full_command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    stopped = None
+    while child.returncode is None:
+      try:
+        child.wait()
+      except interrupts.Interrupted as received:
+        child.send_signal(received.number)
+        stopped = received
+  if stopped is not None:
+    raise stopped
+  if child.returncode == 0:
+    return ""
+  lines = log.read_text().strip().splitlines() or [f"exit code {child.returncode}"]
+  return f"{lines[-1]} ({log})"
+
+
+def _read(name: str, folder: Path, shown: str, problem: str) -> report.Run:
+  """Returns what the report shows of one experiment.
+
+  Args:
+    name: of its config.
+    folder: of its run.
+    shown: the command that reproduces it.
+    problem: the error that its process ended with, or "".
+  """
+  if not problem:
+    try:
+      return report.read(Workdir(folder), name=name, about=about(name), command=shown)
+    except UserError as error:
+      problem = str(error)
+    except Exception as error:  # an error in one experiment's claims must not hide the others
+      problem = f"{type(error).__name__}: {files.one_line(error)}"
+  return report.Run(name, about(name), command=shown, problem=problem)
+
+
+def _write(
+  root: Path, page: Path | None, runs: Sequence[report.Run], options: flags.FlagValues
+) -> list[Path]:
+  """Writes the report and the claims of all runs; returns the files.
+
+  The page of claims is left as it is if a run failed: its claims would be missing.
+  """
+  written = [root / file for file in ("report.html", "claims.json", "claims.md")]
+  report.write(written[0], TITLE + (", quick sizes" if options.quick else ""), runs)
+  report.write_claims(written[1], runs)
+  report.write_markdown(written[2], runs)
+  if page and not any(run.problem for run in runs):
+    claims_page.write(page, runs)
+    written.append(page)
+  return written

@@ -1,0 +1,52 @@
+"""Text for a terminal: tables, filled lines, sizes and durations in words."""
+
+import textwrap
+from collections.abc import Sequence
+
+LINE = 100  # characters per line of running text
+
+
+def table(rows: Sequence[Sequence[str]], max_widths: Sequence[int] = ()) -> str:
+  """Returns rows as aligned text; the first row is the header.
+
+  Args:
+    rows: of cells, all of one length.
+    max_widths: characters of each column, beyond which a cell continues, indented, on the next
+      line. Without any, cells stay on one line.
+  """
+  from tabulate import tabulate
+
+  if max_widths:
+    # Not by tabulate, which does not indent: continued rows would look like rows of their own.
+    rows = [
+      [
+        textwrap.fill(cell, width, subsequent_indent="  ")
+        for cell, width in zip(row, max_widths, strict=True)
+      ]
+      for row in rows
+    ]
+  return tabulate(rows, headers="firstrow", disable_numparse=True)
+
+
+def filled(text: str, indent: int) -> str:
+  """Returns text on lines of LINE characters, all but the first indented."""
+  return textwrap.fill(
+    text, LINE, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
+  )
+
+
+def size(n_bytes: int) -> str:
+  """Returns bytes in units of 1024, such as "1.5 KiB"."""
+  value = float(n_bytes)
+  for unit in ("B", "KiB", "MiB"):
+    if value < 1024:
+      return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+    value /= 1024
+  return f"{value:.3g} GiB"
+
+
+def duration(seconds: float) -> str:
+  """Returns seconds in seconds, minutes or hours, such as "12 min"."""
+  if seconds < 90:
+    return f"{seconds:.2g} s"
+  return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
