@@ -1,6 +1,7 @@
-"""The package in Python: cheap to import, the command's results without its folder, open tables."""
+"""The package in Python: cheap to import, the command's results without a folder, open tables."""
 
 import ast
+import json
 import logging
 import os
 import signal
@@ -9,7 +10,6 @@ import sys
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -24,7 +24,7 @@ from toy_superposition.records.workdir import open_workdir
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
-  """Runs in a folder that stays empty, with the tests' devices and without the user's cache."""
+  """Runs every test in a folder that stays empty, without the user's cache."""
   assert len(jax.devices()) == 8
   monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "unused")
   folder = tmp_path / "empty"
@@ -53,11 +53,14 @@ def test_importing_the_package_imports_nothing_else_until_a_name_is_used():
   subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_every_public_name_exists_is_listed_is_documented_and_is_seen_by_type_checkers():
+def test_every_public_name_exists_is_listed_documented_and_typed():
   tree = ast.parse(Path(ts.__file__).read_text())
   guarded = next(node for node in tree.body if isinstance(node, ast.If))
   typed = [
-    name.name for node in guarded.body if isinstance(node, ast.ImportFrom) for name in node.names
+    alias.asname or alias.name
+    for node in guarded.body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
   ]
   assert sorted(typed) == sorted(ts.__all__)
   assert set(ts.__all__) <= set(dir(ts))
@@ -73,18 +76,18 @@ def test_a_mistyped_name_is_answered_with_the_nearest():
 def test_a_run_in_memory_has_the_results_of_a_run_in_a_folder_bit_for_bit(tmp_path):
   settings = small(density=base.points("density.base", (0.5, 0.1)), restart=base.restarts(3))
   settings.name, settings.history.num = "test", 3
-  ours = ts.run(settings)
+  in_memory = ts.run(settings)
   what = config.resolve(settings)
   workdir = open_workdir(
     tmp_path / "run", what.values, what.identity, overwrite=False, command=[], devices=[]
   )
   mesh = meshes.make_mesh(setup.devices())
-  theirs = runner.run(what, workdir, mesh)["/"]
-  xr.testing.assert_identical(ours, theirs)
-  xr.testing.assert_identical(ts.load(workdir.path), theirs)
-  assert ours["history_W"].sizes["step"] == 3
-  rebuilt = ts.rebuild(ours)
-  np.testing.assert_array_equal(rebuilt.params.W, ours["W"])
+  in_folder = runner.run(what, workdir, mesh)["/"]
+  xr.testing.assert_identical(in_memory, in_folder)
+  xr.testing.assert_identical(ts.load(workdir.path), in_folder)
+  assert in_memory["history_W"].sizes["step"] == 3
+  rebuilt = ts.rebuild(in_memory)
+  np.testing.assert_array_equal(rebuilt.params.W, in_memory["W"])
   assert rebuilt.values["name"] == "test"
 
 
@@ -94,17 +97,17 @@ def test_a_config_needs_no_name_and_is_not_changed():
   assert settings.name == ""
 
 
-def test_several_shapes_are_refused_before_training_or_returned_one_by_one():
+def test_several_shapes_are_refused_before_training_or_returned_by_name():
   settings = small(n=base.points("model.n_features", (3, 4)), restart=base.restarts(2))
   with pytest.raises(ts.UserError, match=r"'n'.*run_shapes"):
     ts.run(settings)
-  found = ts.run_shapes(settings)
-  assert {name: ds.sizes["feature"] for name, ds in found.items()} == {"/n=3": 3, "/n=4": 4}
+  datasets = ts.run_shapes(settings)
+  assert {name: ds.sizes["feature"] for name, ds in datasets.items()} == {"/n=3": 3, "/n=4": 4}
   one_point = small(n=base.points("model.n_features", (3,)))
   assert ts.run(one_point).sizes["feature"] == 3
 
 
-def test_an_interrupt_ends_training_at_a_border_as_python_s_own_and_leaves_no_trace(monkeypatch):
+def test_an_interrupt_at_a_segment_end_raises_pythons_own_and_leaves_no_trace(monkeypatch):
   seen = []
 
   def update(self, snapshot):
@@ -116,7 +119,7 @@ def test_an_interrupt_ends_training_at_a_border_as_python_s_own_and_leaves_no_tr
   monkeypatch.setattr(runner.Progress, "update", update)
   settings = small()
   settings.run.log_every = 2
-  with pytest.raises(KeyboardInterrupt, match="nothing is kept"):
+  with pytest.raises(KeyboardInterrupt, match="nothing is stored"):
     ts.run(settings)
   assert seen == [2]
   assert signal.getsignal(signal.SIGINT) is handler
@@ -130,6 +133,11 @@ def test_progress_is_shown_on_the_standard_output(capsys):
   assert shown.err == ""
 
 
+def of(dataset: xr.Dataset, experiment: str) -> xr.Dataset:
+  """Returns the dataset with the config of an experiment."""
+  return dataset.assign_attrs(config=json.dumps({"experiment": experiment}))
+
+
 @pytest.mark.parametrize(
   ("call", "fragments"),
   [
@@ -138,9 +146,10 @@ def test_progress_is_shown_on_the_standard_output(capsys):
     (lambda ds: ts.get_config("base:quick"), ["base:quick"]),
     (lambda ds: ts.get_config("no/such.py"), ["'no/such.py'"]),
     (lambda ds: ts.run("introductoin:quick"), ["'introductoin'", "did you mean 'introduction'"]),
-    (lambda ds: ts.draw(ds), ["config.figures is empty"]),
-    (lambda ds: ts.draw(ds, "introdction"), ["did you mean 'introduction'"]),
-    (lambda ds: ts.draw(ds, "introduction"), ["config.analysis='introduction'", "'none'"]),
+    (lambda ds: ts.draw(ds), ["config.experiment is 'none'", "no figure", "ts.plots"]),
+    (lambda ds: ts.claims(of(ds, "introdction")), ["did you mean 'introduction'"]),
+    (lambda ds: ts.claims(of(ds, "feature_count")), ["compares model sizes", "'/sweep'"]),
+    (lambda ds: ts.draw(of(ds, "feature_count")), ["compares model sizes", "'/sweep'"]),
     (lambda ds: ts.measure(ds, "feature_nrm"), ["did you mean 'feature_norm'"]),
     (lambda ds: ts.measure(ds, "feature_norm", weights="b"), ["'b'", "W"]),
     (lambda ds: ts.claims(ds.drop_attrs()), ["not a run's dataset"]),
@@ -150,7 +159,7 @@ def test_progress_is_shown_on_the_standard_output(capsys):
 )
 def test_a_mistake_is_one_line_that_says_what_is_allowed(call, fragments):
   W = xr.DataArray(np.ones((2, 5)), dims=("hidden", "feature"))
-  dataset = xr.Dataset({"W": W}, attrs={"config": '{"analysis": "none", "figures": []}'})
+  dataset = of(xr.Dataset({"W": W}, attrs={"model": "relu_output"}), "none")
   with pytest.raises(ts.UserError) as caught:
     call(dataset)
   assert len(str(caught.value).splitlines()) == 1
@@ -170,58 +179,6 @@ def test_a_measure_of_a_dataset_is_what_a_run_stores():
   xr.testing.assert_allclose(
     during.isel(step=-1, drop=True), dataset["feature_norm"].drop_attrs(), rtol=1e-5
   )
-
-
-def test_a_user_s_measure_is_among_the_results_by_its_name_and_axes(monkeypatch):
-  def largest(W):
-    return jnp.max(jnp.abs(W), axis=1)
-
-  row = ts.Measure(largest, ("hidden",), "largest |W|")
-  monkeypatch.setitem(ts.MEASURES, "largest", row)
-  settings = small()
-  settings.measures = ("largest",)
-  dataset = ts.run(settings)
-  expected = np.abs(dataset["W"].values).max(axis=-1)
-  np.testing.assert_array_equal(dataset["largest"], expected)
-  assert dataset["largest"].dims == ("density", "hidden")
-  assert dataset["largest"].attrs["long_name"] == "largest |W|"
-  np.testing.assert_array_equal(ts.measure(dataset, row), expected)
-
-
-@pytest.mark.parametrize("dims", [("feature",), (), ("hidden", "feature"), ("hidden", "hidden")])
-def test_a_measure_that_is_not_what_its_row_says_is_refused_before_training(monkeypatch, dims):
-  function = (lambda W: W @ W.T) if len(set(dims)) < len(dims) else (lambda W: W[:, 0])
-  monkeypatch.setitem(ts.MEASURES, "wrong", ts.Measure(function, dims, "wrong"))
-  monkeypatch.setattr(runner, "_train", None)  # not to be reached
-  settings = small()
-  settings.measures = ("wrong",)
-  with pytest.raises(ts.UserError, match=r"measure 'wrong': .*\(2"):
-    ts.run(settings)
-
-
-@pytest.mark.parametrize("name", ["loss", "W", "feature", "density"])
-def test_a_measure_may_not_take_the_name_of_another_variable(monkeypatch, name):
-  monkeypatch.setitem(ts.MEASURES, name, ts.MEASURES["feature_norm"])
-  settings = small()
-  settings.measures = (name,)
-  with pytest.raises(ts.UserError, match=rf"config\.\w+.*{name}"):
-    ts.run(settings)
-
-
-def test_a_user_s_distribution_is_trained_and_judged_on(monkeypatch):
-  uniform = ts.DISTRIBUTIONS["sparse_uniform"]
-  monkeypatch.setitem(ts.DISTRIBUTIONS, "same", uniform)
-  never = ts.Distribution(lambda n, set_size: n, lambda u, density, set_size: jnp.zeros_like(u))
-  monkeypatch.setitem(ts.DISTRIBUTIONS, "never", never)
-  found = {}
-  for name in ("sparse_uniform", "same", "never"):
-    settings = small()
-    settings.data.distribution = name
-    found[name] = ts.run(settings)
-  np.testing.assert_array_equal(found["same"]["W"], found["sparse_uniform"]["W"])
-  np.testing.assert_array_equal(found["same"]["loss"], found["sparse_uniform"]["loss"])
-  assert np.all(found["sparse_uniform"]["loss"] > 0)
-  np.testing.assert_array_equal(found["never"]["loss"], 0)  # nothing in, biases of 0 out
 
 
 def test_an_experiment_s_claims_and_figure_come_from_its_dataset():

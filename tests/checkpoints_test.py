@@ -1,4 +1,4 @@
-"""Checkpoints: what is read back is what was written, or the one before, or nothing."""
+"""Checkpoints: a read gives the state that was written, the previous one, or None."""
 
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ from toy_superposition.errors import UserError
 from toy_superposition.interrupts import Interrupted
 from toy_superposition.optimizers import OPTIMIZERS
 from toy_superposition.records import checkpoints
-from toy_superposition.records.checkpoints import KEPT, Checkpoints
+from toy_superposition.records.checkpoints import MAX_CHECKPOINTS, Checkpoints
 from toy_superposition.types import TrainState
 
 
@@ -32,15 +32,15 @@ from toy_superposition.types import TrainState
 def like(optimizer: str = "adam", model: str = "relu_output", restarts: int = 3) -> TrainState:
   """Returns the shapes of a group's train state."""
   settings = phase_change.get_config("quick")
-  settings.analysis, settings.figures, settings.evaluation.method = "none", (), "sampled"
+  settings.experiment, settings.evaluation.method = "none", "sampled"
   settings.model.name = model
   settings.axes = ("restart",)
   settings.axis.restart.num = restarts
   (group,) = config.resolve(settings).groups
-  # Past the config, which refuses an optimizer that this loss does not suit: shapes alone matter.
-  one = problem.make(dataclasses.replace(group.spec, optimizer=optimizer))
+  # Not through the config, which refuses bfgs on this loss: only shapes matter here.
+  made = problem.make(dataclasses.replace(group.spec, optimizer=optimizer, hyperparameters=()))
   root = streams.root(0)
-  return jax.eval_shape(lambda i: train.initial_state(one, i, root), group.instances)
+  return jax.eval_shape(lambda i: train.initial_state(made, i, root), group.instances)
 
 
 def state(number: int, shapes: TrainState | None = None) -> TrainState:
@@ -48,7 +48,7 @@ def state(number: int, shapes: TrainState | None = None) -> TrainState:
   rng = np.random.default_rng(number)
 
   def fill(leaf):
-    if leaf.dtype == np.bool_:  # of whose bytes only two are numbers
+    if leaf.dtype == np.bool_:  # whose bytes are 0 or 1
       return rng.integers(0, 2, leaf.shape).astype(np.bool_)
     array = np.frombuffer(rng.bytes(leaf.size * leaf.dtype.itemsize), leaf.dtype)
     array = array.reshape(leaf.shape).copy()
@@ -80,10 +80,10 @@ def latest(folder: Path, shapes: TrainState | None = None) -> tuple[int, TrainSt
     opened.close()
 
 
-def assert_is(found: tuple[int, TrainState] | None, step: int) -> None:
-  assert found is not None
-  assert found[0] == step
-  assert bits(found[1]) == bits(state(step))
+def assert_is(stored: tuple[int, TrainState] | None, step: int) -> None:
+  assert stored is not None
+  assert stored[0] == step
+  assert bits(stored[1]) == bits(state(step))
 
 
 def files_of(folder: Path, step: int) -> list[Path]:
@@ -104,15 +104,15 @@ def flip(path: Path) -> None:
   path.write_bytes(content)
 
 
-# Orbax's background threads report into an event loop that it has closed by then. What a person
-# sees of it is judged in main_test.py.
+# Orbax's background threads report into an event loop that it has already closed. What a user sees
+# of this is tested in main_test.py.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 DAMAGES = {"truncated": truncate, "emptied": empty, "flipped": flip, "deleted": Path.unlink}
 
 
 @pytest.fixture(autouse=True, scope="module")
 def background_threads_end():
-  """Waits for threads that outlive their checkpointer, lest the next file's tests hear of them."""
+  """Waits for threads that outlive their checkpointer, so that they do not fail later tests."""
   yield
   gc.collect()
   time.sleep(0.2)
@@ -130,10 +130,10 @@ def folder(tmp_path) -> Path:
 def test_a_state_is_read_back_bit_for_bit(tmp_path, optimizer, model):
   shapes = like(optimizer, model)
   save(tmp_path / "group", 7, shapes=shapes)
-  found = latest(tmp_path / "group", shapes)
-  assert found is not None
-  assert found[0] == 7
-  assert bits(found[1]) == bits(state(7, shapes))
+  stored = latest(tmp_path / "group", shapes)
+  assert stored is not None
+  assert stored[0] == 7
+  assert bits(stored[1]) == bits(state(7, shapes))
 
 
 def test_a_state_on_devices_is_read_back_bit_for_bit(tmp_path):
@@ -141,24 +141,24 @@ def test_a_state_on_devices_is_read_back_bit_for_bit(tmp_path):
   on_devices = jax.device_put(state(7))
   opened = Checkpoints(tmp_path / "group")
   opened.save(7, on_devices)
-  found = opened.latest(shapes)
+  stored = opened.latest(shapes)
   opened.close()
-  assert_is(found, 7)
+  assert_is(stored, 7)
 
 
 def test_there_is_none_before_the_first(tmp_path):
   assert latest(tmp_path / "group") is None
 
 
-def test_the_last_two_are_kept(tmp_path):
+def test_the_last_two_remain(tmp_path):
   folder = tmp_path / "group"
   save(folder, 10, 20, 30, 35)
-  assert KEPT == 2
+  assert MAX_CHECKPOINTS == 2
   assert sorted(os.listdir(folder)) == ["30", "35"]
   assert_is(latest(folder), 35)
 
 
-def test_the_newest_is_the_one_of_most_steps_not_the_last_by_name(tmp_path):
+def test_the_newest_has_the_most_steps_and_not_the_last_name(tmp_path):
   save(tmp_path / "group", 9, 10)
   assert_is(latest(tmp_path / "group"), 10)
 
@@ -168,27 +168,27 @@ def test_a_state_of_the_same_step_is_replaced(folder):
   opened.save(20, state(99))
   opened.save(20, state(77))
   opened.close()
-  found = latest(folder)
-  assert found is not None
-  assert (found[0], bits(found[1])) == (20, bits(state(77)))
+  stored = latest(folder)
+  assert stored is not None
+  assert (stored[0], bits(stored[1])) == (20, bits(state(77)))
   assert sorted(os.listdir(folder)) == ["10", "20"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damaged_data_is_reported_and_the_one_before_is_taken(folder, damage, caplog):
+def test_damaged_data_is_reported_and_the_previous_checkpoint_is_taken(folder, damage, caplog):
   for path in files_of(folder, 20):
     if path.parent.name == "d":
       damage(path)
   with caplog.at_level(logging.WARNING, logger="toy_superposition"):
-    found = latest(folder)
-  assert_is(found, 10)
+    stored = latest(folder)
+  assert_is(stored, 10)
   (line,) = [r.getMessage() for r in caplog.records if r.name.startswith("toy_superposition")]
   assert str(folder) in line and "step 20" in line
   assert len(line.splitlines()) == 1
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damage_to_any_one_file_gives_the_right_state_or_the_one_before(
+def test_damage_to_any_file_gives_the_right_state_or_the_previous_one(
   folder, tmp_path, damage, caplog
 ):
   wrong, skipped = [], 0
@@ -198,26 +198,26 @@ def test_damage_to_any_one_file_gives_the_right_state_or_the_one_before(
     damage(copy / path.relative_to(folder))
     caplog.clear()
     try:
-      found = latest(copy)
+      stored = latest(copy)
       warned = [r for r in caplog.records if r.name.startswith("toy_superposition")]
-      assert_is(found, 10 if warned else 20)
+      assert_is(stored, 10 if warned else 20)
       skipped += bool(warned)
-    except Exception as error:  # all files are tried, then all that went wrong is told
+    except Exception as error:  # all files are tried before the test fails
       wrong.append((path.name, type(error).__name__, str(error).splitlines()[:1]))
   assert wrong == []
-  assert skipped > 0  # not all damages are of no consequence
+  assert skipped > 0  # some damage matters
 
 
 def test_a_checkpoint_whose_numbers_differ_from_its_checksum_is_not_taken(folder, monkeypatch):
   """As if a bit had flipped between the checksum and the disk."""
-  whole = checkpoints._digest
-  monkeypatch.setattr(checkpoints, "_digest", lambda leaves: "no " + whole(leaves))
+  digest = checkpoints._digest
+  monkeypatch.setattr(checkpoints, "_digest", lambda leaves: "no " + digest(leaves))
   save(folder, 30)
   monkeypatch.undo()
   assert_is(latest(folder), 20)
 
 
-def test_a_signal_while_reading_or_writing_is_not_taken_for_damage(folder, monkeypatch, caplog):
+def test_a_signal_while_reading_or_writing_does_not_count_as_damage(folder, monkeypatch, caplog):
   def interrupted(*arguments, **keywords):
     raise Interrupted(signal.SIGTERM)
 
@@ -233,7 +233,7 @@ def test_a_signal_while_reading_or_writing_is_not_taken_for_damage(folder, monke
   assert caplog.records == []
 
 
-def test_without_a_readable_one_there_is_none(folder, caplog):
+def test_without_a_readable_checkpoint_there_is_none(folder, caplog):
   for step in (10, 20):
     for path in files_of(folder, step):
       if path.parent.name == "d":
@@ -243,7 +243,7 @@ def test_without_a_readable_one_there_is_none(folder, caplog):
   assert [bool(re.search("step 20", line)) for line in lines] == [True, False]
 
 
-def test_saving_goes_on_after_a_damaged_one(folder):
+def test_saving_continues_after_a_damaged_checkpoint(folder):
   for path in files_of(folder, 20):
     if path.parent.name == "d":
       flip(path)
@@ -256,7 +256,7 @@ def test_saving_goes_on_after_a_damaged_one(folder):
   assert_is(latest(folder), 20)
 
 
-def test_saving_goes_on_where_all_are_damaged(folder):
+def test_saving_continues_where_all_are_damaged(folder):
   for step in (10, 20):
     for path in files_of(folder, step):
       if path.parent.name == "d":
@@ -269,7 +269,7 @@ def test_saving_goes_on_where_all_are_damaged(folder):
   "name", ["30.orbax-checkpoint-tmp", "30.orbax-checkpoint-tmp-1700000000", "30"]
 )
 @pytest.mark.parametrize("content", ["nothing", "half"])
-def test_what_a_crash_left_half_written_is_ignored(folder, name, content):
+def test_half_written_checkpoints_are_ignored(folder, name, content):
   (folder / name).mkdir()
   if content == "half":
     for path in files_of(folder, 20)[2:5]:
@@ -315,11 +315,11 @@ def test_a_state_of_another_type_is_not_taken(folder):
   assert latest(folder, jax.tree.map(halve, like())) is None
 
 
-@pytest.mark.parametrize("place", ["a_file", "a_file/group_0000"])
-def test_a_folder_that_cannot_be_made_is_one_line_naming_it(tmp_path, place):
+@pytest.mark.parametrize("path", ["a_file", "a_file/group_0000"])
+def test_a_folder_that_cannot_be_made_is_one_line_naming_it(tmp_path, path):
   (tmp_path / "a_file").write_text("mine")
   with pytest.raises(UserError, match=re.escape(str(tmp_path / "a_file"))) as caught:
-    Checkpoints(tmp_path / place)
+    Checkpoints(tmp_path / path)
   assert len(str(caught.value).splitlines()) == 1
 
 

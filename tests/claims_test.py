@@ -29,6 +29,6 @@ def test_claims_are_confirmed_at_the_default_size(name, tmp_path):
     tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
   )
   datasets = runner.run(resolved, workdir, meshes.make_mesh(setup.devices(2)))
-  rows = runner.claims(resolved.values["analysis"], datasets)
+  rows = runner.claims(resolved.experiment, datasets)
   assert not [row for row in rows if row.verdict == CONTRADICTED]
   assert len([row for row in rows if row.verdict == CONFIRMED]) >= DECIDED[name]

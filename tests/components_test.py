@@ -1,4 +1,4 @@
-"""Components and orientation: exact frames are recognised, however they are hidden."""
+"""Components and orientation: exact frames are recognised under rotation, permutation and noise."""
 
 import numpy as np
 import pytest
@@ -40,10 +40,10 @@ def direct_sum(names, rng, noise=0.01, n_absent=3):
 @pytest.mark.parametrize("name", IDEALS)
 def test_an_ideal_frame_is_recognised_alone_and_has_its_dimensionality(name):
   rng = np.random.default_rng(0)
-  (found,) = components(direct_sum([name], rng, noise=0.005))
-  assert found.name == name
-  assert found.rank == IDEALS[name].shape[0]
-  assert found.deviation < 0.05
+  (component,) = components(direct_sum([name], rng, noise=0.005))
+  assert component.name == name
+  assert component.rank == IDEALS[name].shape[0]
+  assert component.deviation < 0.05
   exact = components(direct_sum([name], rng, noise=0))[0]
   np.testing.assert_allclose(exact.dimensionality, DIMENSIONALITY[name], atol=1e-6)
   assert exact.deviation == pytest.approx(0, abs=1e-6)
@@ -63,14 +63,14 @@ def test_an_ideal_frame_is_recognised_alone_and_has_its_dimensionality(name):
 )
 def test_direct_sums_fall_into_their_parts_under_noise_rotation_and_permutation(names, seed):
   W = direct_sum(names, np.random.default_rng(seed))
-  found = components(W)
-  assert sorted(c.name for c in found) == sorted(names)
-  assert sum(c.rank for c in found) == W.shape[0]
-  members = np.concatenate([c.features for c in found])
+  parts = components(W)
+  assert sorted(part.name for part in parts) == sorted(names)
+  assert sum(part.rank for part in parts) == W.shape[0]
+  members = np.concatenate([part.features for part in parts])
   assert len(set(members.tolist())) == len(members) == sum(IDEALS[n].shape[1] for n in names)
 
 
-def test_what_is_no_ideal_is_unknown():
+def test_a_component_unlike_every_ideal_is_unknown():
   rng = np.random.default_rng(0)
   W = rng.normal(size=(3, 6))
   W /= np.linalg.norm(W, axis=0)
@@ -91,7 +91,7 @@ def test_solids_that_are_direct_sums_have_their_names():
   assert tegum(["triangle", "triangle"]) == "triangle ⊕ triangle"
 
 
-def test_the_threshold_lies_in_the_gap_and_not_beyond_its_bounds():
+def test_the_threshold_lies_in_the_widest_gap_and_within_its_bounds():
   cosine = np.eye(4)
   cosine[0, 1] = cosine[1, 0] = -0.3
   cosine[2, 3] = cosine[3, 2] = 0.05
@@ -101,7 +101,7 @@ def test_the_threshold_lies_in_the_gap_and_not_beyond_its_bounds():
 
 
 @pytest.mark.parametrize("m", [2, 3, 5])
-def test_orientation_keeps_inner_products_and_forgets_rotation_and_reflection(m):
+def test_orientation_keeps_inner_products_and_removes_rotation_and_reflection(m):
   rng = np.random.default_rng(m)
   W = rng.normal(size=(m, 7))
   turned = oriented(W)

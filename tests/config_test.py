@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from configs import base, phase_change
+from toy_superposition import declare, experiments, fields
 from toy_superposition.config import resolve as config
+from toy_superposition.config.axes import RESERVED
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.errors import UserError
 from toy_superposition.models import MODELS
@@ -41,7 +43,7 @@ def quick(changes=()):
 
 
 def plain(changes=()):
-  """Returns a config with an axis of each scale and no analysis, with changes."""
+  """Returns a config with an axis of each scale and no experiment, with changes."""
   settings = base.get_config()
   settings.name = "test"
   base.set_axes(
@@ -64,13 +66,13 @@ def refusal(settings) -> str:
 
 
 def variants() -> list[tuple[str, str]]:
-  """Returns every experiment in configs/: name of the file and variant."""
-  found = []
+  """Returns (name of the file, variant) of every config."""
+  pairs = []
   for path in sorted(CONFIGS.glob("*.py")):
     if path.stem not in ("base", "__init__"):
       sizes = importlib.import_module(f"configs.{path.stem}").SIZES
-      found += [(path.stem, variant) for variant in sizes]
-  return found
+      pairs += [(path.stem, variant) for variant in sizes]
+  return pairs
 
 
 def load(name: str, variant: str):
@@ -147,13 +149,10 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   ({"evaluation.method": "exakt"}, ["config.evaluation.method", "did you mean 'exact'?"]),
   ({"evaluation.n_samples": 0}, ["config.evaluation.n_samples", "0", "an integer ≥ 1"]),
   ({"measures": ("feature_nrm",)}, ["config.measures", "did you mean 'feature_norm'?"]),
-  ({"measures": ("feature_norm", "feature_norm")}, ["config.measures", "each name once"]),
-  ({"measures": ()}, ["config.measures", "feature_norm, superposition too, for the analysis"]),
-  ({"analysis": "phase"}, ["config.analysis", "'phase'", "none, introduction, "]),
-  ({"analysis": "phase_chang"}, ["config.analysis", "did you mean 'phase_change'?"]),
-  ({"analysis": "none"}, ["config.figures", "phase_diagram", "config.analysis='phase_change'"]),
-  ({"figures": ("phase_diagramm",)}, ["config.figures", "did you mean 'phase_diagram'?"]),
-  ({"figures": "phase_diagram"}, ["config.figures", "a tuple of names"]),
+  ({"measures": ("feature_norm", "feature_norm")}, ["config.measures", "each once"]),
+  ({"measures": ()}, ["config.measures", "feature_norm, superposition too, for experiment"]),
+  ({"experiment": "phase"}, ["config.experiment", "'phase'", "none, introduction, "]),
+  ({"experiment": "phase_chang"}, ["config.experiment", "did you mean 'phase_change'?"]),
   ({"run.log_every": -1}, ["config.run.log_every", "-1", "an integer ≥ 0"]),
   ({"run.checkpoint_seconds": -1.0}, ["config.run.checkpoint_seconds", "a number in [0, inf)"]),
   ({"run.checkpoint_seconds": NAN}, ["config.run.checkpoint_seconds", "nan"]),
@@ -161,19 +160,19 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   ({"run.tensorboard": "perhaps"}, ["config.run.tensorboard", "'perhaps'"]),
   # What the profiles make of the numbers.
   (
-    {"analysis": "none", "figures": (), "density.profile": "geometric", "density.ratio": 3.0},
+    {"experiment": "none", "density.profile": "geometric", "density.ratio": 3.0},
     ["config.density", "feature 1", "0 to 1"],
   ),
   # What holds together only.
   (
-    {"analysis": "none", "figures": (), "train.steps": 0, "history.num": 3},
+    {"experiment": "none", "train.steps": 0, "history.num": 3},
     ["config.history.num", "3", "0 without training steps"],
   ),
-  ({"analysis": "none", "figures": (), "model.name": "relu_hidden"}, ["config.evaluation.method"]),
-  ({"analysis": "none", "figures": (), "data.target": "absolute"}, ["config.evaluation.method"]),
-  ({"analysis": "none", "figures": (), "model.n_features": 7}, ["'exact'", "at most 6 features"]),
+  ({"experiment": "none", "model.name": "relu_hidden"}, ["config.evaluation.method"]),
+  ({"experiment": "none", "data.target": "absolute"}, ["config.evaluation.method"]),
+  ({"experiment": "none", "model.n_features": 7}, ["'exact'", "at most 6 features"]),
   # What the theory holds for.
-  ({"model.name": "linear"}, ["config.model.name", "'linear'", "'relu_output'", "'none'"]),
+  ({"model.name": "linear"}, ["config.model.name", "'linear'", "'relu_output'", "=none"]),
   ({"data.distribution": "sparse_signed_uniform", "evaluation.method": "sampled"}, ["config.data"]),
   ({"loss.reduction": "mean"}, ["config.loss.reduction", "'mean'", "'sum'"]),
   ({"density.profile": "geometric"}, ["config.density.profile", "'uniform'"]),
@@ -192,14 +191,22 @@ def test_what_is_not_allowed_is_refused_with_field_value_and_what_is(changes, fr
     assert fragment in message
 
 
-@pytest.mark.parametrize("field", config.NAMES)
+# Field → the names that it may hold.
+NAMES: dict[str, list[str]] = {
+  field: [*declaration.names, *declare.TABLES.get(field, ())]
+  for field, (declaration, _) in fields.fields().items()
+  if isinstance(declaration, declare.Choice)
+} | {"experiment": ["none", *experiments.NAMES]}
+
+
+@pytest.mark.parametrize("field", NAMES)
 def test_every_name_is_checked_and_the_nearest_valid_one_suggested(field):
-  for name in config.NAMES[field]:
+  for name in NAMES[field]:
     wrong = f"{name}x"
     message = refusal(plain({field: wrong}))
     assert f"config.{field}: {wrong!r} is not allowed" in message
-    assert f"did you mean {name!r}?" in message
-    assert ", ".join(config.NAMES[field]) in message
+    assert name == "none" or f"did you mean {name!r}?" in message
+    assert ", ".join(NAMES[field]) in message
 
 
 # What has to be set beside a name.
@@ -210,10 +217,10 @@ BESIDE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("field", config.NAMES)
+@pytest.mark.parametrize("field", NAMES)
 def test_every_allowed_name_passes_by_itself(field):
-  for name in config.NAMES[field]:
-    own_config = field == "analysis" and name != "none"  # which tests/configs_test.py resolves
+  for name in NAMES[field]:
+    own_config = field == "experiment" and name != "none"  # which tests/configs_test.py resolves
     if (field, name) != ("evaluation.method", "exact") and not own_config:
       changes = {field: name} | BESIDE.get(name, {})
       assert config.resolve(plain(changes)).values[field] == name
@@ -302,7 +309,7 @@ def test_every_name_on_an_axis_is_checked_like_the_field_itself(points):
   assert repr(points[-1]) in message
 
 
-@pytest.mark.parametrize("name", sorted(config.RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED))
 def test_an_axis_cannot_take_the_name_of_another_dimension_or_variable(name):
   settings = base.get_config()
   settings.name = "test"
@@ -399,10 +406,10 @@ def test_every_field_of_the_base_is_a_value_of_the_experiment():
   assert flat(base.get_config()).keys() <= flat(quick()).keys()
 
 
-def test_identity_is_every_field_but_how_the_run_is_done_and_drawn():
+def test_identity_is_every_field_but_how_the_run_is_executed():
   what = config.resolve(quick())
   left_out = what.values.keys() - what.identity.keys()
-  assert left_out == {field for field in what.values if field.startswith("run.")} | {"figures"}
+  assert left_out == {field for field in what.values if field.startswith("run.")}
   assert all(what.identity[field] == what.values[field] for field in what.identity)
 
 
@@ -488,10 +495,21 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
       ["config.axis.listed.field", field, allowed],
     )
     for field, points, allowed in (
-      ("train.learning_rate", (0.1, 0.2), "bfgs does not use"),
-      ("train.schedule", ("constant", "cosine"), "bfgs does not use"),
+      ("train.learning_rate", (0.1, 0.2), "only adam, adamw, sgd use this one"),
+      ("train.schedule", ("constant", "cosine"), "only adam, adamw, sgd use this one"),
       ("train.batch_size", (16, 32), "exact does not use"),
       ("data.generator", ("hash", "threefry"), "exact does not use"),
+    )
+  ),
+  *(
+    (
+      {"axes": ("listed",), "axis.listed.field": field, "axis.listed.points": (0.1, 0.2)} | beside,
+      ["config.axis.listed.field", field, f"only {owners} use this one"],
+    )
+    for field, owners, beside in (
+      ("importance.ratio", "geometric, first_apart, last_apart", {}),
+      ("train.momentum", "sgd", {"train.optimizer": "adam"}),
+      ("train.weight_decay", "adamw, sgd", {"train.optimizer": "adam"}),
     )
   ),
   (SETS | {"evaluation.method": "exact"}, ["config.evaluation.method: 'exact'", "sampled"]),
@@ -538,7 +556,7 @@ def test_a_config_is_checked_without_touching_a_device():
   code = """
 import itertools
 from configs import base
-from toy_superposition import config
+from toy_superposition.config import resolve as config
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.models import MODELS

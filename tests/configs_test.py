@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent.parent / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "base")
 IN_SUITE = ("introduction", "phase_change")
 QUICK = [pytest.param(n, marks=() if n in IN_SUITE else pytest.mark.slow) for n in NAMES]
-# Least agreement with the true optimum at the quick size: fewer steps and restarts than at the
+# Minimum agreement with the true optimum at the quick size: fewer steps and restarts than at the
 # default one, so a few cells may miss the optimum's phase.
 QUICK_AGREEMENT = 0.9
 
@@ -46,11 +46,13 @@ def test_resolves_and_survives_json(name, variant):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_says_how_to_run_it_what_it_costs_and_where_it_comes_from(name):
-  docstring = importlib.import_module(f"configs.{name}").__doc__ or ""
+def test_a_config_states_how_to_run_it_its_subject_its_cost_and_its_source(name):
+  module = importlib.import_module(f"configs.{name}")
+  docstring = module.__doc__ or ""
   assert f"--config=configs/{name}.py" in docstring
   assert "Paper:" in docstring
-  assert "Measured" in docstring
+  assert module.ABOUT.endswith(".")
+  assert "second" in module.COST or "minute" in module.COST
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -61,10 +63,10 @@ def test_quick_size_runs_draws_its_figures_and_decides_its_claims(name, tmp_path
   )
   mesh = meshes.make_mesh(setup.devices(2))
   datasets = runner.run(resolved, workdir, mesh)
-  drawn = list(runner.draw(resolved.figures, datasets, workdir))
+  drawn = list(runner.draw(resolved.experiment, datasets, workdir))
   assert drawn
   assert all(path.stat().st_size > 1000 for path in drawn)
-  rows = runner.claims(resolved.values["analysis"], datasets)
+  rows = runner.claims(resolved.experiment, datasets)
   assert rows
   assert all(row.verdict in VERDICTS for row in rows)
   axes = {axis.name: len(axis.points) for axis in resolved.axes if not axis.reshapes}
@@ -75,6 +77,6 @@ def test_quick_size_runs_draws_its_figures_and_decides_its_claims(name, tmp_path
     sizes = {"hidden": stored.sizes["hidden"], "feature": stored.sizes["feature"]}
     assert results.params.directions.shape == (*axes.values(), *sizes.values())
     assert stored["finite"].values.all()
-  if resolved.values["analysis"] == "phase_change":
+  if resolved.experiment == "phase_change":
     assert float(stored["agreement_best_optimum_away"]) >= QUICK_AGREEMENT
     assert float((stored["best_loss"] / stored["optimum_loss"]).min()) > 1 - 1e-4

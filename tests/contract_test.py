@@ -9,15 +9,22 @@ import optax
 import pytest
 
 from tests import small
-from toy_superposition import problem, streams
+from toy_superposition import declare, experiments, fields, problem, streams
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import GENERATORS
 from toy_superposition.evaluation import EVALUATIONS, evaluate
-from toy_superposition.experiments import ANALYSES, FIGURES
 from toy_superposition.measures import MEASURES
-from toy_superposition.models import INITIALIZERS, MODELS, PARAM_DIMS, PARAMS
+from toy_superposition.models import (
+  INITIALIZERS,
+  MODELS,
+  PARAM_DIMS,
+  AutoencoderParams,
+  abstract_params,
+  param_names,
+  params_class,
+)
 from toy_superposition.objective import REDUCTIONS, TARGETS
-from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES, SEARCHING
+from toy_superposition.optimizers import OPTIMIZERS, SCHEDULES, searches
 from toy_superposition.profiles import PROFILES
 from toy_superposition.streams import Stream
 from toy_superposition.theory import expected_loss
@@ -39,16 +46,29 @@ def assert_float32_and_finite(tree):
     assert np.all(np.isfinite(leaf))
 
 
+def instance_of(density) -> Instance:
+  """Returns an instance of given densities."""
+  return Instance(
+    index=jnp.int32(0),
+    density=density,
+    importance=jnp.ones_like(density),
+    learning_rate=jnp.float32(1),
+  )
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_maps_one_input_to_one_output_of_its_size(name):
   model = MODELS[name]
-  params = model.init(key(), M, N, 0.5)
+  params = model.init(key(), n_features=N, n_hidden=M, std=0.5)
   assert_float32_and_finite(params)
   for field in dataclasses.fields(params):
     shape = tuple(SIZES[dim] for dim in PARAM_DIMS[field.name])
     assert getattr(params, field.name).shape == shape
   assert params.directions.shape == (M, N)
-  assert isinstance(params, PARAMS[model.params])
+  assert isinstance(params, params_class(name))
+  assert jax.tree.map(jnp.shape, params) == jax.tree.map(
+    jnp.shape, abstract_params(model, n_features=N, n_hidden=M)
+  )
 
   x = jnp.float32(np.random.default_rng(0).uniform(size=(4, N)))
   outputs = jax.jit(jax.vmap(model.apply, (None, 0)))(params, x)
@@ -84,12 +104,13 @@ def test_a_generator_is_a_function_of_key_and_counter_element_by_element(generat
 def test_a_distribution_is_a_function_of_its_draws_and_silent_where_the_density_is_zero(
   name, set_size
 ):
-  distribution = DISTRIBUTIONS[name]
-  n_draws = distribution.n_draws(6, set_size)
+  distribution = declare.build("data.distribution", name, {"data.set_size": set_size})
+  n_draws = distribution.n_draws(6)
 
   def sample(key, density):
     u = jax.random.uniform(key, (n_draws, 64))
-    return jax.vmap(lambda u: distribution.features(u, density, set_size), 1, 1)(u)
+    instance = instance_of(density)
+    return jax.vmap(lambda u: distribution.features(u, instance), 1, 1)(u)
 
   density = jnp.array([0, 0.5, 0, 1, 1e-3, 0])
   x = sample(key(), density)
@@ -108,13 +129,18 @@ def test_a_distribution_is_a_function_of_its_draws_and_silent_where_the_density_
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_treats_every_instance_by_itself(name):
   base, ratio = np.array([0.1, 0.5, 1, 0]), np.array([0.5, 1, 2, 3])
-  values = PROFILES[name](base, ratio, N)
+
+  def values_of(base, ratio):
+    row = declare.build("density.profile", name, {"density.ratio": ratio})
+    return row.values(base, N)
+
+  values = values_of(base, ratio)
   assert values.shape == (4, N)
   assert np.all(np.isfinite(values))
   for i in range(4):
-    np.testing.assert_array_equal(PROFILES[name](base[[i]], ratio[[i]], N)[0], values[i])
+    np.testing.assert_array_equal(values_of(base[[i]], ratio[[i]])[0], values[i])
   # At ratio 1 every profile is uniform.
-  np.testing.assert_array_equal(PROFILES[name](base, np.ones(4), N), np.repeat(base[:, None], N, 1))
+  np.testing.assert_array_equal(values_of(base, np.ones(4)), np.repeat(base[:, None], N, 1))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -148,13 +174,13 @@ def test_an_optimizer_keeps_float32_moves_the_parameters_downhill_and_stands_sti
   assert_float32_and_finite(moved)
   for before, after, same in zip(*map(jax.tree.leaves, (params, moved, still)), strict=True):
     assert np.all(np.asarray(after) < before)
-    if name not in SEARCHING:  # which find the length of their steps themselves
+    if not searches(name):  # it finds the length of its steps itself
       np.testing.assert_array_equal(same, before)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_starts_at_the_full_rate_and_stays_within_it(name):
-  factors = jax.vmap(lambda step: jnp.float32(SCHEDULES[name](small.SPEC, step)))(
+  factors = jax.vmap(lambda step: jnp.float32(SCHEDULES[name](step, small.SPEC.steps)))(
     jnp.arange(small.SPEC.steps)
   )
   assert factors[0] == 1
@@ -166,17 +192,22 @@ def test_a_measure_has_the_declared_axes_and_does_not_depend_on_the_hidden_basis
   measure = MEASURES[name]
   rng = np.random.default_rng(0)
   W, rotation = rng.normal(size=(M, N)), np.linalg.qr(rng.normal(size=(M, M)))[0]
-  values = measure.function(jnp.float32(W))
+  instance = instance_of(jnp.float32(rng.uniform(size=N)))
+
+  def measured(W):
+    params = AutoencoderParams(W=jnp.float32(W), b=jnp.zeros(N))
+    return measure.function(params, instance)
+
+  values = measured(W)
   assert values.shape == tuple(SIZES[dim] for dim in measure.dims)
   assert_float32_and_finite(values)
-  np.testing.assert_allclose(
-    measure.function(jnp.float32(rotation @ W)), values, rtol=ROUND_OFF, atol=ROUND_OFF
-  )
+  np.testing.assert_allclose(measured(rotation @ W), values, rtol=ROUND_OFF, atol=ROUND_OFF)
 
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_a_measure_is_finite_without_any_weights_unless_documented(name):
-  values = np.asarray(MEASURES[name].function(jnp.zeros((M, N))))
+  params = AutoencoderParams(W=jnp.zeros((M, N)), b=jnp.zeros(N))
+  values = np.asarray(MEASURES[name].function(params, instance_of(jnp.full(N, 0.5))))
   assert np.all(np.isfinite(values)) or "infinite" in (MEASURES[name].function.__doc__ or "")
   assert not np.any(np.isnan(values))
 
@@ -227,7 +258,8 @@ def test_the_samples_of_an_evaluation_do_not_depend_on_the_generator_of_training
 @pytest.mark.parametrize("name", INITIALIZERS)
 def test_an_initializer_gives_a_positive_standard_deviation(name):
   for n, m, n_instances in ((1, 1, 1), (400, 30, 10)):
-    std = INITIALIZERS[name](small.spec(n_features=n, n_hidden=m, init_n_instances=n_instances))
+    row = declare.build("init.scheme", name, {"init.n_instances": n_instances})
+    std = row.std(n_features=n, n_hidden=m)
     assert isinstance(std, float)
     assert 0 < std <= 1
 
@@ -249,22 +281,30 @@ def test_a_reduction_is_linear_and_treats_all_features_alike(name):
   np.testing.assert_allclose(reduce(loss[::-1]), reduce(loss), rtol=ROUND_OFF)
 
 
-@pytest.mark.parametrize("name", ANALYSES)
-def test_an_analysis_names_its_measures_and_its_three_functions(name):
-  analysis = ANALYSES[name]
-  assert set(analysis.measures) <= set(MEASURES)
-  assert all(callable(f) for f in (analysis.check, analysis.run, analysis.claims))
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_an_experiment_names_fields_and_measures_that_exist(name):
+  row = experiments.get(name)
+  assert set(row.measures) <= set(MEASURES)
+  known = fields.fields().keys()
+  assert row.requires.keys() <= known
+  assert set(row.may_vary) <= known
+  assert not row.requires.keys() & set(row.may_vary)
+  assert {field for field in row.axes.values() if field} <= known
+  assert all(callable(function) for function in (row.refuses, row.run, row.claims, row.figure))
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_can_be_drawn_and_names_the_analysis_that_it_needs(name):
-  assert callable(FIGURES[name].draw)
-  assert FIGURES[name].analysis in ("", *ANALYSES)
+@pytest.mark.parametrize("field", declare.TABLES)
+def test_the_rows_of_a_table_are_chosen_by_a_field_and_declare_their_own(field):
+  assert isinstance(fields.fields()[field].declaration, declare.Choice)
+  for row in declare.TABLES[field].values():
+    for attribute, declaration in declare.declared(row):
+      declaration.check(f"{field.rpartition('.')[0]}.{attribute}", declaration.default)
+      assert declaration.about
 
 
 def test_parameters_are_labelled_by_axes_that_exist():
-  for params in PARAMS.values():
-    names = {field.name for field in dataclasses.fields(params)}
-    assert names <= set(PARAM_DIMS)
+  for model in MODELS:
+    names = param_names(model)
+    assert set(names) <= set(PARAM_DIMS)
     for name in names:
       assert set(PARAM_DIMS[name]) <= set(SIZES)

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from tests import small
-from toy_superposition import problem, streams
+from toy_superposition import declare, problem, streams
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import fold_in
 from toy_superposition.streams import Stream
@@ -60,16 +60,25 @@ CASES = (
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
+def row_of(name: str, set_size: int):
+  """Returns a distribution, with its sets' size if it has sets."""
+  return declare.build("data.distribution", name, {"data.set_size": set_size})
+
+
+def instance_of(density) -> Instance:
+  """Returns an instance of given densities."""
+  return Instance(
+    index=jnp.int32(0),
+    density=jnp.float32(density),
+    importance=jnp.ones(len(density)),
+    learning_rate=jnp.float32(1),
+  )
+
+
 def make(case: Case) -> tuple[problem.Problem, Instance]:
   n = len(case.density)
   spec = small.spec(distribution=case.name, set_size=case.set_size, n_features=n)
-  instance = Instance(
-    index=jnp.int32(0),
-    density=jnp.float32(case.density),
-    importance=jnp.ones(n),
-    learning_rate=jnp.float32(1),
-  )
-  return problem.make(spec), instance
+  return problem.make(spec), instance_of(case.density)
 
 
 @functools.cache
@@ -140,10 +149,10 @@ def test_active_values_are_uniform_whatever_the_density(case, feature):
   "u", [0, np.nextafter(np.float32(0.3), np.float32(0)), np.float32(0.3), 1 - 2**-23]
 )
 def test_even_the_outermost_draws_give_zeros_at_density_zero_and_values_inside(name, u):
-  # The least draw, the last below a density of 0.3, the next one, and the largest there is.
+  # The smallest draw, the last below a density of 0.3, the next one, and the largest there is.
   low, width, *_ = ACTIVE[name]
-  features = DISTRIBUTIONS[name].features
-  zero, some, always = np.asarray(features(jnp.full(3, u, jnp.float32), jnp.array([0, 0.3, 1]), 1))
+  draws, instance = jnp.full(3, u, jnp.float32), instance_of((0, 0.3, 1))
+  zero, some, always = np.asarray(row_of(name, 1).features(draws, instance))
   assert zero == 0
   assert all(value == 0 or low <= value < low + width for value in (some, always))
   assert some == (pytest.approx(low + width * u / 0.3) if u < np.float32(0.3) else 0)
@@ -153,10 +162,10 @@ def test_even_the_outermost_draws_give_zeros_at_density_zero_and_values_inside(n
 @pytest.mark.parametrize("name", ["correlated_sets", "anticorrelated_sets"])
 @pytest.mark.parametrize("u", [0, 1 - 2**-23])
 def test_even_the_outermost_draws_of_sets_give_zeros_at_density_zero_and_their_values(name, u):
-  density = jnp.array([0.0, 1, 0, 0])
-  distribution = DISTRIBUTIONS[name]
-  values = jnp.linspace(0.25, 0.75, distribution.n_draws(4, 2) - 2)
-  x = distribution.features(jnp.append(jnp.full(2, u, jnp.float32), values), density, 2)
+  distribution = row_of(name, set_size=2)
+  values = jnp.linspace(0.25, 0.75, distribution.n_draws(4) - 2)
+  draws = jnp.append(jnp.full(2, u, jnp.float32), values)
+  x = distribution.features(draws, instance_of((0, 1, 0, 0)))
   value = values[1] if name == "correlated_sets" else values[0]  # one per feature, or per set
   np.testing.assert_array_equal(x, [0, value, 0, 0])
 
@@ -171,7 +180,7 @@ def test_even_the_outermost_draws_of_sets_give_zeros_at_density_zero_and_their_v
   ],
 )
 def test_no_more_draws_than_needed(name, n_draws):
-  assert DISTRIBUTIONS[name].n_draws(12, 3) == n_draws
+  assert row_of(name, set_size=3).n_draws(12) == n_draws
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.set_size < 6], ids=str)

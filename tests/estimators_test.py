@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from tests import small
-from toy_superposition import draws, problem, streams, train
+from toy_superposition import draws, estimators, problem, sizes, streams
 from toy_superposition.devices import mapping, meshes, setup
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators import (
@@ -28,7 +28,7 @@ from toy_superposition.estimators import (
   sparse,
 )
 from toy_superposition.estimators.estimator import Method
-from toy_superposition.models import MODELS, PARAMS
+from toy_superposition.models import MODELS, AutoencoderParams
 from toy_superposition.objective import TARGETS
 from toy_superposition.streams import Stream
 from toy_superposition.theory import expected_loss, phase_change
@@ -61,24 +61,24 @@ def compiled(function, name: str, *operands):
 def random_params(spec: Spec, n_instances: int):
   """Returns weights and biases of both signs, with a leading instance axis."""
   rng = np.random.default_rng(0)
-  shapes = {"W": (M, spec.n_features), "b": (spec.n_features,)}
-  if MODELS[spec.model].params == "untied":
-    shapes = {"W1": shapes["W"], "W2": (spec.n_features, M), "b": shapes["b"]}
-  return PARAMS[MODELS[spec.model].params](
-    **{k: jnp.float32(0.5 * rng.normal(size=(n_instances, *s))) for k, s in shapes.items()}
+  return jax.tree.map(
+    lambda leaf: jnp.float32(0.5 * rng.normal(size=(n_instances, *leaf.shape))),
+    sizes.abstract_params(spec),
   )
 
 
 def instances_of(spec: Spec) -> Instance:
-  """Returns instances that are dense, sparse, hardly ever active, and mixed with silent features;
-  some importances are zero, and different ones of each."""
+  """Returns instances that are dense, sparse, hardly ever active, and mixed with silent features.
+
+  Some importances of every instance are zero, in each instance others.
+  """
   n = spec.n_features
   mixed = np.resize([0, 1, 0.1, 0.5], n)
   density = np.stack([np.full(n, p) for p in (1, 0.1, 0.001)] + [mixed])
   if spec.estimator == "sparse":
     density = 0.09 * density
   if DISTRIBUTIONS[spec.distribution].exclusive:
-    density = density / spec.set_size
+    density = density / spec.row("data.distribution").set_size
   importance = np.random.default_rng(1).uniform(0.1, 2, size=density.shape)
   importance[np.arange(n) % 5 == np.arange(4)[:, None]] = 0
   return Instance(
@@ -108,8 +108,10 @@ def autodiff_inputs(spec: Spec, instance: Instance, key):
 
 
 def case_of(name: str, model: str, distribution: str) -> Spec:
-  """Returns the Spec in which an estimator is tried with a model and a distribution; target,
-  reduction and generator go with them so that every pair of choices occurs."""
+  """Returns the Spec in which an estimator is tried with a model and a distribution.
+
+  Target, reduction and generator follow from these, so that every pair of choices occurs.
+  """
   i, j = list(MODELS).index(model), list(DISTRIBUTIONS).index(distribution)
   return small.spec(
     model=model,
@@ -230,7 +232,7 @@ def attacked(name: str, **changes) -> tuple[Any, Any]:
   spec = small.spec(estimator=name, **fields | changes)
   instance = Instance(jnp.int32(0), density, jnp.ones(N), jnp.ones(()))
   key = draws.fold_in(streams.words(streams.root(0), Stream.TRAIN, 0), 2)
-  params = PARAMS["tied"](W=jnp.eye(N), b=jnp.zeros(N))
+  params = AutoencoderParams(W=jnp.eye(N), b=jnp.zeros(N))
   method = ESTIMATORS[name].make(problem.make(spec), instance)
 
   def both(*operands):
@@ -570,7 +572,7 @@ def test_the_exact_loss_and_gradient_of_the_linear_model_are_the_closed_form(n, 
   instance = uneven(n)
   rng = np.random.default_rng(n)
   W, b = rng.normal(size=(2, n)), rng.normal(size=n)
-  params = PARAMS["tied"](W=jnp.float32(W), b=jnp.float32(b))
+  params = AutoencoderParams(W=jnp.float32(W), b=jnp.float32(b))
   p, weight = (np.asarray(v, np.float64) for v in (instance.density, instance.importance))
   weight = weight / (n if reduction == "mean" else 1)
   D, v = W.T @ W - np.eye(n), p / 3 - p**2 / 4
@@ -593,7 +595,7 @@ def test_the_exact_loss_of_fixed_solutions_is_the_closed_form(density, reduction
   )
   expected = phase_change.losses(r, density, 2) / (2 if reduction == "mean" else 1)
   for (W, b), closed_form in zip(solutions, expected, strict=True):
-    params = PARAMS["tied"](W=jnp.float32([W]), b=jnp.float32(b))
+    params = AutoencoderParams(W=jnp.float32([W]), b=jnp.float32(b))
     loss, own_loss, _ = exact_of(spec, instance, params)
     assert float(loss) == pytest.approx(closed_form, rel=1e-6)
     assert float(own_loss) == pytest.approx(closed_form, rel=1e-6)
@@ -607,7 +609,7 @@ def test_the_exact_loss_is_without_a_penalty_and_refuses_one():
 def test_the_exact_loss_does_not_depend_on_the_key():
   spec = small.spec(n_features=2, n_hidden=1, estimator="exact")
   method = ESTIMATORS["exact"].make(problem.make(spec), uneven(2))
-  params = PARAMS["tied"](W=jnp.array([[0.5, -0.4]]), b=jnp.array([0.1, 0]))
+  params = AutoencoderParams(W=jnp.array([[0.5, -0.4]]), b=jnp.array([0.1, 0]))
   a, b = (method.loss(params, uneven(2), jnp.full(2, k, jnp.uint32)) for k in (0, 1))
   assert a == b
 
@@ -637,14 +639,14 @@ def test_on_accelerators_it_is_autodiff(platform):
 
 
 def test_on_cpu_tiny_models_are_fused_and_others_blocked():
-  m = 4  # tied: (m + 1) n parameters
+  m = 4  # with shared weights: (m + 1) n parameters
   n = FUSED_OUTPUTS // (m + 1)
   assert choose(*group_of(n_features=n, n_hidden=m), "cpu") == "fused"
   assert choose(*group_of(n_features=n + 1, n_hidden=m), "cpu") == "blocked"
-  untied = {"model": "absolute_value", "n_hidden": m}  # (2 m + 1) n
+  mlp = {"model": "absolute_value", "n_hidden": m}  # (2 m + 1) n
   n = FUSED_OUTPUTS // (2 * m + 1)
-  assert choose(*group_of(n_features=n, **untied), "cpu") == "fused"
-  assert choose(*group_of(n_features=n + 1, **untied), "cpu") == "blocked"
+  assert choose(*group_of(n_features=n, **mlp), "cpu") == "fused"
+  assert choose(*group_of(n_features=n + 1, **mlp), "cpu") == "blocked"
 
 
 def test_on_cpu_many_rare_independent_features_are_sparse():
@@ -666,13 +668,12 @@ def test_one_frequent_feature_in_one_instance_is_enough_for_blocks():
   assert choose(spec, instances, "cpu") == "blocked"
 
 
-def test_the_program_says_which_estimator_it_is():
+def test_a_snapshot_names_the_estimator_that_was_chosen():
   group = small.group(1)
-  mesh = meshes.make_mesh(setup.devices(1))
-  program = train.compile_programs(problem.make(group.spec), group, mesh, 1)
-  assert program.estimator == choose(group.spec, group.instances, "cpu") == "fused"
-  assert program.n_devices == 1
-  assert program.compile_seconds > 0
+  assert group.spec.estimator == "auto"
+  fixed = estimators.fixed(group, "cpu")
+  assert fixed.spec.estimator == choose(group.spec, group.instances, "cpu") == "fused"
+  assert estimators.fixed(fixed, "gpu").spec == fixed.spec  # the choice stays
   assert small.run(group, [1])[-1].estimator == "fused"
 
 

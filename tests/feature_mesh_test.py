@@ -1,7 +1,6 @@
 """Devices that share the features of one instance: the same numbers, less memory, few messages."""
 
 import collections
-import dataclasses
 import re
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from tests import small
 from tests.invariants_test import OTHER_PROGRAM, assert_close
 from toy_superposition import problem, train
-from toy_superposition.devices import meshes, setup
+from toy_superposition.devices import meshes
 from toy_superposition.types import Group, Snapshot, TrainState
 
 # The hash, whose programs compile faster than Threefry's.
@@ -27,7 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
   "blocked": {"estimator": "blocked", "batch_size": 300},
 }
 OFTEN = ("relu", "untied", "square")  # the others are slow tests
-SHAPES = [(4, 2), (2, 4), (1, 8)]  # places for an instance × devices that share one
+SHAPES = [(4, 2), (2, 4), (1, 8)]  # slots × devices that share the instances of a slot
 MESSAGES = r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
 
 
@@ -42,16 +41,16 @@ def trained(
   start: tuple[int, TrainState] | None = None,
   budget: int = small.PLENTY,
 ) -> Snapshot:
-  mesh = meshes.make_mesh(setup.devices(shape[0] * shape[1]), shape[1])
-  one = problem.make(group.spec)
-  (snapshot,) = train.run(one, group, [last], mesh=mesh, memory_budget=budget, start=start)
+  plan = small.plan(group, shape[0] * shape[1], budget, feature_devices=shape[1])
+  (snapshot,) = train.run(problem.make(group.spec), plan, [last], start=start)
   return snapshot
 
 
 def compiled(group: Group, shape: tuple[int, int]) -> jax.stages.Compiled:
-  """Returns the program that trains one instance in each place."""
-  mesh = meshes.make_mesh(setup.devices(shape[0] * shape[1]), shape[1])
-  return train.compile_programs(problem.make(group.spec), group, mesh, shape[0]).segment
+  """Returns the program that trains one instance in each slot."""
+  plan = small.plan(group, shape[0] * shape[1], feature_devices=shape[1])
+  assert plan.slice_length == shape[0]
+  return train.compile_programs(problem.make(group.spec), plan).segment
 
 
 def text_of(program: jax.stages.Compiled) -> str:
@@ -84,7 +83,10 @@ def test_a_state_continues_on_any_mesh():
 
 def test_slices_that_wait_on_the_host_change_nothing():
   group = group_of(5)
-  assert_close(trained(group, (2, 2)), trained(group, (2, 2), budget=1))  # one in each place
+  plan = small.plan(group)
+  budget = 2 * (plan.bytes_per_instance + plan.bytes_per_slot)  # one instance in each slot
+  assert len(small.plan(group, 4, budget, feature_devices=2).slices) == 3
+  assert_close(trained(group, (2, 2)), trained(group, (2, 2), budget=budget))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_a_step_sends_hidden_activations_forward_and_backward_and_nothing_else(k
     assert sorted(side for side in sides if side != "1") == ["128", "16"], sent
 
 
-def test_places_for_instances_send_nothing():
+def test_slots_send_nothing():
   assert re.findall(MESSAGES, text_of(compiled(group_of(8), (8, 1)))) == []
 
 
@@ -118,17 +120,18 @@ def test_bytes_on_a_device_fall_as_its_share():
 
 def test_the_fields_of_an_instance_are_spread_by_their_names():
   group = group_of(2)
-  mesh = meshes.make_mesh(setup.devices(8), 4)
-  state = train.first_state(problem.make(group.spec), group, mesh)(
-    meshes.spread(group.instances, mesh), jax.random.key(0, impl="threefry2x32")
+  plan = small.plan(group, 8, feature_devices=4)
+  spread = meshes.spread(group.instances, plan.mesh)
+  state = train.first_state(problem.make(group.spec), plan)(
+    spread, jax.random.key(0, impl="threefry2x32")
   )
-  spread = meshes.spread(group.instances, mesh)
   for leaves in (state.params, state.opt_state[0].mu, state.opt_state[0].nu):
     shards = {name: leaf.addressable_shards[0].data.shape for name, leaf in vars(leaves).items()}
     assert shards == {"W": (1, 16, 16), "b": (1, 16)}
   shards = {
-    field.name: getattr(spread, field.name).addressable_shards[0].data.shape
-    for field in dataclasses.fields(spread)
+    name: leaf.addressable_shards[0].data.shape
+    for name, leaf in vars(spread).items()
+    if leaf is not None
   }
   assert shards == {
     "index": (1,),

@@ -1,4 +1,4 @@
-"""Parameters kept during training: the right steps, through interruptions, in the results."""
+"""The history: parameters at the right steps, through interruptions, in the results."""
 
 import numpy as np
 import pytest
@@ -8,21 +8,21 @@ from toy_superposition import runner
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.models import TiedParams
+from toy_superposition.models import AutoencoderParams
 from toy_superposition.records import history
 from toy_superposition.records import workdir as workdirs
 
 STEPS = (0, 1, 3, 12, 40)
 
 
-def resolved():
-  what = introduction.get_config("quick")
-  what.axis.density.num = what.axis.restart.num = 2
-  what.train.steps, what.train.batch_size = 40, 16
-  what.history.num = 5
-  what.run.log_every, what.run.checkpoint_seconds = 7, 0.0
-  what.evaluation.n_samples = 1024
-  return config.resolve(what)
+def resolved() -> config.ResolvedConfig:
+  settings = introduction.get_config("quick")
+  settings.axis.density.num = settings.axis.restart.num = 2
+  settings.train.steps, settings.train.batch_size = 40, 16
+  settings.history.num = 5
+  settings.run.log_every, settings.run.checkpoint_seconds = 7, 0.0
+  settings.evaluation.n_samples = 1024
+  return config.resolve(settings)
 
 
 def run(folder):
@@ -39,19 +39,20 @@ def uninterrupted(tmp_path_factory):
   return run(tmp_path_factory.mktemp("history"))
 
 
-def test_steps_are_spaced_as_told_and_hold_both_ends():
+def test_steps_follow_the_scale_and_include_both_ends():
   assert history.steps(40, 5, "log") == STEPS
   assert history.steps(40, 5, "linear") == (0, 10, 20, 30, 40)
   assert history.steps(40, 0, "log") == ()
+  assert history.steps(40, 1, "log") == (0,)
   assert history.steps(3, 50, "log") == (0, 1, 2, 3)
 
 
 def test_what_is_written_is_read(tmp_path):
-  params = TiedParams(W=np.arange(6.0).reshape(1, 2, 3), b=np.ones((1, 3)))
+  params = AutoencoderParams(W=np.arange(6.0).reshape(1, 2, 3), b=np.ones((1, 3)))
   history.write(tmp_path / "deep", 7, params)
-  found = history.read(tmp_path / "deep", 7, params)
-  np.testing.assert_array_equal(found.W, params.W)
-  np.testing.assert_array_equal(found.b, params.b)
+  again = history.read(tmp_path / "deep", 7, params)
+  np.testing.assert_array_equal(again.W, params.W)
+  np.testing.assert_array_equal(again.b, params.b)
 
 
 def test_the_history_ends_with_the_results_and_begins_before_the_first_step(uninterrupted):
@@ -91,21 +92,21 @@ def test_a_missing_step_is_named(tmp_path):
 
 
 def test_no_history_along_an_axis_of_different_lengths():
-  what = introduction.get_config("quick")
-  what.history.num = 3
-  with what.unlocked():
-    what.axes = ("density", "restart", "length")
-    what.axis.length = {"field": "train.steps", "scale": "points", "points": (10, 20)}
-  what.analysis, what.figures = "none", ()
+  settings = introduction.get_config("quick")
+  settings.history.num = 3
+  with settings.unlocked():
+    settings.axes = ("density", "restart", "length")
+    settings.axis.length = {"field": "train.steps", "scale": "points", "points": (10, 20)}
+  settings.experiment = "none"
   with pytest.raises(UserError, match=r"history\.num"):
-    config.resolve(what)
+    config.resolve(settings)
 
 
 def test_nothing_is_trained_in_no_steps(tmp_path):
-  what = introduction.get_config("quick")
-  what.train.steps, what.analysis, what.figures = 0, "none", ()
-  what.axis.density.num = what.axis.restart.num = 2
-  what = config.resolve(what)
+  settings = introduction.get_config("quick")
+  settings.train.steps, settings.experiment = 0, "none"
+  settings.axis.density.num = settings.axis.restart.num = 2
+  what = config.resolve(settings)
   workdir = workdirs.open_workdir(
     tmp_path, what.values, what.identity, overwrite=False, command=[], devices=[]
   )

@@ -582,7 +582,7 @@ def test_a_real_slurm_runs_processes_together_and_requeues_them_as_one(slurm, tm
   slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
   wait_for(lambda: (workdir / "results.nc").exists())
   assert "continuing after step" in (tmp_path / "warned.out").read_text()
-  assert len(metrics(workdir)) == 40  # a record for each border, none of them twice
+  assert len(metrics(workdir)) == 40  # a record for each segment end, none of them twice
 
   workdir = tmp_path / "cancelled"
   job = submit(workdir)

@@ -1,6 +1,7 @@
-"""The program from end to end, as a person uses it: in a process of its own."""
+"""The program from end to end, as a person uses it: in a process of its own, bad input apart."""
 
-import concurrent.futures
+import contextlib
+import io
 import json
 import os
 import re
@@ -14,7 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
 
+from toy_superposition import fields, main, terminal
+from toy_superposition.cli import config_errors
+from toy_superposition.cli import run as cli_run
+from toy_superposition.devices import setup
 from toy_superposition.records import results
 from toy_superposition.records.workdir import Workdir
 
@@ -22,8 +28,8 @@ ROOT = Path(__file__).parent.parent
 CONFIG = f"--config={ROOT / 'configs' / 'phase_change.py'}:quick"
 GRID = [f"--config.axis.{name}.num=2" for name in ("density", "relative_importance", "restart")]
 TINY = [CONFIG, *GRID, "--config.train.batch_size=16", "--config.train.steps=40"]
-NO_THEORY = ["--config.analysis=none", "--config.figures=()"]
-# Long enough to be stopped in the middle: 40 borders, a checkpoint at each.
+NO_THEORY = ["--config.experiment=none"]
+# Long enough to be stopped in the middle: 40 segments, a checkpoint at the end of each.
 LONG = [CONFIG, *GRID, *NO_THEORY, "--config.train.batch_size=16", "--config.train.steps=20000"]
 # The reference: on other devices, 20 000 steps carry the round-off of reordered sums far.
 LONG += ["--config.train.estimator=autodiff"]
@@ -34,11 +40,15 @@ PATIENCE = 120  # seconds; a run here takes some seconds on an idle machine
 
 
 def start(*arguments, cwd=ROOT, module="main", limits=(), env=None) -> subprocess.Popen:
-  """Starts the program; `limits` are (resource, number) to be set before it does anything."""
+  """Starts the program; `limits` are (resource, number) to be set before it does anything.
+
+  With an `env` of its own it does not see the tests' cache of compiled programs.
+  """
+  inherited = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
   process = subprocess.Popen(
     [sys.executable, "-m", f"toy_superposition.{module}", *map(str, arguments)],
     cwd=cwd,
-    env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {"JAX_COMPILATION_CACHE_DIR": CACHE.name}),
+    env=inherited | {"PYTHONPATH": str(ROOT)} | (env or {"JAX_COMPILATION_CACHE_DIR": CACHE.name}),
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
@@ -352,9 +362,12 @@ def test_nothing_is_deleted_for_a_config_that_is_refused(uninterrupted, tmp_path
 
 def test_print_config_prints_every_field_and_writes_nothing(tmp_path):
   done = succeed(*TINY, "--print_config", cwd=tmp_path)
-  assert "steps: 40" in done.stdout and "name: phase_change_quick" in done.stdout
-  for field in ("checkpoint_seconds", "relative_importance", "warmup_steps", "measures"):
-    assert f"{field}:" in done.stdout
+  lines = done.stdout.splitlines()
+  assert "train.steps = 40" in lines and "name = 'phase_change_quick'" in lines
+  for field in (*fields.fields(), "axis.relative_importance.num"):
+    assert any(line.startswith(f"{field} = ") for line in lines), field
+  comment = lines[lines.index("train.steps = 40") + 1]
+  assert "optimizer steps" in comment and "≥ 0" in comment
   assert done.stderr == ""
   assert list(tmp_path.iterdir()) == []
 
@@ -392,7 +405,7 @@ def test_a_dry_run_prints_its_size_and_an_estimate_and_writes_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_profile_and_event_files_are_written_beside_the_same_results(finished, tmp_path):
+def test_a_trace_and_event_files_are_written_beside_the_same_results(finished, tmp_path):
   workdir = tmp_path / "run"
   asked = ["--profile_steps=10", "--config.run.tensorboard=true"]
   done = succeed(*TINY, *asked, f"--workdir={workdir}")
@@ -420,7 +433,7 @@ def test_the_end_of_the_output_is_a_summary(finished):
   verdicts = re.findall(r"(\d+) (confirmed|contradicted|reported|not decided)", lines[at + 1])
   statements = [x for x in lines[: at - 1] if re.search(r"(confirmed|ted|not decided at this)$", x)]
   assert sum(int(n) for n, _ in verdicts) == len(statements) > 0
-  assert re.fullmatch(r"time: \d+ s, start-up apart", lines[-5])
+  assert re.fullmatch(r"time: \d+ s, without start-up", lines[-5])
   assert [Path(line).suffix for line in lines[-4:]] == [".nc", ".png", ".pdf", ".html"]
 
 
@@ -497,9 +510,9 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
     ["--config.measures=('norm',)"],
     ["config.measures", "'norm'", "feature_norm"],
   ),
-  "unknown_figure": (
-    ["--config.figures=('phase',)"],
-    ["config.figures", "'phase'", "phase_diagram"],
+  "unknown_experiment": (
+    ["--config.experiment=phase_chnage"],
+    ["config.experiment", "'phase_chnage'", "did you mean 'phase_change'?"],
   ),
   "unknown_optimizer": (["--config.train.optimizer=adan"], ["'adan'", "did you mean 'adam'?"]),
   "density_above_1": (["--config.axis.density.start=1.5"], ["density.base", "1.5", "[0, 1]"]),
@@ -540,38 +553,60 @@ BAD_REPORTS: dict[str, tuple[list[str], list[str]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def refused(tmp_path_factory):
-  """Runs all bad inputs, two at a time: name → outcome and what is in its folder afterwards."""
-  files = tmp_path_factory.mktemp("files")
-  for name, content in CONFIGS.items():
-    (files / name).write_text(content)
-  folders = {name: tmp_path_factory.mktemp(name) for name in (*BAD, *BAD_REPORTS)}
-
-  def attempt(name: str):
-    module = "report" if name in BAD_REPORTS else "main"
-    arguments = [a.replace("FILES", str(files)) for a in (BAD | BAD_REPORTS)[name][0]]
-    if module == "main" and name != "no_config" and not arguments[0].startswith("--config="):
-      arguments = [*TINY, *arguments]
-    (folders[name] / "a_file").write_text("mine")
-    limits = [("RLIMIT_AS", 8 * GIB)] if sys.platform == "linux" else []
-    done = run(*arguments, cwd=folders[name], module=module, limits=limits)
-    return done, tree(folders[name])
-
-  with concurrent.futures.ThreadPoolExecutor(2) as pool:
-    futures = {name: pool.submit(attempt, name) for name in folders}
-    yield futures
-    for future in futures.values():
-      future.cancel()
+# Those that test what a process does: its limits, its devices, its exit. All others are refused by
+# the same functions within this process.
+AS_PROCESS = (
+  *("mistyped_config", "config_that_raises", "unknown_flag", "unknown_model", "endless_axis"),
+  *("devices_that_cannot_share", "too_many_devices", "workdir_is_a_file", *BAD_REPORTS),
+)
 
 
+def files_of(name: str, files: Path, folder: Path) -> list[str]:
+  """Returns the arguments of a bad input, and puts a file of somebody else's into its folder."""
+  for config, content in CONFIGS.items():
+    (files / config).write_text(content)
+  (folder / "a_file").write_text("mine")
+  arguments = [a.replace("FILES", str(files)) for a in (BAD | BAD_REPORTS)[name][0]]
+  own = name in BAD_REPORTS or name == "no_config" or arguments[0].startswith("--config=")
+  return arguments if own else [*TINY, *arguments]
+
+
+def in_process(arguments: list[str]) -> subprocess.CompletedProcess:
+  """Returns the outcome of main, called in this process and with its devices."""
+  options = flags.FlagValues()
+  main.define_flags(options)
+  stdout, stderr = io.StringIO(), io.StringIO()
+  with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+    try:
+      config_errors.parse_flags(["toy_superposition", *arguments], options)
+      code = terminal.guarded(cli_run.main, options)
+    except SystemExit as ended:
+      code = int(ended.code or 0)
+  return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
+
+
+@pytest.mark.filterwarnings("ignore:the load_module")  # ml_collections reads configs so
 @pytest.mark.parametrize("name", [*BAD, *BAD_REPORTS])
-def test_bad_input_is_one_line_and_nothing_is_written(refused, name):
-  done, left = refused[name].result()
+def test_bad_input_is_one_line_and_nothing_is_written(
+  name, tmp_path, tmp_path_factory, monkeypatch
+):
+  arguments = files_of(name, tmp_path_factory.mktemp("files"), tmp_path)
+  if name in AS_PROCESS:
+    limits = [("RLIMIT_AS", 8 * GIB)] if sys.platform == "linux" else []
+    module = "report" if name in BAD_REPORTS else "main"
+    done = run(*arguments, cwd=tmp_path, module=module, limits=limits)
+  else:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(setup, "configure", lambda *options: None)  # jax has its devices already
+    monkeypatch.setattr(terminal, "show_log", lambda quiet=False: None)
+    monkeypatch.setattr(sys, "argv", ["main", *arguments])  # where ml_collections finds overrides
+    # It would load this config into the module of the last one.
+    monkeypatch.delitem(sys.modules, "config_config", raising=False)
+    done = in_process(arguments)
   line = only_line(done)
   for fragment in (BAD | BAD_REPORTS)[name][1]:
     assert fragment in line
-  assert left == {"a_file": b"mine"}
+  assert tree(tmp_path) == {"a_file": b"mine"}
 
 
 def test_report_of_an_unfinished_run_is_one_line(interrupted):
@@ -625,7 +660,7 @@ def test_devices_that_share_features_make_the_run_that_one_device_makes(tmp_path
 
 
 @pytest.mark.slow
-def test_shards_run_by_themselves_are_collected_into_the_whole_run(tmp_path):
+def test_shards_run_separately_are_collected_into_the_full_run(tmp_path):
   workdir = tmp_path / "run"
   arguments = [*TINY, *NO_THEORY, f"--workdir={workdir}"]
 
@@ -643,9 +678,9 @@ def test_shards_run_by_themselves_are_collected_into_the_whole_run(tmp_path):
   assert done.returncode == 0, done.stderr
   page = (workdir / "report.html").read_text()
   assert "--shard=i/2" in page and "for every i from 0 to 1" in page
-  whole = tmp_path / "whole"
-  succeed(*TINY, *NO_THEORY, f"--workdir={whole}")
-  ours, theirs = variables(workdir), variables(whole)
+  full = tmp_path / "full"
+  succeed(*TINY, *NO_THEORY, f"--workdir={full}")
+  ours, theirs = variables(workdir), variables(full)
   assert ours.keys() == theirs.keys()
   np.testing.assert_allclose(ours["/ loss"], theirs["/ loss"], rtol=1e-5)
   np.testing.assert_allclose(ours["/ W"], theirs["/ W"], rtol=1e-5, atol=1e-6)

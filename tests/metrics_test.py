@@ -1,4 +1,4 @@
-"""metrics.jsonl: what a line says, and that it is right after a crash too."""
+"""metrics.jsonl: the content of a line, and the right lines after a crash; TensorBoard's files."""
 
 import json
 import struct
@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from toy_superposition.errors import UserError
-from toy_superposition.models import TiedParams
+from toy_superposition.models import AutoencoderParams
 from toy_superposition.records import metrics, tensorboard
 from toy_superposition.types import Snapshot, TrainState
 
@@ -33,33 +33,32 @@ def read(path) -> list[dict]:
 
 def write_all(path, records) -> None:
   writer = metrics.Metrics(path, None)
-  for one in records:
-    writer.write(one)
+  for line in records:
+    writer.write(line)
   writer.close()
 
 
 def test_quantiles_are_those_of_the_losses():
   losses = np.random.default_rng(0).uniform(size=101).astype(np.float32)
-  found = metrics.summary(3, snapshot(losses), 1234.6)
+  line = metrics.summary(3, snapshot(losses), 1234.6)
   expected = np.quantile(losses, [0, 0.1, 0.5, 0.9, 1])
   names = ("loss_min", "loss_q10", "loss_median", "loss_q90", "loss_max")
-  np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-6)
-  assert (found["group"], found["step"], found["n_instances"]) == (3, 7, 101)
-  assert (found["n_nonfinite"], found["instance_steps_per_second"]) == (0, 1235)
+  np.testing.assert_allclose([line[name] for name in names], expected, rtol=1e-6)
+  assert (line["group"], line["step"], line["n_instances"]) == (3, 7, 101)
+  assert (line["n_nonfinite"], line["instance_steps_per_second"]) == (0, 1235)
 
 
 def test_quantiles_are_over_finite_instances_only():
   losses = [1.0, np.nan, 2.0, np.inf, 3.0, -np.inf, 1e30]
   finite = [True, False, True, False, True, False, False]  # the last by its parameters alone
-  found = metrics.summary(0, snapshot(losses, finite), None)
-  assert (found["loss_min"], found["loss_median"], found["loss_max"]) == (1, 2, 3)
-  assert (found["n_instances"], found["n_nonfinite"]) == (7, 4)
+  line = metrics.summary(0, snapshot(losses, finite), None)
+  assert (line["loss_min"], line["loss_median"], line["loss_max"]) == (1, 2, 3)
+  assert (line["n_instances"], line["n_nonfinite"]) == (7, 4)
 
 
 @pytest.mark.parametrize("losses", [[np.nan], [np.nan, np.inf, -np.inf]])
 def test_without_a_finite_instance_quantiles_are_null(tmp_path, losses):
-  found = metrics.summary(0, snapshot(losses), None)
-  write_all(tmp_path / "metrics.jsonl", [found])
+  write_all(tmp_path / "metrics.jsonl", [metrics.summary(0, snapshot(losses), None)])
   (line,) = read(tmp_path / "metrics.jsonl")
   assert {line[name] for name in metrics.QUANTILES} == {None}
   assert line["n_nonfinite"] == line["n_instances"] == len(losses)
@@ -81,7 +80,7 @@ def test_a_record_is_on_disk_when_write_returns(tmp_path):
   assert len(read(path)) == 3
 
 
-def test_writing_goes_on_after_what_is_there(tmp_path):
+def test_records_are_appended_to_those_of_an_earlier_session(tmp_path):
   path = tmp_path / "metrics.jsonl"
   write_all(path, [record(0, 1)])
   write_all(path, [record(0, 2)])
@@ -158,14 +157,14 @@ def test_a_file_that_cannot_be_written_is_one_line_naming_it(tmp_path, obstacle)
 def events(folder) -> list:
   """Returns the events in the event files of a folder."""
   event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
-  found = []
+  decoded = []
   for path in sorted(folder.glob("events.out.tfevents.*")):
     content = path.read_bytes()
     while content:  # a record: its length, 4 bytes of checksum, itself, 4 bytes of checksum
       (length,) = struct.unpack("<Q", content[:8])
-      found.append(event_pb2.Event.FromString(content[12 : 12 + length]))
+      decoded.append(event_pb2.Event.FromString(content[12 : 12 + length]))
       content = content[16 + length :]
-  return found
+  return decoded
 
 
 def scalars(folder) -> dict[tuple[str, int], float]:
@@ -180,15 +179,15 @@ def test_event_files_hold_every_number_of_each_group(tmp_path):
     metrics.summary(group, snapshot([0.5, 1.5, np.nan], step=step), 10.0 * step)
     for group, step in ((0, 10), (0, 20), (1, 10))
   ]
-  for one in records:
-    writer.write(one)
+  for line in records:
+    writer.write(line)
   writer.close()
   for group in (0, 1):
     expected = {
-      (name, one["step"]): value
-      for one in records
-      if one["group"] == group
-      for name, value in one.items()
+      (name, line["step"]): value
+      for line in records
+      if line["group"] == group
+      for name, value in line.items()
       if name not in ("group", "step", "estimator")  # numbers only
     }
     assert scalars(tmp_path / "tensorboard" / f"group_{group:04d}") == pytest.approx(expected)
@@ -201,13 +200,13 @@ def test_event_files_of_a_continued_run_hide_the_steps_that_are_repeated(tmp_pat
     writer.write(record(0, step))
     writer.close()
     for path in (tmp_path / "tensorboard" / "group_0000").iterdir():
-      path.rename(f"{path}.{step}")  # their names tell seconds apart, this test is faster
-  found = events(tmp_path / "tensorboard" / "group_0000")
-  started = 1  # SessionLog.START: what was written of this step and later ones is void
-  assert {e.step for e in found if e.session_log.status == started} == {20, 30}
+      path.rename(f"{path}.{step}")  # names differ by the second only, and this test is faster
+  written = events(tmp_path / "tensorboard" / "group_0000")
+  started = 1  # SessionLog.START: earlier events of this and later steps are void
+  assert {e.step for e in written if e.session_log.status == started} == {20, 30}
 
 
-def test_event_files_leave_out_what_is_null(tmp_path):
+def test_event_files_leave_out_null(tmp_path):
   pytest.importorskip("tensorboardX")
   writer = metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
   writer.write(metrics.summary(0, snapshot([np.nan]), None))
@@ -216,7 +215,7 @@ def test_event_files_leave_out_what_is_null(tmp_path):
   assert tags == {"n_instances", "n_nonfinite"}
 
 
-def test_event_files_are_made_only_if_asked_for(tmp_path):
+def test_without_a_tensorboard_folder_there_are_no_event_files(tmp_path):
   write_all(tmp_path / "metrics.jsonl", [record(0, 1)])
   assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
@@ -224,38 +223,38 @@ def test_event_files_are_made_only_if_asked_for(tmp_path):
 def weights(*values) -> Snapshot:
   """Returns a snapshot of two models of features in two dimensions."""
   W = np.broadcast_to(np.asarray(values, np.float32), (2, 2, len(values))).copy()
-  params = TiedParams(W=W, b=np.zeros((2, len(values)), np.float32))
+  params = AutoencoderParams(W=W, b=np.zeros((2, len(values)), np.float32))
   return Snapshot(7, TrainState(params, ()), np.zeros(2, np.float32), np.ones(2, bool))
 
 
 def histograms(folder) -> dict[str, tuple]:
-  """Returns tag → least, largest and number of values."""
-  found = [v for event in events(folder) for v in event.summary.value if v.HasField("histo")]
-  return {v.tag: (v.histo.min, v.histo.max, v.histo.num) for v in found}
+  """Returns tag → minimum, maximum and number of values."""
+  values = [v for event in events(folder) for v in event.summary.value if v.HasField("histo")]
+  return {v.tag: (v.histo.min, v.histo.max, v.histo.num) for v in values}
 
 
-def test_event_files_hold_how_norms_and_dimensionalities_are_distributed(tmp_path):
+def test_event_files_hold_histograms_of_norms_and_dimensionalities(tmp_path):
   pytest.importorskip("tensorboardX")
   writer = metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
-  one = weights(0.0, 0.5, 1.0)  # all along one diagonal: norms √2 · w, D_i = w² / 1.25
-  one.state.params.W[1, 0, 0] = np.nan  # the second model is left out
-  writer.histograms(0, one)
+  models = weights(0.0, 0.5, 1.0)  # all along one diagonal: norms √2 · w, D_i = w² / 1.25
+  models.state.params.W[1, 0, 0] = np.nan  # the second model is left out
+  writer.histograms(0, models)
   writer.close()
-  found = histograms(tmp_path / "tensorboard" / "group_0000")
-  assert found["feature_norm"] == pytest.approx((0, 2**0.5, 3))
-  assert found["feature_dimensionality"] == pytest.approx((0, 0.8, 3))
+  written = histograms(tmp_path / "tensorboard" / "group_0000")
+  assert written["feature_norm"] == pytest.approx((0, 2**0.5, 3))
+  assert written["feature_dimensionality"] == pytest.approx((0, 0.8, 3))
 
 
-def test_histograms_of_pairs_look_at_no_more_models_than_planned(tmp_path, monkeypatch):
+def test_histograms_of_dimensionalities_cover_at_most_max_pairs(tmp_path, monkeypatch):
   pytest.importorskip("tensorboardX")
-  for most, counts in ((18, 6), (17, 3), (8, None)):
-    monkeypatch.setattr(tensorboard, "MOST_PAIRS", most)
-    files = tensorboard.EventFiles(tmp_path / str(most))
+  for limit, count in ((18, 6), (17, 3), (8, None)):  # a model of 3 features has 9 pairs
+    monkeypatch.setattr(tensorboard, "MAX_PAIRS", limit)
+    files = tensorboard.EventFiles(tmp_path / str(limit))
     files.histograms(0, 7, weights(0.2, 0.5, 1.0).state.params.W)
     files.close()
-    found = histograms(tmp_path / str(most) / "group_0000")
-    assert found["feature_norm"][2] == 6
-    assert found.get("feature_dimensionality", (0, 0, None))[2] == counts
+    written = histograms(tmp_path / str(limit) / "group_0000")
+    assert written["feature_norm"][2] == 6
+    assert written.get("feature_dimensionality", (0, 0, None))[2] == count
 
 
 def test_figures_are_images_with_their_own_bytes_and_replace_earlier_ones(tmp_path):

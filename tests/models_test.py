@@ -7,7 +7,15 @@ import pytest
 
 from tests import small
 from toy_superposition import problem, streams
-from toy_superposition.models import INITIALIZERS, MODELS, TiedParams, UntiedParams
+from toy_superposition.models import (
+  INITIALIZERS,
+  MODELS,
+  AutoencoderParams,
+  MLPParams,
+  Notebook,
+  Xavier,
+  has_gram,
+)
 from toy_superposition.streams import Stream
 
 W = jnp.array([[1.0, -2, 0], [0, 1, 3]])
@@ -15,10 +23,10 @@ W2 = jnp.array([[1.0, 2], [0, -1], [2, 1]])
 b = jnp.array([0.25, -5, 0.5])
 x = jnp.array([0.5, 1, 0.25])  # W x = (−1.5, 1.75)
 BY_HAND = {  # parameters, h, x′
-  "linear": (TiedParams(W=W, b=b), [-1.5, 1.75], [-1.25, -0.25, 5.75]),
-  "relu_output": (TiedParams(W=W, b=b), [-1.5, 1.75], [0, 0, 5.75]),
-  "relu_hidden": (TiedParams(W=W, b=b), [0, 1.75], [0.25, 0, 5.75]),
-  "absolute_value": (UntiedParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, 0, 2.25]),
+  "linear": (AutoencoderParams(W=W, b=b), [-1.5, 1.75], [-1.25, -0.25, 5.75]),
+  "relu_output": (AutoencoderParams(W=W, b=b), [-1.5, 1.75], [0, 0, 5.75]),
+  "relu_hidden": (AutoencoderParams(W=W, b=b), [0, 1.75], [0.25, 0, 5.75]),
+  "absolute_value": (MLPParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, 0, 2.25]),
 }
 ROUND_OFF = 1e-6  # float32, sums of a few terms of order one
 VISIBLE = 0.05  # a change that is no round-off
@@ -36,7 +44,7 @@ def test_hidden_values_and_outputs_by_hand(name):
 
 def turned(name):
   """Returns random inputs and a model's outputs for them before and after a rotation of the
-  hidden space: W → O W, and for untied weights W₂ → W₂ Oᵀ."""
+  hidden space: W → O W, and for a decoder of its own W₂ → W₂ Oᵀ."""
   rng = np.random.default_rng(0)
   rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
   enter, leave = rng.normal(size=(3, 4)), rng.normal(size=(4, 3))
@@ -44,9 +52,8 @@ def turned(name):
 
   def outputs(W1, W2):
     bias = jnp.full(4, 0.1)
-    tied = MODELS[name].params == "tied"
     W1, W2 = jnp.float32(W1), jnp.float32(W2)
-    params = TiedParams(W=W1, b=bias) if tied else UntiedParams(W1=W1, W2=W2, b=bias)
+    params = AutoencoderParams(W=W1, b=bias) if has_gram(name) else MLPParams(W1=W1, W2=W2, b=bias)
     return np.asarray(jax.vmap(MODELS[name].apply, (None, 0))(params, inputs))
 
   return outputs(enter, leave), outputs(rotation @ enter, leave @ rotation.T)
@@ -71,10 +78,9 @@ def test_a_hidden_relu_makes_the_basis_privileged(name):
 def test_initial_standard_deviations_of_the_notebook_and_of_xavier(
   n, m, instances, notebook, xavier
 ):
-  spec = small.spec(n_features=n, n_hidden=m, init_n_instances=instances)
-  last_digit = 0.5e-4
-  assert INITIALIZERS["notebook"](spec) == pytest.approx(notebook, abs=last_digit)
-  assert INITIALIZERS["xavier"](spec) == pytest.approx(xavier, abs=last_digit)
+  last_digit, sizes = 0.5e-4, {"n_features": n, "n_hidden": m}
+  assert Notebook(n_instances=instances).std(**sizes) == pytest.approx(notebook, abs=last_digit)
+  assert Xavier().std(**sizes) == pytest.approx(xavier, abs=last_digit)
 
 
 def initial(**changes):
@@ -86,7 +92,7 @@ def initial(**changes):
 @pytest.mark.parametrize("scheme", INITIALIZERS)
 def test_first_weights_are_normal_with_the_scheme_s_deviation_and_biases_zero(name, scheme):
   params = initial(model=name, init_scheme=scheme)
-  std = INITIALIZERS[scheme](small.spec(n_features=N, n_hidden=M))
+  std = INITIALIZERS[scheme]().std(n_features=N, n_hidden=M)
   weights = [np.asarray(w, np.float64) for w in jax.tree.leaves(params) if w.ndim == 2]
   for values in weights:
     assert values.std() == pytest.approx(std, rel=SPREAD_ERROR)

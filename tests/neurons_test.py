@@ -1,20 +1,19 @@
-"""Neurons: purity, codes, motifs on weights made by hand."""
+"""Neurons: purity, codes and motifs of weights written by hand."""
 
 import numpy as np
 import pytest
 
-from toy_superposition.geometry import neurons
-from toy_superposition.geometry.correlation import rank_correlation
+from toy_superposition.geometry import definitions, neurons
 
 rng = np.random.default_rng(0)
 
 
 def test_purity_is_the_share_of_the_largest_square_and_0_for_silent_neurons():
   W = np.array([[0.0, -3, 4], [1, 0, 0], [0, 0, 0]])
-  np.testing.assert_allclose(neurons.purity(W), [16 / 25, 1, 0])
+  np.testing.assert_allclose(definitions.purity(W), [16 / 25, 1, 0])
 
 
-def test_a_feature_that_only_silences_a_neuron_is_not_what_it_stands_for():
+def test_a_feature_that_only_silences_a_neuron_is_not_represented_by_it():
   W = np.array([[-5.0, 0.3, 0], [2, 0.1, 0]])
   assert neurons.monosemantic(W) == 2
   assert neurons.monosemantic(W, nonnegative=True) == 1
@@ -43,7 +42,7 @@ def test_the_binary_code_needs_two_neurons_and_three_sign_patterns():
   assert not neurons.has_binary_code(np.eye(3, 5))
 
 
-def test_features_with_a_pair_of_their_own_are_counted():
+def test_the_pair_code_counts_features_whose_pair_no_other_feature_has():
   W = -np.ones((4, 6))
   pairs = [(a, b) for a in range(4) for b in range(a)]
   for i, pair in enumerate(pairs):
@@ -51,7 +50,7 @@ def test_features_with_a_pair_of_their_own_are_counted():
   assert neurons.pair_code(W) == 6
   W[:, 5] = W[:, 4]  # now two features have the same pair
   assert neurons.pair_code(W) == 4
-  W[:, 0] = 0.7  # and one has all neurons
+  W[:, 0] = 0.7  # and one feature has all neurons
   assert neurons.pair_code(W) == 3
   assert neurons.pair_code(-np.ones((4, 6))) == 0
 
@@ -64,12 +63,12 @@ def motif():
 
 
 def test_the_asymmetric_motif_is_found_with_its_inhibitor():
-  (found,) = neurons.asymmetric_motifs(*motif())
-  assert found == neurons.Motif(neuron=0, first=0, second=1, inhibitor=1)
+  (only,) = neurons.asymmetric_motifs(*motif())
+  assert only == neurons.Motif(neuron=0, first=0, second=1, inhibitor=1)
 
 
 @pytest.mark.parametrize("change", ["no inhibitor", "other sign", "symmetric", "no answer"])
-def test_what_lacks_a_part_is_not_the_motif(change):
+def test_weights_that_lack_a_part_are_not_the_motif(change):
   W1, W2 = motif()
   if change == "no inhibitor":
     W2[1, 1] = 0
@@ -85,14 +84,5 @@ def test_what_lacks_a_part_is_not_the_motif(change):
 def test_rescaled_weights_have_the_same_motifs():
   W1, W2 = motif()
   scale = np.array([0.1, 30, 2])
-  found = neurons.asymmetric_motifs(W1 * scale[:, None], W2 / scale)
-  assert found == neurons.asymmetric_motifs(W1, W2)
-
-
-def test_rank_correlation_is_that_of_ranks_with_ties_at_their_mean():
-  from scipy.stats import spearmanr
-
-  a, b = rng.integers(0, 5, 30), rng.normal(size=30)
-  assert rank_correlation(a, b) == pytest.approx(spearmanr(a, b).statistic)
-  assert rank_correlation(b, np.exp(b)) == pytest.approx(1)
-  assert np.isnan(rank_correlation(b, np.ones(30)))
+  scaled = neurons.asymmetric_motifs(W1 * scale[:, None], W2 / scale)
+  assert scaled == neurons.asymmetric_motifs(W1, W2)

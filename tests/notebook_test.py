@@ -109,7 +109,7 @@ def test_an_interrupted_cell_says_so_and_the_next_one_runs(tutorial):
   config, train = code(node)[:2]
   client.execute_cell(config, node.cells.index(config))
   train.source = INTERRUPTED + train.source
-  with pytest.raises(CellExecutionError, match=r"KeyboardInterrupt.*nothing is kept"):
+  with pytest.raises(CellExecutionError, match=r"KeyboardInterrupt.*nothing is stored"):
     client.execute_cell(train, node.cells.index(train))
   train.source = "print(config.train.steps)"
   assert "10000000" in text(client.execute_cell(train, node.cells.index(train)))

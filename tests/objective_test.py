@@ -9,7 +9,7 @@ import pytest
 
 from tests import small
 from toy_superposition import objective, problem
-from toy_superposition.models import MODELS, PARAMS, TiedParams
+from toy_superposition.models import AutoencoderParams, param_names, params_class
 from toy_superposition.types import Instance
 
 STEP = 1e-5  # of central differences in float64: their error is of order 1e-10
@@ -43,7 +43,7 @@ def test_feature_loss_by_hand():
 
 def test_the_loss_of_a_batch_by_hand():
   # Without weights the output is the bias (0, 1), here for two examples: (1, 0) and (0, 2).
-  params = TiedParams(W=jnp.zeros((1, 2)), b=jnp.array([0.0, 1]))
+  params = AutoencoderParams(W=jnp.zeros((1, 2)), b=jnp.array([0.0, 1]))
   instance = Instance(
     index=jnp.int32(0),
     density=jnp.ones(2),
@@ -66,10 +66,9 @@ def test_targets_by_hand():
 
 
 def case(name):
-  """Returns the parameters by name, a batch with some zeros, and what is asked for."""
+  """Returns the parameters by name, a batch with some zeros, and the target."""
   rng = np.random.default_rng(838)  # of few, one for which all outputs are alive
-  fields = ("W1", "W2", "b") if MODELS[name].params == "untied" else ("W", "b")
-  values = {field: rng.normal(size=SHAPES[field]) for field in fields}
+  values = {field: rng.normal(size=SHAPES[field]) for field in param_names(name)}
   x, target = rng.uniform(size=(32, N)) * (rng.uniform(size=(32, N)) < 0.7), "identity"
   if name == "absolute_value":
     x, target = x * rng.choice([-1, 1], size=x.shape), "absolute"
@@ -87,7 +86,7 @@ def jax_loss(name, target, reduction="sum"):
     importance=jnp.float32(IMPORTANCE),
     learning_rate=jnp.float32(1),
   )
-  make = PARAMS[MODELS[name].params]
+  make = params_class(name)
 
   def loss(values, x):
     params = make(**{field: jnp.asarray(v, jnp.float32) for field, v in values.items()})

@@ -1,7 +1,8 @@
 """Optimizers and schedules against the rules written out in NumPy."""
 
-import dataclasses
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,24 +10,25 @@ import numpy as np
 import optax
 import pytest
 
+from configs import base
 from tests import small
-from toy_superposition import optimizers, problem
-from toy_superposition.models import TiedParams
+from toy_superposition import declare, fields, optimizers, problem
+from toy_superposition.config import resolve
+from toy_superposition.declare import number
+from toy_superposition.errors import UserError
+from toy_superposition.models import AutoencoderParams
 from toy_superposition.types import Instance, Spec
 
 # Every constant is far from its default, so that a default or a misplaced one shows.
-SPEC = small.spec(
-  n_features=2,
-  n_hidden=1,
-  b1=0.8,
-  b2=0.95,
-  epsilon=0.1,
-  momentum=0.7,
-  weight_decay=0.3,
-  schedule="linear",
-  warmup_steps=2,
-  steps=8,
-)
+HYPERPARAMETERS: dict[str, float] = {
+  "b1": 0.8,
+  "b2": 0.95,
+  "epsilon": 0.1,
+  "momentum": 0.7,
+  "weight_decay": 0.3,
+}
+SCHEDULE: dict[str, Any] = {"schedule": "linear", "warmup_steps": 2, "steps": 8}
+SIZES = {"n_features": 2, "n_hidden": 1}
 RATE = 0.05
 N_STEPS = 5
 ROUND_OFF = 1e-5  # float32 over a few steps, relative
@@ -34,8 +36,18 @@ W, b = np.array([[1.5, -0.5]]), np.array([0.3, 0.0])
 GRADIENTS = np.random.default_rng(0).normal(size=(N_STEPS, 4))  # of W's two elements and b's
 
 
+def spec_of(optimizer: str, **changes) -> Spec:
+  """Returns the Spec of an optimizer with all constants from above, and changes."""
+  return small.spec(optimizer=optimizer, **HYPERPARAMETERS | SCHEDULE | SIZES | changes)
+
+
+def rate_factor(spec: Spec, step):
+  """Returns the factor of the schedule on the learning rate."""
+  return spec.row("train.optimizer").factor(step, spec.steps)
+
+
 def factor(step: int) -> float:
-  """Returns SPEC's schedule: warm-up over two steps times 1 − step / 8."""
+  """Returns the factor of SCHEDULE: warm-up over two steps times 1 − step / 8."""
   return min(1, (step + 1) / 2) * (1 - step / 8)
 
 
@@ -49,15 +61,15 @@ def instance(learning_rate) -> Instance:
   )
 
 
-def as_params(flat) -> TiedParams:
+def as_params(flat) -> AutoencoderParams:
   flat = jnp.float32(flat)
-  return TiedParams(W=flat[:2].reshape(1, 2), b=flat[2:])
+  return AutoencoderParams(W=flat[:2].reshape(1, 2), b=flat[2:])
 
 
 def trained(spec: Spec, one: Instance, gradients) -> jax.Array:
   """Returns W's and b's elements after every step."""
   optimizer = problem.make(spec).optimizer(one)
-  params = TiedParams(W=jnp.float32(W), b=jnp.float32(b))
+  params = AutoencoderParams(W=jnp.float32(W), b=jnp.float32(b))
   state = optimizer.init(params)
   path = []
   for gradient in gradients:
@@ -67,29 +79,31 @@ def trained(spec: Spec, one: Instance, gradients) -> jax.Array:
   return jnp.stack(path)
 
 
-def adam_direction(spec: Spec, gradients) -> np.ndarray:
+def adam_direction(gradients) -> np.ndarray:
   """Returns m̂ / (√v̂ + ε) of every step (Kingma and Ba, algorithm 1)."""
   m, v, path = 0.0, 0.0, []
+  b1, b2, epsilon = (HYPERPARAMETERS[name] for name in ("b1", "b2", "epsilon"))
   for t, gradient in enumerate(gradients, start=1):
-    m = spec.b1 * m + (1 - spec.b1) * gradient
-    v = spec.b2 * v + (1 - spec.b2) * gradient**2
-    m_hat, v_hat = m / (1 - spec.b1**t), v / (1 - spec.b2**t)
-    path.append(m_hat / (np.sqrt(v_hat) + spec.epsilon))
+    m = b1 * m + (1 - b1) * gradient
+    v = b2 * v + (1 - b2) * gradient**2
+    m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
+    path.append(m_hat / (np.sqrt(v_hat) + epsilon))
   return np.array(path)
 
 
-def by_hand(name: str, spec: Spec, gradients) -> np.ndarray:
+def by_hand(name: str, gradients) -> np.ndarray:
   """Returns W's and b's elements after every step, in float64."""
   theta, momentum, path = np.concatenate([W[0], b]), 0.0, []
-  direction = adam_direction(spec, gradients)
+  direction = adam_direction(gradients)
+  decay = HYPERPARAMETERS["weight_decay"]
   for step, gradient in enumerate(gradients):
     rate = RATE * factor(step)
     if name == "adam":
       theta = theta - rate * direction[step]
     elif name == "adamw":  # decoupled: the decay is scaled by the rate, not by the moments
-      theta = theta - rate * (direction[step] + spec.weight_decay * theta)
+      theta = theta - rate * (direction[step] + decay * theta)
     else:  # coupled: the decay is part of the gradient, and so of the momentum
-      momentum = spec.momentum * momentum + gradient + spec.weight_decay * theta
+      momentum = HYPERPARAMETERS["momentum"] * momentum + gradient + decay * theta
       theta = theta - rate * momentum
     path.append(theta)
   return np.array(path)
@@ -97,15 +111,13 @@ def by_hand(name: str, spec: Spec, gradients) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_every_step_follows_the_rule(name):
-  spec = dataclasses.replace(SPEC, optimizer=name)
+  spec = spec_of(name)
   path = trained(spec, instance(RATE), GRADIENTS)
-  np.testing.assert_allclose(path, by_hand(name, spec, GRADIENTS), rtol=ROUND_OFF, atol=1e-6)
+  np.testing.assert_allclose(path, by_hand(name, GRADIENTS), rtol=ROUND_OFF, atol=1e-6)
 
 
 def test_adam_s_first_step_has_the_length_of_the_learning_rate():
-  spec = dataclasses.replace(
-    SPEC, optimizer="adam", epsilon=1e-8, schedule="constant", warmup_steps=0
-  )
+  spec = spec_of("adam", epsilon=1e-8, schedule="constant", warmup_steps=0)
   path = trained(spec, instance(RATE), [[1e-3, -5.0, 2.0, -1e-3]])
   moved = np.asarray(path)[0] - np.concatenate([W[0], b])
   np.testing.assert_allclose(moved, RATE * np.array([-1, 1, -1, 1]), rtol=1e-4)  # 1e-8 / 1e-3
@@ -115,7 +127,7 @@ def test_adam_s_first_step_has_the_length_of_the_learning_rate():
   ("name", "shrink"), [("adam", 1), ("adamw", 1 - RATE * 0.3), ("sgd", 1 - RATE * 0.3)]
 )
 def test_weight_decay_shrinks_weights_and_biases_alike_except_in_adam(name, shrink):
-  spec = dataclasses.replace(SPEC, optimizer=name, schedule="constant", warmup_steps=0)
+  spec = spec_of(name, schedule="constant", warmup_steps=0)
   path = trained(spec, instance(RATE), np.zeros((1, 4)))
   np.testing.assert_allclose(path[0], shrink * np.concatenate([W[0], b]), rtol=ROUND_OFF)
 
@@ -134,7 +146,7 @@ HALF = math.sqrt(0.5)
 )
 def test_schedules_at_start_middle_and_end(name, steps, values):
   spec = small.spec(schedule=name, steps=steps, warmup_steps=0)
-  rate = [float(optimizers.schedule(spec, step)) for step in (0, 2, 4, 6, 8)]
+  rate = [float(rate_factor(spec, step)) for step in (0, 2, 4, 6, 8)]
   np.testing.assert_allclose(rate, values, atol=1e-6)
 
 
@@ -143,7 +155,7 @@ def test_warm_up_multiplies_the_schedule_by_a_ramp_that_starts_above_zero(name):
   spec = small.spec(schedule=name, steps=12, warmup_steps=4)
   without = small.spec(schedule=name, steps=12, warmup_steps=0)
   rate, plain = (
-    np.array([float(optimizers.schedule(s, step)) for step in range(12)]) for s in (spec, without)
+    np.array([float(rate_factor(s, step)) for step in range(12)]) for s in (spec, without)
   )
   ramp = np.array([0.25, 0.5, 0.75] + [1] * 9)
   np.testing.assert_allclose(rate, ramp * plain, rtol=ROUND_OFF)
@@ -152,20 +164,58 @@ def test_warm_up_multiplies_the_schedule_by_a_ramp_that_starts_above_zero(name):
 @pytest.mark.parametrize("name", optimizers.SCHEDULES)
 def test_a_schedule_is_the_same_of_a_traced_step(name):
   spec = small.spec(schedule=name, steps=12, warmup_steps=4)
-  traced = jax.vmap(lambda step: jnp.float32(optimizers.schedule(spec, step)))(jnp.arange(12))
-  plain = [float(optimizers.schedule(spec, step)) for step in range(12)]
+  traced = jax.vmap(lambda step: jnp.float32(rate_factor(spec, step)))(jnp.arange(12))
+  plain = [float(rate_factor(spec, step)) for step in range(12)]
   np.testing.assert_allclose(traced, plain, rtol=ROUND_OFF, atol=1e-6)
 
 
 def test_a_run_of_one_step_starts_at_the_full_quarter_cosine():
-  assert float(optimizers.quarter_cosine(small.spec(steps=1), 0)) == 1
+  assert float(optimizers.quarter_cosine(0, 1)) == 1
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
 def test_instances_with_their_own_rates_under_vmap_train_as_they_do_alone(name):
-  spec = dataclasses.replace(SPEC, optimizer=name)
+  spec = spec_of(name)
   rates = jnp.array([0.001, 0.02, 0.3])
   together = jax.jit(jax.vmap(lambda one: trained(spec, one, GRADIENTS)))(instance(rates))
   for path, rate in zip(np.asarray(together), rates, strict=True):
     alone = trained(spec, instance(rate), GRADIENTS)
     np.testing.assert_allclose(path, alone, rtol=ROUND_OFF, atol=1e-6)
+
+
+def test_bfgs_has_neither_learning_rate_nor_schedule_nor_decay():
+  rows = {name: set(dict(declare.declared(row))) for name, row in optimizers.OPTIMIZERS.items()}
+  assert rows["bfgs"] == set()
+  assert rows["adamw"] - rows["adam"] == {"weight_decay"}
+  assert rows["sgd"] & rows["adam"] == {"learning_rate", "schedule", "warmup_steps"}
+
+
+@dataclass(frozen=True)
+class Lion(optimizers.Descent):
+  """Lion (Chen et al. 2023), as somebody outside of the package would add it."""
+
+  lion_b1: float = number(0.9, "[0, 1)", "weight of the momentum in a step")
+  lion_b2: float = number(0.99, "[0, 1)", "decay of the momentum")
+
+  def build(self, learning_rate):
+    return optax.lion(learning_rate, b1=self.lion_b1, b2=self.lion_b2, weight_decay=0.0)
+
+
+def test_an_optimizer_with_two_hyperparameters_is_one_class(monkeypatch):
+  monkeypatch.setitem(optimizers.OPTIMIZERS, "lion", Lion)
+  config = base.get_config()
+  config.name, config.train.optimizer, config.train.lion_b2 = "lions", "lion", 0.5
+  base.set_axes(config, b1=base.points("train.lion_b1", (0.0, 0.8)))
+  specs = [group.spec for group in resolve.resolve(config).groups]
+  assert [spec.row("train.optimizer") for spec in specs] == [
+    Lion(learning_rate=None, lion_b1=b1, lion_b2=0.5) for b1 in (0.0, 0.8)
+  ]
+  path = trained(specs[0], instance(RATE), GRADIENTS[:1])
+  moved = path[0] - np.concatenate([W[0], b])  # with b1 = 0: against the gradient's sign
+  np.testing.assert_allclose(moved, -RATE * np.sign(GRADIENTS[0]), rtol=ROUND_OFF)
+  config.train.lion_b2 = 1.0
+  with pytest.raises(UserError, match=r"config.train.lion_b2: 1.0 .* a number in \[0, 1\)"):
+    resolve.resolve(config)
+  assert "weight of the momentum in a step [a number in [0, 1); for lion]" in " ".join(
+    fields.describe(fields.defaults()).replace("#", "").split()
+  )

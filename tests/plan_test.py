@@ -1,24 +1,24 @@
-"""The memory that is planned against XLA's own count, and the mesh that a group gets."""
+"""Plans: estimator, memory against XLA's own count, devices and slices of a group."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
+from configs import base
 from tests import small
-from toy_superposition import problem, train
-from toy_superposition.devices import memory, meshes, plan, setup
+from toy_superposition import problem, sizes, train
+from toy_superposition.config.resolve import resolve
+from toy_superposition.devices import memory, meshes, setup
+from toy_superposition.devices.plan import fix_estimators, make_plan, make_plans
 from toy_superposition.errors import UserError
+from toy_superposition.measures import MEASURES, Measure
 
 ABSOLUTE = {
   "model": "absolute_value",
   "target": "absolute",
   "distribution": "sparse_signed_uniform",
 }
-
-
-def one_device():
-  return meshes.make_mesh(setup.devices(1))
 
 
 def group_of(n_instances, density=None, **changes):
@@ -29,13 +29,12 @@ def group_of(n_instances, density=None, **changes):
   return group
 
 
-def taken_by(group) -> int:
+def taken_by(plan) -> int:
   """Returns the bytes of arguments, results and temporaries by XLA's count."""
-  mesh, n_instances = one_device(), len(group.instances.index)
-  program = train.compile_programs(problem.make(group.spec), group, mesh, n_instances)
-  found = program.segment.memory_analysis()
-  assert found is not None
-  return found.argument_size_in_bytes + found.output_size_in_bytes + found.temp_size_in_bytes
+  program = train.compile_programs(problem.make(plan.group.spec), plan)
+  counts = program.segment.memory_analysis()
+  assert counts is not None
+  return counts.argument_size_in_bytes + counts.output_size_in_bytes + counts.temp_size_in_bytes
 
 
 @pytest.mark.parametrize(
@@ -57,70 +56,159 @@ def test_planned_memory_is_what_the_compiled_program_takes(
 ):
   n, m, batch = sizes
   sized = {"n_features": n, "n_hidden": m, "batch_size": batch, "estimator": estimator}
-  group = group_of(n_instances, density, **sized | changes)
-  each, shared = (count(group, one_device()) for count in (plan.instance_bytes, plan.shared_bytes))
-  assert n_instances * each + shared == pytest.approx(taken_by(group), rel=0.25)
+  plan = small.plan(group_of(n_instances, density, **sized | changes))
+  assert plan.bytes_per_slice == pytest.approx(taken_by(plan), rel=0.25)
 
 
 @pytest.mark.parametrize("estimator", ["fused", "exact"])
 def test_planned_memory_covers_what_a_program_that_is_one_loop_takes(estimator):
   sized = {"n_features": 4, "n_hidden": 2, "batch_size": 4096, "estimator": estimator}
-  few, many = (group_of(n_instances, **sized) for n_instances in (8, 72))
-  # What does not depend on the instances is kept once.
-  growth, planned = taken_by(many) - taken_by(few), plan.instance_bytes(few, one_device())
-  assert growth <= 1.25 * 64 * planned
-  assert growth < 64 * estimator.batch_bytes(few.spec, 4096) / 10  # no batch is kept
+  few, many = (small.plan(group_of(n_instances, **sized)) for n_instances in (8, 72))
+  growth = taken_by(many) - taken_by(few)  # without arrays that all instances share
+  assert growth <= 1.25 * 64 * few.bytes_per_instance
+  assert growth < 64 * sizes.batch_bytes(few.group.spec, 4096) / 10  # no batch is held
+
+
+@pytest.mark.parametrize(
+  ("changes", "n_params", "n_state"),
+  [
+    # W and b; Adam's two moments of each and its two counters, of the moments and the schedule.
+    ({}, 5 * 3, 3 * 5 * 3 + 2),
+    (ABSOLUTE, 5 * 5, 3 * 5 * 5 + 2),
+    ({"optimizer": "sgd"}, 5 * 3, 2 * 5 * 3 + 1),
+  ],
+)
+def test_sizes_are_those_of_the_arrays(changes, n_params, n_state):
+  spec = small.spec(n_features=5, n_hidden=2, **changes)
+  assert sizes.n_params(spec) == n_params
+  assert sizes.params_bytes(spec) == 4 * n_params
+  assert sizes.state_bytes(spec) == 4 * n_state
 
 
 @pytest.fixture
 def pod(monkeypatch):
   """Eight devices that are said to have memories of their own."""
-  monkeypatch.setattr(memory, "shares_memory", lambda devices: False)
+  monkeypatch.setattr(memory, "is_shared", lambda devices: False)
   return meshes.make_mesh(setup.devices(8))
 
 
-def width_of(group, devices, budget, limit=2**62, wanted=0) -> int:
-  mesh = plan.mesh_for(group, devices, int(budget), int(limit), wanted)
-  return meshes.feature_devices(mesh)
+def width_of(group, devices, budget, limit=2**62, feature_devices=0) -> int:
+  plan = make_plan(
+    group, devices, budget=int(budget), limit=int(limit), feature_devices=feature_devices
+  )
+  return meshes.feature_devices(plan.mesh)
+
+
+def bytes_of(group) -> int:
+  """Returns the bytes of one instance in training, with what its slot needs."""
+  plan = small.plan(group)
+  return plan.bytes_per_instance + plan.bytes_per_slot
 
 
 def test_as_few_devices_share_an_instance_as_its_memory_needs(pod):
   group = group_of(3, n_features=64, n_hidden=16, estimator="autodiff")
-  each = plan.instance_bytes(group, pod)
+  taken = bytes_of(group)
   for needed in (1, 2, 4, 8):
-    assert width_of(group, pod, 8 * each / needed) == needed
-    assert width_of(group, pod, 8 * each / needed - 8) == min(2 * needed, 8)
+    assert width_of(group, pod, 8 * taken / needed) == needed
+    assert width_of(group, pod, 8 * taken / needed - 8) == min(2 * needed, 8)
 
 
 def test_only_as_many_share_as_divide_the_features(pod):
   group = group_of(3, n_features=60, n_hidden=16, estimator="autodiff")
-  each = plan.instance_bytes(group, pod)
-  assert width_of(group, pod, 8 * each / 3) == 4
-  assert width_of(group, pod, 8 * each / 8) == 4  # more than planned for, but it may do
+  taken = bytes_of(group)
+  assert width_of(group, pod, 8 * taken / 3) == 4
+  assert width_of(group, pod, 8 * taken / 8) == 4  # more than planned for, but it may do
   with pytest.raises(UserError, match=r"n_features=60.*GiB in training.*on the 4 device\(s\)"):
-    width_of(group, pod, 8 * each / 8, limit=8 * each / 8)
+    width_of(group, pod, 8 * taken / 8, limit=8 * taken / 8)
 
 
 @pytest.mark.parametrize("wanted", [3, 5, 16])
 def test_a_number_of_devices_that_cannot_share_is_refused(wanted):
   devices = meshes.make_mesh(setup.devices(8))
-  group = group_of(3, n_features=20)
+  group = group_of(3, n_features=20, estimator="autodiff")
   allowed = r"8 device\(s\) cannot share 20 features.*allowed: 1, 2, 4"
   with pytest.raises(UserError, match=f"feature_devices={wanted}.*{allowed}"):
-    plan.mesh_for(group, devices, 2**40, 2**40, wanted)
+    width_of(group, devices, 2**40, 2**40, wanted)
 
 
-def test_on_cpu_devices_share_only_if_asked_and_no_more_places_than_fit():
-  devices = meshes.make_mesh(setup.devices(8))
+def test_on_cpu_devices_share_only_if_asked_and_no_more_slots_are_used_than_fit():
   group = group_of(13, n_features=20)
-  each = plan.instance_bytes(group, devices) + plan.shared_bytes(group, devices)
-  for budget, places in ((each, 1), (3 * each, 3), (100 * each, 8)):
-    mesh = plan.mesh_for(group, devices, budget, 2**40, 0)
-    assert dict(mesh.shape) == {"instance": places}
-  assert dict(plan.mesh_for(group, devices, 2**40, 2**40, 2).shape) == {
-    "instance": 4,
-    "feature": 2,
-  }
-  assert dict(plan.mesh_for(group, devices, each - 1, each, 0).shape) == {"instance": 1}
+  taken = bytes_of(group)
+  for budget, n_slots in ((taken, 1), (3 * taken, 3), (100 * taken, 8)):
+    assert dict(small.plan(group, 8, budget).mesh.shape) == {"instance": n_slots}
+  shared = small.plan(group, 8, feature_devices=2)
+  assert dict(shared.mesh.shape) == {"instance": 4, "feature": 2}
+  assert shared.shared
+  devices, fixed = meshes.make_mesh(setup.devices(8)), small.plan(group).group
+  tight = make_plan(fixed, devices, budget=taken - 1, limit=taken)
+  assert dict(tight.mesh.shape) == {"instance": 1}
   with pytest.raises(UserError, match=r"n_features=20.*config\.run\.memory_gib"):
-    plan.mesh_for(group, devices, each - 1, each - 1, 0)
+    make_plan(fixed, devices, budget=taken - 1, limit=taken - 1)
+
+
+@pytest.mark.parametrize("n_instances", [1, 5, 13, 40])
+@pytest.mark.parametrize("fits", [1, 4, 1000])
+def test_the_slices_of_a_plan_are_every_instance_in_order_and_keep_to_the_budget(n_instances, fits):
+  group = group_of(n_instances, n_features=20, batch_size=2048, estimator="blocked")
+  budget = fits * bytes_of(group)
+  plan = small.plan(group, 2, budget)
+  assert np.concatenate(plan.slices)[:n_instances].tolist() == list(range(n_instances))
+  assert plan.mesh.size <= min(2, n_instances, fits)
+  assert plan.bytes_per_slice <= budget
+  assert {len(positions) for positions in plan.slices} == {plan.slice_length}
+
+
+def test_the_plan_of_the_first_slice_has_its_instances_alone():
+  group = group_of(13, n_features=20, estimator="autodiff")
+  plan = small.plan(group, 2, 6 * bytes_of(group))
+  first = plan.first_slice()
+  assert len(plan.slices) == 3 and len(first.slices) == 1
+  assert first.own.instances.index.tolist() == plan.slices[0].tolist()
+  assert first.bytes_per_slice == plan.bytes_per_slice
+  assert first.mesh == plan.mesh
+
+
+def resolved(fields=(), **axes):
+  settings = base.get_config()
+  settings.name = "test"
+  settings.update_from_flattened_dict(dict(fields))
+  base.set_axes(settings, **axes)
+  return resolve(settings)
+
+
+def test_plans_are_of_all_groups_with_every_estimator_fixed():
+  what = resolved(n=base.points("model.n_features", (4, 100)), restart=base.restarts(2))
+  plans = make_plans(what, meshes.make_mesh(setup.devices(2)))
+  assert [plan.group.spec.n_features for plan in plans] == [4, 100]
+  assert [plan.group.spec.estimator for plan in plans] == ["fused", "blocked"]
+  assert [len(plan.group.cells) for plan in plans] == [2, 2]
+  assert all(plan.own is plan.group for plan in plans)  # of one process
+  fixed = fix_estimators(what, "gpu").groups
+  assert [group.spec.estimator for group in fixed] == ["autodiff", "autodiff"]
+  shared = resolved({"run.feature_devices": 2, "model.n_features": 4})
+  assert (
+    make_plans(shared, meshes.make_mesh(setup.devices(2)))[0].group.spec.estimator == "autodiff"
+  )
+
+
+def test_measures_that_do_not_fit_and_wrong_ones_are_refused_before_anything_runs(monkeypatch):
+  mesh = meshes.make_mesh(setup.devices(2))
+  small_memory = {"run.memory_gib": 1e-3, "model.n_features": 600, "train.batch_size": 1}
+  with pytest.raises(
+    UserError, match=r"measures: superposition, .* 600 features .* leave them out"
+  ):
+    make_plans(resolved(small_memory), mesh)
+  assert make_plans(resolved(small_memory | {"measures": ("feature_norm",)}), mesh)
+  wrong = Measure(lambda params, instance: params.b, ("hidden",), "of another axis")
+  monkeypatch.setitem(MEASURES, "wrong", wrong)
+  with pytest.raises(UserError, match="measure 'wrong'"):
+    make_plans(resolved({"measures": ("wrong",)}), mesh)
+
+
+def test_scoring_uses_no_more_slots_than_fit():
+  group = group_of(2, n_features=20)
+  plan = small.plan(group, 8, 50 * bytes_of(group))
+  assert plan.mesh.size == 2  # one per instance; the history has more rows
+  assert plan.mesh_to_score(1).size == 8
+  assert plan.mesh_to_score(plan.budget // 3).size == 3
+  assert plan.mesh_to_score(2 * plan.budget).size == 1

@@ -1,4 +1,4 @@
-"""Basic pictures: on the Axes that are given, with the numbers that the dataset has."""
+"""Basic pictures: drawn on given Axes, with the dataset's numbers."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,8 @@ from toy_superposition.drawing import graphs, plots
 from toy_superposition.errors import UserError
 from toy_superposition.geometry.components import polygon
 from toy_superposition.geometry.orientation import oriented
-from toy_superposition.models import TiedParams
+from toy_superposition.models import AutoencoderParams
+from toy_superposition.types import Instance
 
 DENSITIES = np.array([0.1, 1.0, 0.3])
 
@@ -24,10 +25,13 @@ def dataset(W: np.ndarray, *dims: str, **coords) -> xr.Dataset:
   W = np.asarray(W, np.float32)
   rows = W.reshape(-1, *W.shape[-2:])
   b = np.linspace(-1, 1, W.shape[-1], dtype=np.float32) * np.ones_like(W[..., 0, :])
-  found = measures.measure(TiedParams(W=rows, b=b.reshape(len(rows), -1)), tuple(measures.MEASURES))
+  ones = np.ones((len(rows), W.shape[-1]), np.float32)
+  instances = Instance(np.arange(len(rows), dtype=np.int32), ones, ones, ones[:, 0])
+  params = AutoencoderParams(W=rows, b=b.reshape(len(rows), -1))
+  values = measures.measure(params, instances, tuple(measures.MEASURES))
   shaped = {
     name: ((*dims, *measures.MEASURES[name].dims), np.reshape(x, (*W.shape[:-2], *x.shape[1:])))
-    for name, x in found.items()
+    for name, x in values.items()
   }
   own = {"W": ((*dims, "hidden", "feature"), W), "b": ((*dims, "feature"), b)}
   own["feature_importance"] = ((*dims, "feature"), np.ones_like(b))
@@ -82,7 +86,7 @@ def test_arrows_are_of_two_dimensions():
     plots.arrows(SWEEP.isel(density=0, restart=0), Figure().subplots())
 
 
-def test_gram_is_the_product_with_the_bias_apart():
+def test_gram_is_the_product_with_the_bias_in_a_separate_column():
   W, b = MODEL["W"].values, MODEL["b"].values
   image = plots.gram(MODEL, Figure().subplots()).images[0].get_array()
   shown: np.ndarray = np.ma.filled(np.ma.asarray(image), np.nan)
@@ -101,7 +105,7 @@ def test_bars_are_as_long_as_norms_up_to_one():
   )
 
 
-def test_a_measure_that_is_missing_is_named():
+def test_a_missing_measure_is_named():
   for draw, name in ((plots.norms, "feature_norm"), (plots.norms, "superposition")):
     with pytest.raises(UserError, match=rf"no '{name}'.*config\.measures"):
       draw(MODEL.drop_vars(name), Figure().subplots())
@@ -127,7 +131,7 @@ def test_a_graph_joins_the_members_of_a_component_and_has_their_kinds_colours():
 
 
 @pytest.mark.parametrize("weight", [0, np.nan])
-def test_a_graph_without_features_says_so(weight):
+def test_a_graph_without_features_has_a_note_instead(weight):
   model = MODEL.assign(W=xr.full_like(MODEL["W"], weight))
   (text,) = plots.graph(model, Figure().subplots()).texts
   assert "no norm" in text.get_text()
@@ -150,7 +154,7 @@ def test_the_line_is_the_mean_over_restarts():
   np.testing.assert_allclose(np.asarray(line.get_xydata()), expected)
 
 
-def test_what_is_drawn_against_density_has_that_axis_and_no_others():
+def test_a_measure_drawn_against_density_has_that_axis_and_no_others():
   for data in (MODEL, SWEEP.rename(restart="seed")):
     with pytest.raises(UserError, match="drawn against density alone"):
       plots.dimensionality(data, Figure().subplots())
@@ -162,8 +166,8 @@ def test_a_phase_map_is_the_same_for_any_order_of_axes_and_refuses_others():
   norm = xr.DataArray(np.zeros((4, 3)), coords)
   norm[3, 0] = 1  # r = 10, p = 1: blue
   shared = xr.zeros_like(norm)
-  for one, other in ((norm, shared), (norm.T, shared), (norm.T, shared.T)):
-    (mesh,) = plots.phase_map(one, other, Figure().subplots()).collections
+  for arrays in ((norm, shared), (norm.T, shared), (norm.T, shared.T)):
+    (mesh,) = plots.phase_map(*arrays, Figure().subplots()).collections
     assert isinstance(mesh, QuadMesh)
     rgb = np.asarray(mesh.get_array())
     assert np.argwhere(np.all(rgb == (0, 0, 1), axis=-1)).tolist() == [[0, 3]]  # (density, r)

@@ -1,8 +1,10 @@
-"""The page's text and data: everything is there, as text, below its size, and needs no network."""
+"""The page's text and data: complete, as text, below its size, and without need of a network."""
 
 import base64
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,10 @@ import xarray as xr
 from tests import pages
 from toy_superposition import report
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, VERDICTS, Claim
+from toy_superposition.geometry.definitions import MONOSEMANTIC, REPRESENTED
 from toy_superposition.records import results
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.report import document, maps, models, packing, panels
+from toy_superposition.report import document, packing, panels, phases, selection
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 12e6  # bytes of a page
@@ -26,26 +29,39 @@ def no_plotly(monkeypatch):
   monkeypatch.setattr(document, "plotly", lambda: None)
 
 
-def made(name: str, folder: Path, size: int = 10) -> report.Run:
+def with_figure(name: str, folder: Path, size: int = 10) -> report.Run:
   """Returns a run without results but with a figure of about this many bytes."""
   figure = folder / f"{name}.png"
   figure.write_bytes(PNG + size * b"x")
   return pages.run(name, NOTHING, figures=[figure])
 
 
+def page(folder: Path, *runs: report.Run, title: str = "title") -> str:
+  """Returns the page of the runs."""
+  report.write(folder / "page.html", title, runs)
+  return (folder / "page.html").read_text()
+
+
 def unpacked(packed) -> np.ndarray:
-  """Returns what page.js reads of a packed array, nan where it reads null."""
+  """Returns the numbers of a packed array as the page reads them, nan for null."""
   numbers = np.frombuffer(base64.b64decode(packed["int16"]), "<i2").astype(float)
   numbers[numbers == packing.MISSING] = np.nan
   rows = numbers.reshape(len(packed["scale"]), -1) * np.array(packed["scale"])[:, None]
   return np.broadcast_to(rows, (packed["shape"][0], rows.shape[1])).reshape(packed["shape"])
 
 
-def test_the_page_shows_what_is_there_as_text_and_needs_no_network(tmp_path, no_plotly):
-  report.write(tmp_path / "page.html", "a <title>", [made("one", tmp_path), made("two", tmp_path)])
-  text = (tmp_path / "page.html").read_text()
+def test_importing_the_report_imports_nothing_that_only_a_page_needs():
+  script = "import sys, toy_superposition.report; print(*sys.modules)"
+  done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+  assert not {"matplotlib", "jinja2", "plotly"} & set(done.stdout.split())
+
+
+def test_the_page_escapes_every_text_and_needs_no_network(tmp_path, no_plotly):
+  runs = [with_figure(name, tmp_path) for name in ("one", "two")]
+  text = page(tmp_path, *runs, title="a <title>")
   assert "<script>alert" not in text
   assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+  assert "<h1>a &lt;title&gt;</h1>" in text
   assert "About &lt;b&gt;it&lt;/b&gt;." in text
   assert "👍" in text
   assert text.count("data:image/png;base64,") == 2
@@ -54,14 +70,21 @@ def test_the_page_shows_what_is_there_as_text_and_needs_no_network(tmp_path, no_
   assert text.index('id="one"') < text.index('id="two"')
 
 
+def test_the_glossary_has_the_thresholds_of_the_definitions(tmp_path, no_plotly):
+  text = page(tmp_path, pages.run("one", NOTHING))
+  assert f"‖² &gt; {REPRESENTED}" in text
+  assert f"more than {100 * MONOSEMANTIC:g}% of the squared input" in text
+
+
 def test_a_failed_experiment_is_on_the_page_with_its_reason(tmp_path, no_plotly):
-  run = made("one", tmp_path)._replace(problem="out of <memory>", claims=(), figures=())
-  report.write(tmp_path / "page.html", "title", [run])
-  assert "out of &lt;memory&gt;" in (tmp_path / "page.html").read_text()
+  run = pages.run("one", NOTHING, problem="out of <memory>", claims=())
+  text = page(tmp_path, run)
+  assert '<p class="failed">out of &lt;memory&gt;</p>' in text
+  assert "no claims; failed: one." in text
 
 
 def test_claims_are_stored_with_their_experiment_and_section(tmp_path):
-  report.write_claims(tmp_path / "claims.json", [made("one", tmp_path)])
+  report.write_claims(tmp_path / "claims.json", [pages.run("one", NOTHING)])
   first, second = json.loads((tmp_path / "claims.json").read_text())
   assert first["experiment"] == second["experiment"] == "one"
   assert first["section"] == "Superposition as a Phase Change"
@@ -69,9 +92,8 @@ def test_claims_are_stored_with_their_experiment_and_section(tmp_path):
 
 
 def test_claims_are_a_markdown_table_whatever_they_say(tmp_path):
-  run = made("one", tmp_path)
   odd = Claim("|cos| < .05", "a\nb", "|", CONFIRMED)
-  report.write_markdown(tmp_path / "claims.md", [run._replace(claims=[odd])])
+  report.write_markdown(tmp_path / "claims.md", [pages.run("one", NOTHING, claims=[odd])])
   title, _, head, rule, row = (tmp_path / "claims.md").read_text().splitlines()
   assert title == "### one: Superposition as a Phase Change"
   assert head == "| statement | measured | expected | verdict |"
@@ -85,7 +107,7 @@ def test_counts_are_of_each_verdict():
   assert report.summary([]) == "no claims"
 
 
-def test_a_number_is_off_by_at_most_one_part_of_65534_of_its_rows_largest():
+def test_the_error_of_a_packed_number_is_at_most_1_of_65534_of_its_rows_largest():
   rng = np.random.default_rng(0)
   values = rng.normal(size=(5, 3, 4)) * 10.0 ** np.arange(-20, 30, 10)[:, None, None]
   error = np.abs(unpacked(packing.pack(values)) - values)
@@ -93,16 +115,16 @@ def test_a_number_is_off_by_at_most_one_part_of_65534_of_its_rows_largest():
   assert (error <= largest / 65534 * (1 + 1e-6)).all()
 
 
-def test_what_is_not_finite_is_missing_and_leaves_its_row_as_it_is():
+def test_what_is_not_finite_is_missing_and_leaves_its_row_unchanged():
   values = np.array([[1.0, np.nan, -0.5], [np.inf, 3.0, -np.inf]])
   shown = unpacked(packing.pack(values))
   np.testing.assert_allclose(shown, [[1, np.nan, -0.5], [np.nan, 3, np.nan]], atol=1e-4)
 
 
-def test_rows_that_are_alike_are_stored_once_and_integers_are_exact():
-  alike = packing.pack(np.tile([1.0, 2.0], (100, 1)))
-  assert len(alike["scale"]) == 1
-  assert unpacked(alike).shape == (100, 2)
+def test_identical_rows_are_stored_once_and_integers_are_exact():
+  identical = packing.pack(np.tile([1.0, 2.0], (100, 1)))
+  assert len(identical["scale"]) == 1
+  assert unpacked(identical).shape == (100, 2)
   numbers = np.array([[-1, 0, 400], [7, 8, 9]])
   np.testing.assert_array_equal(unpacked(packing.pack(numbers)), numbers)
   assert packing.pack(np.zeros((2, 0)))["shape"] == [2, 0]
@@ -117,20 +139,20 @@ def test_the_block_is_json_that_ends_no_script_and_refuses_nan():
     packing.block(float("nan"))
 
 
-def test_whole_numbers_keep_all_their_digits():
+def test_integers_keep_all_their_digits():
   assert packing.rounded(np.array([1234567])) == [1234567]
 
 
-def test_shares_give_what_little_is_needed_and_divide_the_rest():
+def test_small_needs_are_met_and_the_others_share_the_rest_equally():
   assert packing.shares([1.0, 100.0, 100.0], 21.0) == [1, 10, 10]
   assert packing.shares([5.0, 3.0], 100.0) == [5, 3]
   assert packing.shares([], 100.0) == []
 
 
 @pytest.mark.parametrize("most", [0, 1, 7, 50, 10_000])
-def test_thinning_keeps_at_most_so_many_models_and_both_ends_of_an_axis(most):
+def test_thinning_keeps_at_most_this_many_models_and_both_ends_of_an_axis(most):
   sizes = {"density": 50, "restart": 16}
-  kept = packing.thinned(sizes, most, models.STAGES)
+  kept = packing.thinned(sizes, most, selection.STAGES)
   assert 1 <= np.prod(list(kept.values())) <= max(most, 1)
   for name, size in sizes.items():
     chosen = packing.evenly(size, kept[name])
@@ -140,24 +162,24 @@ def test_thinning_keeps_at_most_so_many_models_and_both_ends_of_an_axis(most):
 
 
 def test_a_large_sweep_is_thinned_with_a_note_and_stays_below_the_limit(tmp_path):
-  axes = {"density": np.geomspace(1, 0.01, 200), "restart": range(2)}
-  data = pages.dataset(axes, m=20, n=200)
-  folder = tmp_path / "figures"
-  folder.mkdir()
-  figures = [made(f"figure_{k}", folder, size=1_000_000).figures[0] for k in range(6)]
+  axes = {"density": np.geomspace(1, 0.01, 10)}
+  data = pages.dataset(axes, m=600, n=200)
+  figures = [with_figure(f"figure_{k}", tmp_path, size=1_000_000).figures[0] for k in range(6)]
   run = pages.run("large", data, figures=figures)
-  report.write(tmp_path / "page.html", "large", [run, run])
-  text = (tmp_path / "page.html").read_text()
+  text = page(tmp_path, run, run)
   assert len(text.encode()) < LARGEST
-  assert re.search(r"it holds \d+ of 200 values of density", text)
-  assert "figures have no room here" in text
+  assert re.search(r"it shows \d+ of 10 values of density", text)
+  shown = text.count("<figure>")
+  assert 0 < shown < len(figures)
+  assert f"{len(figures) - shown} more" in text  # of the first run
+  assert f"{len(figures)} more" in text  # of the second run, for which no room is left
 
 
 def test_restarts_are_ordered_by_loss_and_those_that_are_not_finite_come_last():
   data = pages.dataset({"density": [0.5, 0.1], "restart": range(3)}, m=2, n=3)
   data["loss"][:] = [[3, 1, 2], [1, np.nan, 3]]
   data["finite"][1, 1] = 0
-  chosen = models.choose(data, ["W", "loss", "feature_importance"], 100)
+  chosen = selection.choose(data, ["W", "loss", "feature_importance"], 100)
   assert chosen.rows("restart_number").tolist() == [1, 2, 0, 0, 2, 1]
   np.testing.assert_array_equal(
     chosen.rows("W", "hidden", "feature")[0], data["W"].isel(density=0, restart=1)
@@ -165,71 +187,90 @@ def test_restarts_are_ordered_by_loss_and_those_that_are_not_finite_come_last():
   assert chosen.notes == []
 
 
-def test_turning_changes_no_inner_product_and_finds_the_turn_back():
+def test_aligning_undoes_a_rotation():
   W = np.random.default_rng(0).normal(size=(2, 2, 2, 3))
-  turn = np.array([[0.6, -0.8], [0.8, 0.6]])
-  ours = xr.DataArray(W, dims=(*maps.PLANE, "hidden", "feature"))
-  np.testing.assert_allclose(maps._turned(ours.copy(data=turn @ W), ours), W, atol=1e-12)
+  rotation = np.array([[0.6, -0.8], [0.8, 0.6]])
+  ours = xr.DataArray(W, dims=(*phases.PLANE, "hidden", "feature"))
+  np.testing.assert_allclose(phases._aligned(ours.copy(data=rotation @ W), ours), W, atol=1e-12)
 
 
 def test_a_sweep_over_sizes_has_a_panel_for_each_of_them():
   groups = {f"/n_features={n}": pages.dataset({"restart": range(2)}, m=2, n=n) for n in (4, 5)}
   ((first, second),) = panels.make([groups])
   assert (first.group, second.group) == ("n_features=4", "n_features=5")
+  assert second.title == "Feature geometry: n_features=5"
   assert second.data["W"]["shape"] == [2, 2, 5]
 
 
-def test_a_model_of_too_many_features_is_not_drawn_and_the_page_says_so(tmp_path):
-  n = models.MOST_FEATURES + 1
+def test_a_model_of_too_many_features_is_not_drawn_and_the_page_says_why(tmp_path):
+  n = selection.MOST_FEATURES + 1
   small = pages.dataset({"restart": range(1)}, m=2, n=4)
   large = xr.Dataset(
     {"W": (("restart", "hidden", "feature"), np.zeros((1, 1, n), np.float32))}, attrs=small.attrs
   ).assign(finite=("restart", [1]))
-  report.write(tmp_path / "page.html", "x", [pages.run("x", {"/n=4": small, "/n=large": large})])
-  text = (tmp_path / "page.html").read_text()
-  assert f"{n} features; up to {models.MOST_FEATURES} are" in text
+  text = page(tmp_path, pages.run("x", {"/n=4": small, "/n=large": large}))
+  assert f"could not be drawn: {n} features" in text
   assert text.count('data-kind="explorer"') == 1
 
 
-def test_a_panels_own_mistake_hides_no_other(tmp_path, monkeypatch):
+def test_a_bug_in_one_panel_hides_no_other(tmp_path, monkeypatch):
   def broken(dataset, room):
     raise ValueError("<oh>")
 
   row = panels.PANELS["explorer"]._replace(data=broken)
   monkeypatch.setitem(panels.PANELS, "explorer", row)
   density = np.geomspace(1, 0.1, 8)
-  report.write(
-    tmp_path / "page.html", "x", [pages.run("x", pages.dataset({"density": density}, m=4, n=8))]
-  )
-  text = (tmp_path / "page.html").read_text()
+  text = page(tmp_path, pages.run("x", pages.dataset({"density": density}, m=4, n=8)))
   assert "could not be drawn: ValueError: &lt;oh&gt;" in text
   assert 'data-kind="dimensionality"' in text
 
 
 @pytest.mark.parametrize("kind", panels.PANELS)
 def test_every_panel_has_a_function_of_its_name(kind):
-  table = re.search(r"const PANELS = \{(.*?)\}", document._resource("page.js"))
+  table = re.search(r"const PANELS = \{(.*?)\}", document.static("page.js"))
   assert table
   assert kind in {entry.split(":")[0].strip() for entry in table[1].split(",")}
 
 
-def test_nothing_is_said_of_models_that_were_not_trained():
+def test_models_that_were_not_trained_have_no_panels():
   data = pages.dataset({"restart": range(2)}, m=3, n=4)
-  config = json.dumps(pages.CONFIG | {"train.steps": 0})
-  assert panels.make([{"/": data.assign_attrs(config=config)}]) == [[]]
+  config = json.loads(data.attrs["config"]) | {"train.steps": 0}
+  assert panels.make([{"/": data}]) != [[]]
+  assert panels.make([{"/": data.assign_attrs(config=json.dumps(config))}]) == [[]]
 
 
-def test_a_run_is_read_with_its_command_and_not_with_where_python_lies(tmp_path):
-  workdir = Workdir(tmp_path)
-  config = pages.CONFIG | {"analysis": "none", "model.n_features": 4, "model.n_hidden": 2}
-  config |= {"model.name": "relu_output"}
+def workdir_of_format_1(folder: Path) -> Workdir:
+  """Returns the folder of a run as it was before config.experiment."""
+  config = pages.CONFIG | {"analysis": "none", "figures": [], "model.n_features": 4}
+  config |= {"model.n_hidden": 2, "model.name": "relu_output"}
   session = {"command": ["/somewhere/bin/python", "-m", "toy_superposition.main", "--config=a b"]}
   manifest = {"format": 1, "config": config, "identity": {}, "sessions": [session]}
+  workdir = Workdir(folder)
   workdir.manifest.write_text(json.dumps(manifest))
   data = pages.dataset({"restart": range(2)}, m=2, n=4).assign_attrs(config=json.dumps(config))
   results.save(workdir, {"/": data})
+  return workdir
+
+
+def test_a_run_of_an_earlier_version_is_read_with_its_command_and_without_pythons_path(tmp_path):
+  workdir = workdir_of_format_1(tmp_path)
   assert report.write_run(workdir) == workdir.report
   text = workdir.report.read_text()
-  assert "python -m toy_superposition.main &#x27;--config=a b&#x27;" in text
+  assert "python -m toy_superposition.main &#39;--config=a b&#39;" in text
   assert "/somewhere" not in text
   assert "4 features in 2 hidden dimensions, relu_output: 2 models." in text
+  assert "experiment = &#34;none&#34;" in text
+  assert "analysis" not in text.partition("All fields of the config")[2]
+
+
+def test_the_page_shows_the_pictures_that_the_manifest_lists(tmp_path):
+  workdir = workdir_of_format_1(tmp_path)
+  workdir.figures.mkdir()
+  paths = [workdir.figures / f"{name}.png" for name in ("earlier", "ours")]
+  for path in paths:
+    path.write_bytes(PNG)
+  assert report.read(workdir).figures == paths
+  manifest = json.loads(workdir.manifest.read_text())
+  listed = manifest | {"pictures": ["figures/ours.pdf", "figures/ours.png"]}
+  workdir.manifest.write_text(json.dumps(listed))
+  assert report.read(workdir).figures == paths[1:]

@@ -1,6 +1,5 @@
-"""The whole paper by one command: failures stay alone, and what is finished is kept."""
+"""All experiments by one command: failures stay alone, and finished runs are kept."""
 
-import ast
 import json
 import os
 import signal
@@ -11,25 +10,63 @@ from pathlib import Path
 
 import pytest
 
-from toy_superposition import reproduce
+from toy_superposition import report
+from toy_superposition.cli import claims_page
+from toy_superposition.config import catalogue
+from toy_superposition.errors import UserError
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, Claim
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120  # seconds
-# Configs beside the paper's list: on remarks without a figure, and too long for the whole paper.
+# Configs that are not run with the others: on remarks without a figure, and too long.
 BESIDE = {"feature_count"}
 
 
 def test_every_config_is_an_experiment_of_the_paper():
   there = {path.stem for path in (ROOT / "configs").glob("*.py")} - {"base"}
-  assert there == {*reproduce.EXPERIMENTS, *BESIDE}
-  assert len(reproduce.EXPERIMENTS) + len(BESIDE) == len(there)
+  assert there == {*catalogue.EXPERIMENTS, *BESIDE}
+  assert len(catalogue.EXPERIMENTS) + len(BESIDE) == len(there)
 
 
-@pytest.mark.parametrize("name", reproduce.EXPERIMENTS)
-def test_an_experiment_is_described_in_one_line(name):
-  line = reproduce.about(name)
-  assert line.endswith(".")
-  assert ast.get_docstring(ast.parse((ROOT / "configs" / f"{name}.py").read_text())) != line
+RUNS = [
+  report.Run("first", "About a | b.", claims=[Claim("n | m", "1", "2", CONTRADICTED)]),
+  report.Run("second", "About c.", claims=[Claim("x", "3", "3", CONFIRMED)]),
+]
+
+
+def test_the_page_of_claims_changes_between_its_markers_only(tmp_path):
+  page = tmp_path / "CLAIMS.md"
+  page.write_text(f"# Mine\n\n{claims_page.BEGIN}\nold\n{claims_page.END}\n\nand mine.\n")
+  claims_page.check(page)
+  for _ in range(2):  # writing it again changes nothing
+    claims_page.write(page, RUNS)
+    text = page.read_text()
+    assert text.startswith(f"# Mine\n\n{claims_page.BEGIN}\n")
+    assert text.endswith(f"\n{claims_page.END}\n\nand mine.\n")
+    assert "old" not in text
+    assert "1 confirmed, 1 contradicted" in text.splitlines()[3]
+    assert "### first" in text and "### second" in text
+    assert r"| n \| m | 1 | 2 | contradicted |" in text.splitlines()
+
+
+@pytest.mark.parametrize(
+  "text",
+  [
+    "",
+    claims_page.BEGIN,
+    claims_page.END + claims_page.BEGIN,
+    2 * (claims_page.BEGIN + claims_page.END),
+    None,  # there is no file
+  ],
+)
+def test_a_page_without_both_markers_once_is_refused_and_left_as_it_is(tmp_path, text):
+  page = tmp_path / "CLAIMS.md"
+  if text is not None:
+    page.write_text(text)
+  for refusing in (claims_page.check, lambda path: claims_page.write(path, RUNS)):
+    with pytest.raises(UserError, match=r"--claims_page=.*CLAIMS\.md"):
+      refusing(page)
+  assert (page.read_text() if text is not None else None) == text
 
 
 def start(*arguments) -> subprocess.Popen:
@@ -43,11 +80,21 @@ def start(*arguments) -> subprocess.Popen:
   )
 
 
-def test_an_unknown_experiment_is_one_line():
-  stdout, stderr = (process := start("--workdir=x", "--experiments=introducton")).communicate()
+@pytest.mark.parametrize(
+  ("flags", "fragment"),
+  [
+    (["--experiments=introducton"], "did you mean 'introduction'?"),
+    (["--experiments=introduction", "--claims_page=x.md"], "leave --experiments out"),
+    (["--claims_page=missing.md"], "--claims_page=missing.md: No such file"),
+  ],
+)
+def test_bad_input_is_one_line_before_anything_runs(flags, fragment, tmp_path):
+  process = start(f"--workdir={tmp_path / 'runs'}", *flags)
+  stdout, stderr = process.communicate()
   assert (process.returncode, stdout) == (1, "")
   assert stderr.count("\n") == 1
-  assert "did you mean 'introduction'?" in stderr
+  assert fragment in stderr
+  assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.slow

@@ -18,15 +18,15 @@ from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.measures import MEASURES
-from toy_superposition.models import MODELS, PARAM_DIMS, PARAMS
+from toy_superposition.models import MODELS, params_class
 from toy_superposition.records import load, results
 from toy_superposition.records.workdir import Workdir, open_workdir
 
 STEP = 1000.0  # between the values of two instances; positions within an instance are below it
 
 
-def resolved(fields=(), **axes) -> config.Experiment:
-  """Returns the experiment with the given axes and fields."""
+def resolved(fields=(), **axes) -> config.ResolvedConfig:
+  """Returns a config with the given axes and fields."""
   settings = base.get_config()
   settings.name = "test"
   settings.model.n_features, settings.model.n_hidden = 4, 3
@@ -39,36 +39,35 @@ def resolved(fields=(), **axes) -> config.Experiment:
 
 
 def encoded(group) -> dict[str, np.ndarray]:
-  """Returns outcomes of a group in which every number tells whose it is and where it stands."""
+  """Returns outcomes of a group in which a number encodes its instance and its position there."""
   n, m = group.spec.n_features, group.spec.n_hidden
   sizes = {"feature": n, "hidden": m}
   index = group.instances.index.astype(np.float64)
 
   def fill(dims):
     shape = tuple(sizes[dim] for dim in dims)
-    place = np.arange(np.prod(shape, dtype=int)).reshape(shape)
-    return index.reshape(-1, *[1] * len(dims)) * STEP + place
+    position = np.arange(np.prod(shape, dtype=int)).reshape(shape)
+    return index.reshape(-1, *[1] * len(dims)) * STEP + position
 
-  dims = {
-    name: PARAM_DIMS[name] for name in PARAMS[MODELS[group.spec.model].params].__annotations__
+  dims = params_class(group.spec.model).DIMS | {
+    name: measure.dims for name, measure in MEASURES.items()
   }
-  dims |= {name: measure.dims for name, measure in MEASURES.items()}
   for name in ("feature_loss", "feature_density", "feature_importance"):
     dims[name] = ("feature",)
   for name in ("loss_sum", "loss_mean", "peak_learning_rate", "finite"):
     dims[name] = ()
   outcome = {name: fill(axes) for name, axes in dims.items()}
-  outcome["loss_mean"] = outcome["loss_sum"] + 0.5  # to be told apart
+  outcome["loss_mean"] = outcome["loss_sum"] + 0.5  # no two variables of one instance are equal
   return outcome
 
 
-def assemble(what: config.Experiment) -> dict[str, xr.Dataset]:
+def assemble(what: config.ResolvedConfig) -> dict[str, xr.Dataset]:
   outcomes = [encoded(group) for group in what.groups]
   return results.assemble(what.values, what.axes, what.groups, outcomes)
 
 
-def check_cells(what: config.Experiment, datasets: dict[str, xr.Dataset]) -> None:
-  """Asserts that each cell, found by its coordinates, holds the instance that belongs there."""
+def check_cells(what: config.ResolvedConfig, datasets: dict[str, xr.Dataset]) -> None:
+  """Asserts that every cell, selected by its coordinates, holds the instance of these points."""
   shape = [len(axis.points) for axis in what.axes]
   seen = set()
   for index in range(int(np.prod(shape, dtype=int))):
@@ -102,7 +101,7 @@ SWEEPS = {
   "restart": {"restart": base.restarts(3)},
   "instance_axes": {
     "density": base.log("density.base", 1, 0.01, 3),
-    "importance": base.linear("importance.ratio", 0, 2, 2),
+    "importance": base.linear("importance.base", 0, 2, 2),
     "restart": base.restarts(2),
   },
   "static_axis_first": {
@@ -180,7 +179,7 @@ def test_each_shape_is_a_group_named_by_its_axis():
   assert set(several) == {f"/m={m},n={n}" for m in (1, 2) for n in (3, 5)}
 
 
-def test_a_file_of_groups_names_them_to_whoever_opens_it_without_one(tmp_path):
+def test_a_file_of_groups_names_them_in_its_root(tmp_path):
   datasets = assemble(resolved(**SWEEPS["shape_axis"]))
   results.save(Workdir(tmp_path), datasets)
   with xr.open_dataset(tmp_path / "results.nc") as root:
@@ -217,21 +216,22 @@ assert not any(name.startswith(("toy_superposition", "jax")) for name in sys.mod
   assert done.stdout.splitlines() == expected
 
 
-def test_attributes_are_json_and_say_what_was_run():
+def test_attributes_are_json_with_the_config_and_versions():
   what = resolved({"seed": 5}, **SWEEPS["shape_axis"])
   for dataset in assemble(what).values():
-    found = attributes(dataset)
+    stored = attributes(dataset)
     n = dataset.sizes["feature"]
     expected = {**what.values, "model.n_features": n}  # the group's own point of the axis
-    assert found["config"] == json.loads(json.dumps(expected))
+    assert stored["config"] == json.loads(json.dumps(expected))
+    assert stored["config"]["experiment"] == "none"
     assert dataset.coords["n_features"] == n
-    assert found["versions"]["jax"] == jax.__version__
-    assert found["versions"]["python"].startswith("3.")
+    assert stored["versions"]["jax"] == jax.__version__
+    assert stored["versions"]["python"].startswith("3.")
     assert dataset.attrs["seed"] == 5
     assert (dataset.attrs["title"], dataset.attrs["loss_evaluation"]) == ("test", "sampled")
 
 
-def test_every_variable_says_what_it_is():
+def test_every_variable_has_a_description():
   for dataset in assemble(resolved(**SWEEPS["models"])).values():
     for name, variable in dataset.data_vars.items():
       assert len(variable.attrs["long_name"]) > 3, name
@@ -297,23 +297,23 @@ def test_a_loaded_model_computes_the_papers_formula_on_the_stored_numbers(tmp_pa
   datasets = assemble(resolved(**axes))
   rng = np.random.default_rng(0)
   stored = datasets[f"/model={name}"]
-  for parameter in PARAM_DIMS.keys() & stored.keys():
+  for parameter in params_class(name).DIMS:
     stored[parameter] = stored[parameter].copy(data=rng.normal(size=stored[parameter].shape))
   results.save(Workdir(tmp_path), datasets)
   loaded = load(tmp_path, f"/model={name}")
   assert loaded.model is MODELS[name]
   for restart in range(2):
     cell = loaded.dataset.isel(restart=restart)
-    numbers = {k: cell[k].values for k in PARAM_DIMS if k in cell}
+    numbers = {k: cell[k].values for k in params_class(name).DIMS}
     params = jax.tree.map(lambda leaf, k=restart: leaf[k], loaded.params)
     x = rng.normal(size=4).astype(np.float32)
-    found = loaded.model.apply(params, jnp.asarray(x))
-    np.testing.assert_allclose(found, output(name, numbers, x), rtol=1e-5, atol=1e-5)
+    computed = loaded.model.apply(params, jnp.asarray(x))
+    np.testing.assert_allclose(computed, output(name, numbers, x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Workdir:
-  """A finished run of two models, a netCDF group each."""
+  """A finished run of two models, in two netCDF groups."""
   return finished(
     tmp_path_factory.mktemp("results") / "run",
     {"density.base": 0.5, "importance.profile": "geometric", "importance.ratio": 0.5},
@@ -323,7 +323,7 @@ def trained(tmp_path_factory) -> Workdir:
 
 
 @pytest.mark.parametrize("name", ["relu_output", "absolute_value"])
-def test_what_is_stored_of_a_run_is_what_its_loaded_parameters_give(trained, name):
+def test_stored_losses_and_norms_are_those_of_the_loaded_parameters(trained, name):
   loaded = load(trained.path, f"/model={name}")
   stored = loaded.dataset
   fields = ("density.base", "importance.profile", "importance.ratio")
@@ -332,7 +332,7 @@ def test_what_is_stored_of_a_run_is_what_its_loaded_parameters_give(trained, nam
   np.testing.assert_array_equal(group.instances.density, stored["feature_density"])
   np.testing.assert_array_equal(group.instances.importance, stored["feature_importance"])
   np.testing.assert_array_equal(group.instances.learning_rate, stored["peak_learning_rate"])
-  # The sweep's second model has other indices; evaluation is the same for every index.
+  # The sweep's second model has other indices, which evaluation does not depend on.
   loss = evaluation.evaluate(
     problem.make(group.spec), loaded.params, group.instances, "sampled", 64
   )
@@ -352,7 +352,7 @@ def test_loaded_values_are_the_config(trained):
 
 
 @pytest.mark.parametrize("group", ["/", "/model=none"])
-def test_a_group_that_is_not_there_is_refused_naming_those_that_are(trained, group):
+def test_an_unknown_group_is_refused_with_the_names_of_the_known_ones(trained, group):
   with pytest.raises(UserError) as caught:
     load(trained.path, group)
   assert "/model=relu_output" in str(caught.value) and "/model=absolute" in str(caught.value)

@@ -82,7 +82,7 @@ def inner_call(x, scale):
   return jnp.tanh(x) * scale
 
 
-# Functions of (W, b, column), and between them every operation of unroll.STRUCTURAL.
+# Functions of (W, b, column), and between them every operation of scalarize.STRUCTURAL.
 STRUCTURAL: dict[str, Callable[..., Any]] = {
   "vector by vector": lambda W, b, x: b @ x,
   "matrix by vector": lambda W, b, x: W @ x,

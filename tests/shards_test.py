@@ -1,4 +1,4 @@
-"""Parts of an experiment, run by themselves, are together the whole experiment."""
+"""Shards of an experiment, run separately, are together the full experiment."""
 
 import dataclasses
 import shutil
@@ -8,8 +8,9 @@ import pytest
 
 from configs import base
 from toy_superposition import runner, shards
-from toy_superposition.config import resolve as config
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
+from toy_superposition.devices.plan import make_plans
 from toy_superposition.errors import UserError
 from toy_superposition.records.workdir import Workdir, open_workdir
 from toy_superposition.shards import Shard
@@ -32,10 +33,10 @@ def resolved(**fields):
     n=base.points("model.n_features", (3, 5)),
     restart=base.restarts(2),
   )
-  return config.resolve(settings)
+  return resolve(settings)
 
 
-WHOLE = resolved()
+FULL = resolved()
 N = 12
 
 
@@ -43,11 +44,11 @@ def opened(path, what, identity):
   return open_workdir(path, what.values, identity, overwrite=False, command=[], devices=[])
 
 
-def run(root, shard, what=WHOLE, mesh=MESH):
+def run(root, shard, what=FULL, mesh=MESH):
   shards.check_neighbours(root, what, shard)
   workdir = opened(shard.folder(root), what, shards.identity(what, shard))
-  part = shards.part(what, shard, "cpu")
-  shards.save(workdir.path, part, runner.outcomes(part, workdir, mesh))
+  own = shards.cut(what, shard, "cpu")
+  shards.save(workdir.path, own, runner.outcomes(own, workdir, make_plans(own, mesh)))
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +59,11 @@ def root(tmp_path_factory):
   return path
 
 
-def test_shards_put_together_are_the_unsharded_run(root, tmp_path):
-  expected = runner.run(WHOLE, opened(tmp_path / "whole", WHOLE, WHOLE.identity), MESH)
+def test_joined_shards_are_the_unsharded_run(root, tmp_path):
+  expected = runner.run(FULL, opened(tmp_path / "full", FULL, FULL.identity), MESH)
   workdir = Workdir(tmp_path / "merged")
   workdir.path.mkdir()
-  merged = runner.finish(WHOLE, shards.collect(root, WHOLE), workdir, MESH)
+  merged = runner.finish(FULL, shards.collect(root, FULL), workdir, MESH)
   assert merged.keys() == expected.keys() == {"/n=3", "/n=5"}
   for name, dataset in expected.items():
     assert merged[name].sizes == dataset.sizes
@@ -73,28 +74,27 @@ def test_shards_put_together_are_the_unsharded_run(root, tmp_path):
 
 
 @pytest.mark.parametrize("total", [1, 2, 5, 7, N])
-def test_parts_are_every_instance_once_and_of_about_one_size(total):
-  parts = [shards.part(WHOLE, Shard(number, total), "cpu") for number in range(total)]
-  index = [i for part in parts for group in part.groups for i in group.instances.index]
+def test_shards_are_every_instance_once_and_of_about_one_size(total):
+  chunks = [shards.cut(FULL, Shard(number, total), "cpu") for number in range(total)]
+  index = [i for chunk in chunks for group in chunk.groups for i in group.instances.index]
   assert sorted(index) == list(range(N))
-  sizes = [sum(len(group.cells) for group in part.groups) for part in parts]
+  sizes = [sum(len(group.cells) for group in chunk.groups) for chunk in chunks]
   assert max(sizes) - min(sizes) <= 1
-  for part in parts:
-    for group in part.groups:
+  for chunk in chunks:
+    for group in chunk.groups:
       cells = dict(zip(group.instances.index.tolist(), group.cells.tolist(), strict=True))
-      for whole in WHOLE.groups:
-        for i, cell in zip(whole.instances.index.tolist(), whole.cells.tolist(), strict=True):
+      for full in FULL.groups:
+        for i, cell in zip(full.instances.index.tolist(), full.cells.tolist(), strict=True):
           assert cells.get(i, cell) == cell
 
 
-def test_a_part_takes_the_way_to_the_gradient_that_the_whole_takes():
-  # By itself the first half is rare enough for the sparse way; the whole is not.
+def test_a_shard_has_the_estimator_of_the_full_sweep():
+  # By itself the first half is rare enough for the sparse estimator; the full sweep is not.
   settings = base.get_config()
   settings.name = "test"
   settings.model.n_features = 5000
   base.set_axes(settings, density=base.points("density.base", (0.001, 0.1)))
-  what = config.resolve(settings)
-  (group,) = shards.part(what, Shard(0, 2), "cpu").groups
+  (group,) = shards.cut(resolve(settings), Shard(0, 2), "cpu").groups
   assert group.instances.density.max() < 0.005
   assert group.spec.estimator == "blocked"
 
@@ -102,8 +102,8 @@ def test_a_part_takes_the_way_to_the_gradient_that_the_whole_takes():
 @pytest.mark.parametrize("text", ["3/3", "-1/3", "1", "a/b", "0/0", "1/2/3", "13/15", "0/13"])
 def test_what_is_no_shard_is_refused(text):
   with pytest.raises(UserError, match=r"--shard=.*allowed"):
-    shards.parse(text, WHOLE)
-  assert shards.parse("11/12", WHOLE) == Shard(11, 12)
+    shards.parse(text, FULL)
+  assert shards.parse("11/12", FULL) == Shard(11, 12)
 
 
 def copied(root, tmp_path):
@@ -115,7 +115,7 @@ def test_missing_shards_are_named(root, tmp_path):
   Workdir(Shard(1, 3).folder(path)).shard.unlink()
   shutil.rmtree(Shard(2, 3).folder(path))
   with pytest.raises(UserError, match=r"2 of 3 shards missing: 1–2; .*--shard=1/3"):
-    shards.collect(path, WHOLE)
+    shards.collect(path, FULL)
 
 
 def test_a_damaged_shard_is_named(root, tmp_path):
@@ -123,7 +123,7 @@ def test_a_damaged_shard_is_named(root, tmp_path):
   file = Workdir(Shard(1, 3).folder(path)).shard
   file.write_bytes(file.read_bytes()[:3000])
   with pytest.raises(UserError, match=r"00001-of-00003.*damaged"):
-    shards.collect(path, WHOLE)
+    shards.collect(path, FULL)
 
 
 def test_shards_of_another_config_or_number_are_refused(root, tmp_path):
@@ -131,13 +131,14 @@ def test_shards_of_another_config_or_number_are_refused(root, tmp_path):
   with pytest.raises(UserError, match=r"another config \(seed 0 → 7\)"):
     shards.check_neighbours(path, resolved(seed=7), Shard(1, 3))
   with pytest.raises(UserError, match="one of 3 shards, not of 4"):
-    shards.check_neighbours(path, WHOLE, Shard(1, 4))
+    shards.check_neighbours(path, FULL, Shard(1, 4))
   with pytest.raises(UserError, match="another config"):
     shards.collect(path, resolved(seed=7))
-  shards.check_neighbours(path, dataclasses.replace(WHOLE, figures=()), Shard(1, 3))
+  logged = dataclasses.replace(FULL, values=FULL.values | {"run.log_every": 1})
+  shards.check_neighbours(path, logged, Shard(1, 3))  # an execution setting
 
 
-def test_shards_do_not_go_where_a_whole_run_is(tmp_path):
-  opened(tmp_path, WHOLE, WHOLE.identity)
+def test_shards_do_not_go_where_a_full_run_is(tmp_path):
+  opened(tmp_path, FULL, FULL.identity)
   with pytest.raises(UserError, match="not in shards"):
-    shards.check_neighbours(tmp_path, WHOLE, Shard(0, 2))
+    shards.check_neighbours(tmp_path, FULL, Shard(0, 2))

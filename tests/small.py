@@ -1,47 +1,40 @@
 """Small groups of instances that several tests train."""
 
-import dataclasses
-
 import numpy as np
 
-from toy_superposition import problem, train
+from toy_superposition import declare, estimators, fields, problem, train
 from toy_superposition.devices import meshes, setup
+from toy_superposition.devices.plan import Plan, make_plan
 from toy_superposition.types import Group, Instance, Snapshot, Spec
 
-SPEC = Spec(
-  model="relu_output",
-  n_features=5,
-  n_hidden=2,
-  distribution="sparse_uniform",
-  set_size=1,
-  generator="threefry",
-  target="identity",
-  reduction="sum",
-  hidden_l1=0.0,
-  attack=0.0,
-  init_scheme="xavier",
-  init_scale=1.0,
-  init_n_instances=10,
-  optimizer="adam",
-  b1=0.9,
-  b2=0.999,
-  epsilon=1e-8,
-  momentum=0.9,
-  weight_decay=0.01,
-  schedule="cosine",
-  warmup_steps=5,
-  steps=30,
-  batch_size=32,
-  estimator="auto",
-  precision="float32",
-  seed=3,
-)
+# What differs from the defaults of a config.
+CHANGES = {
+  "seed": 3,
+  "train.optimizer": "adam",
+  "train.schedule": "cosine",
+  "train.warmup_steps": 5,
+  "train.steps": 30,
+  "train.batch_size": 32,
+}
 PLENTY = 2**30  # bytes: no slicing
 
 
+def field_of(name: str) -> str:
+  """Returns the config field of an attribute of Spec, or of a row's field by its last name."""
+  for attribute, declaration in declare.declared(Spec):
+    if attribute == name:
+      return declaration.of
+  (field,) = [field for field in fields.fields() if field.rpartition(".")[2] == name]
+  return field
+
+
 def spec(**changes) -> Spec:
-  """Returns SPEC with some fields changed."""
-  return dataclasses.replace(SPEC, **changes)
+  """Returns a Spec: the defaults, CHANGES, and fields by the names that `field_of` takes."""
+  named = {field_of(name): value for name, value in changes.items()}
+  return fields.make_spec(fields.defaults() | CHANGES | named)
+
+
+SPEC = spec()
 
 
 def group(n_instances: int, index=None, of: Spec = SPEC) -> Group:
@@ -59,10 +52,16 @@ def group(n_instances: int, index=None, of: Spec = SPEC) -> Group:
   return Group(of, instances, i[:, None])
 
 
+def plan(group: Group, n_devices: int = 1, budget: int = PLENTY, feature_devices: int = 0) -> Plan:
+  """Returns the plan of a group on the first `n_devices` devices, its estimator fixed."""
+  group = estimators.fixed(group, "cpu", shared=feature_devices > 1)
+  mesh = meshes.make_mesh(setup.devices(n_devices))
+  return make_plan(group, mesh, budget=budget, limit=2**62, feature_devices=feature_devices)
+
+
 def run(
-  group: Group, borders=(30,), n_devices: int = 1, budget: int = PLENTY, **keywords
+  group: Group, segment_ends=(30,), n_devices: int = 1, budget: int = PLENTY, **keywords
 ) -> list[Snapshot]:
   """Returns the snapshots of a run on the first `n_devices` devices."""
-  mesh = meshes.make_mesh(setup.devices(n_devices))
-  one = problem.make(group.spec)
-  return list(train.run(one, group, borders, mesh=mesh, memory_budget=budget, **keywords))
+  made = plan(group, n_devices, budget)
+  return list(train.run(problem.make(group.spec), made, segment_ends, **keywords))

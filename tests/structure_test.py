@@ -1,4 +1,4 @@
-"""Imports go downward, and third-party packages stay where they belong."""
+"""Imports go downward, third-party packages stay where they belong, experiments are rooms."""
 
 import ast
 import json
@@ -10,71 +10,82 @@ from pathlib import Path
 
 import pytest
 
+from toy_superposition import experiments
+
 ROOT = Path(__file__).parent.parent
-# From the bottom up: a module may import from its own layer's packages and from layers below.
-LAYERS = (
-  ("errors", "types"),
-  ("streams", "draws", "jaxprs", "bfgs", "models", "profiles", "distributions", "objective"),
-  ("unroll",),
-  ("optimizers", "measures", "theory"),
-  ("sweep", "problem", "placement", "processes"),
-  ("estimators",),
-  ("planning",),
-  ("train", "evaluation"),
-  ("analyses", "figures"),
-  ("combinations",),
-  ("config",),
-  ("records", "progress", "interrupts"),
-  ("judgement",),
-  ("experiment", "shards"),
-  ("catalogue",),
-  ("terminal", "interactive"),
-  ("rehearsal",),
-  ("page",),
-  ("presentation",),
-  ("main",),
-  ("report", "reproduce", "collect"),
-)
+PACKAGE = ROOT / "toy_superposition"
+FILES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = sorted(path.name for path in (PACKAGE / "experiments").iterdir() if path.is_dir())
+ROOMS = [name for name in ROOMS if (PACKAGE / "experiments" / name / "__init__.py").exists()]
+# Third-party package → the only modules that import it.
 ALLOWED = {
-  "ml_collections": {"config", "main", "interactive"},
+  "ml_collections": {"config", "cli", "api", "main"},
   "orbax": {"records"},
-  "matplotlib": {"figures", "interactive"},
-  "absl": {"main", "report", "reproduce", "collect", "terminal"},
-  "plotly": {"page"},
+  "absl": {"main", "report", "reproduce", "collect", "terminal", "cli"},
+  "jinja2": {"report"},
+  "plotly": {"report"},
+  "tabulate": {"text"},
   "tqdm": {"progress"},
   "tensorboardX": {"records"},
 }
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-FILES = sorted((ROOT / "toy_superposition").rglob("*.py"))
 
 
 def unit(path: Path) -> str:
   """Returns the module or package directly below toy_superposition that a file belongs to."""
-  return path.relative_to(ROOT / "toy_superposition").parts[0].removesuffix(".py")
+  return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> list[tuple[str, str]]:
-  """Returns (top-level package, first name below it) of every import in a file."""
-  found = []
-  for node in ast.walk(ast.parse(path.read_text())):
+def imports(path: Path) -> set[str]:
+  """Returns the modules that a file imports when it runs, those for type checkers left out."""
+  tree = ast.parse(path.read_text())
+  for_types = {
+    id(node)
+    for branch in ast.walk(tree)
+    if isinstance(branch, ast.If) and "TYPE_CHECKING" in ast.unparse(branch.test)
+    for node in ast.walk(branch)
+  }
+  modules: set[str] = set()
+  for node in ast.walk(tree):
+    if id(node) in for_types:
+      continue
     if isinstance(node, ast.Import):
-      found += [[*name.name.split("."), ""][:2] for name in node.names]
+      modules |= {name.name for name in node.names}
     elif isinstance(node, ast.ImportFrom) and node.module:
-      parts = node.module.split(".")
-      below = parts[1:2] or [name.name for name in node.names]
-      found += [[parts[0], name] for name in below]
-  return [(top, name) for top, name in found]
+      modules |= {f"{node.module}.{name.name}" for name in node.names}
+  return modules
+
+
+def test_imports_go_downward_and_never_in_a_circle():
+  # The layers stand in pyproject.toml.
+  program = shutil.which("lint-imports", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+  assert program, "pip install -e '.[test]' brings it"
+  done = subprocess.run(
+    [program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stdout
+  assert "Contracts: 2 kept, 0 broken." in done.stdout
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_go_downward(path):
-  if path == ROOT / "toy_superposition" / "__init__.py":
-    return
-  own = unit(path)
-  for top, name in imports(path):
-    if top == "toy_superposition" and name != own:
-      assert LEVEL[name] <= LEVEL[own], f"{own} imports {name}, which lies above it"
-    assert own in ALLOWED.get(top, {own}), f"{own} imports {top}"
+def test_third_party_packages_stay_where_they_belong(path):
+  tops = {name.partition(".")[0] for name in imports(path)}
+  for package, units in ALLOWED.items():
+    assert package not in tops or unit(path) in units, f"{unit(path)} imports {package}"
+  draws = path.name == "figure.py" or unit(path) in ("drawing", "runner")
+  assert draws or "matplotlib" not in tops
+
+
+def test_matplotlib_is_imported_when_a_figure_is_drawn_and_not_before():
+  code = """
+import sys
+from toy_superposition import experiments, report, runner, api
+from toy_superposition.cli import run, collect, reproduce
+for name in experiments.NAMES:
+  experiments.get(name)
+print([name for name in ("matplotlib", "plotly", "jinja2") if name in sys.modules])
+"""
+  done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+  assert done.stdout.strip() == "[]"
 
 
 def test_no_name_is_undefined():
@@ -84,26 +95,45 @@ def test_no_name_is_undefined():
   command = [ruff, "check", "--isolated", "--select=F821", "--output-format=json", str(ROOT)]
   done = subprocess.run(command, capture_output=True, text=True, check=False)
   undefined = []
-  for found in json.loads(done.stdout):
-    row, column = found["location"]["row"], found["location"]["column"]
-    line = Path(found["filename"]).read_text().splitlines()[row - 1]
+  for finding in json.loads(done.stdout):
+    row, column = finding["location"]["row"], finding["location"]["column"]
+    line = Path(finding["filename"]).read_text().splitlines()[row - 1]
     if line[column - 2] not in "\"'":
-      undefined.append(f"{found['filename']}:{row}: {found['message']}")
+      undefined.append(f"{finding['filename']}:{row}: {finding['message']}")
   assert undefined == []
 
 
-def test_modules_of_one_layer_do_not_import_each_other_in_a_circle():
-  graph: dict[str, set[str]] = {}
-  for path in FILES:
-    below = {name for top, name in imports(path) if top == "toy_superposition"}
-    graph.setdefault(unit(path), set()).update(below - {unit(path)})
-  order: list[str] = []
-  while len(order) < len(graph):
-    ready = [name for name in graph if name not in order and graph[name] <= set(order)]
-    assert ready, f"circle among {sorted(set(graph) - set(order))}"
-    order += ready
-
-
-def test_configs_and_launch_import_nothing_but_configs_and_ml_collections():
+def test_configs_import_nothing_but_configs_and_ml_collections():
   for path in sorted((ROOT / "configs").glob("*.py")):
-    assert {top for top, _ in imports(path)} <= {"configs", "ml_collections"}, path
+    tops = {name.partition(".")[0] for name in imports(path)}
+    # The base gathers the fields that the package declares.
+    allowed = {"configs", "ml_collections"} | (
+      {"toy_superposition"} if path.stem == "base" else set()
+    )
+    assert tops <= allowed, path
+
+
+def test_every_experiment_is_a_room_with_a_test_and_a_config_and_every_room_an_experiment():
+  assert sorted(experiments.NAMES) == ROOMS
+  tested = {
+    path.stem.removesuffix("_test") for path in (ROOT / "tests/experiments").glob("*_test.py")
+  }
+  assert set(ROOMS) <= tested
+  assert tested - set(ROOMS) <= {"requirements", "restarts", "trained", "uniform"}
+  named = {
+    line.split('"')[1]
+    for path in (ROOT / "configs").glob("*.py")
+    for line in path.read_text().splitlines()
+    if line.strip().startswith("config.experiment = ")
+  }
+  assert named == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_a_room_has_its_claims_and_its_figure_and_imports_no_other_room(name):
+  folder = PACKAGE / "experiments" / name
+  assert {"__init__.py", "claims.py", "figure.py"} <= {path.name for path in folder.iterdir()}
+  others = {f"toy_superposition.experiments.{other}" for other in ROOMS if other != name}
+  for path in folder.glob("*.py"):
+    for module in imports(path):
+      assert not any(module == other or module.startswith(f"{other}.") for other in others), path

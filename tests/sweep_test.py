@@ -1,21 +1,22 @@
 """Axes × base values → groups: the right points, in the right order, with the right numbers."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
 from configs import base
-from toy_superposition import sweep
+from toy_superposition import fields, sweep
 from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
 from toy_superposition.profiles import PROFILES
 
 
-def resolve(fields=(), **axes) -> config.Experiment:
+def resolve(changes=(), **axes) -> config.ResolvedConfig:
   settings = base.get_config()
   settings.name = "test"
-  for field, value in dict(fields).items():
+  for field, value in dict(changes).items():
     settings.update_from_flattened_dict({field: value})
   base.set_axes(settings, **axes)
   return config.resolve(settings)
@@ -23,7 +24,8 @@ def resolve(fields=(), **axes) -> config.Experiment:
 
 def points(axis) -> tuple:
   """Returns the points that an axis entry describes."""
-  return resolve(a=axis).axes[0].points
+  profile = {"importance.profile": "geometric"}  # so that a ratio has an effect
+  return resolve(profile, a=axis).axes[0].points
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_every_instance_has_the_numbers_of_its_cell():
       ratio = np.where(powers == 4, r, 1)
       np.testing.assert_allclose(group.instances.importance[i], importance * ratio, rtol=1e-6)
       np.testing.assert_allclose(group.instances.learning_rate[i], rate, rtol=1e-6)
-      assert group.spec.weight_decay == decay
+      assert group.spec.row("train.optimizer").weight_decay == decay
 
 
 def test_fields_without_an_axis_keep_their_value():
@@ -153,69 +155,84 @@ def test_leaves_have_the_types_of_the_device():
 
 
 # An axis over each field that is compiled in: two values that differ from the default.
-STATIC = {
-  "model": ("linear", "relu_hidden"),
-  "n_features": (3, 4),
-  "n_hidden": (3, 4),
-  "distribution": ("sparse_signed_uniform", "sparse_uniform"),
-  "set_size": (2, 3),
-  "generator": ("hash", "threefry"),
-  "target": ("absolute", "identity"),
-  "reduction": ("mean", "sum"),
-  "hidden_l1": (0.1, 0.5),
-  "attack": (0.1, 0.5),
-  "init_scheme": ("notebook", "xavier"),
-  "init_scale": (0.5, 2.0),
-  "init_n_instances": (1, 2),
-  "optimizer": ("adam", "sgd"),
-  "b1": (0.5, 0.8),
-  "b2": (0.5, 0.8),
-  "epsilon": (1e-7, 1e-6),
-  "momentum": (0.5, 0.8),
-  "weight_decay": (0.0, 0.5),
-  "schedule": ("linear", "cosine"),
-  "warmup_steps": (1, 2),
-  "steps": (3, 4),
-  "batch_size": (3, 4),
-  "estimator": ("autodiff", "blocked"),
-  "precision": ("bfloat16", "float32"),
+STATIC: dict[str, tuple] = {
   "seed": (3, 4),
+  "model.name": ("linear", "relu_hidden"),
+  "model.n_features": (3, 4),
+  "model.n_hidden": (3, 4),
+  "init.scheme": ("notebook", "xavier"),
+  "init.n_instances": (1, 2),
+  "init.scale": (0.5, 2.0),
+  "data.distribution": ("sparse_signed_uniform", "sparse_uniform"),
+  "data.set_size": (1, 5),
+  "data.generator": ("hash", "threefry"),
+  "data.target": ("absolute", "identity"),
+  "loss.reduction": ("mean", "sum"),
+  "loss.hidden_l1": (0.1, 0.5),
+  "loss.attack": (0.1, 0.5),
+  "train.steps": (3, 4),
+  "train.batch_size": (3, 4),
+  "train.estimator": ("autodiff", "blocked"),
+  "train.precision": ("bfloat16", "float32"),
+  "train.optimizer": ("adam", "sgd"),
+  "train.schedule": ("linear", "cosine"),
+  "train.warmup_steps": (1, 2),
+  "train.b1": (0.5, 0.8),
+  "train.b2": (0.5, 0.8),
+  "train.epsilon": (1e-7, 1e-6),
+  "train.momentum": (0.5, 0.8),
+  "train.weight_decay": (0.0, 0.5),
 }
-# What has to be set beside such an axis.
-BESIDE = {"precision": {"train.estimator": "blocked"}}
+# What has to be set beside such an axis, for its field to have an effect.
+BESIDE: dict[str, dict[str, Any]] = {
+  "train.precision": {"train.estimator": "blocked"},
+  "train.momentum": {"train.optimizer": "sgd"},
+  "data.set_size": {"data.distribution": "correlated_sets"},
+  "init.n_instances": {"init.scheme": "notebook"},
+}
 
 
-def test_every_field_of_the_spec_can_be_an_axis():
-  assert STATIC.keys() == sweep.SPEC_FIELDS.keys()
+def test_every_field_that_is_compiled_in_can_be_an_axis():
+  compiled = {field for field in sweep.axis_fields() if not sweep.is_swept(field)}
+  assert STATIC.keys() == compiled
 
 
-@pytest.mark.parametrize("name", STATIC)
-def test_an_axis_over_a_compiled_field_makes_a_group_with_the_right_spec_per_value(name):
-  beside = BESIDE.get(name, {})
-  default = resolve(beside).groups[0].spec
+@pytest.mark.parametrize("field", STATIC)
+def test_an_axis_over_a_compiled_field_makes_a_group_with_the_right_spec_per_value(field):
+  beside = BESIDE.get(field, {})
   what = resolve(
     beside,
     density=base.linear("density.base", 0.1, 1, 3),
-    static=base.points(sweep.SPEC_FIELDS[name], STATIC[name]),
+    static=base.points(field, STATIC[field]),
     restart=base.restarts(2),
   )
   assert len(what.groups) == 2
   for k, group in enumerate(what.groups):
-    expected = vars(default) | {name: STATIC[name][k]}
-    assert vars(group.spec) == expected
+    expected = fields.make_spec(fields.defaults() | beside | {field: STATIC[field][k]})
+    assert group.spec == expected
     np.testing.assert_array_equal(group.cells[:, 1], k)
     assert group.instances.density.shape == (6, group.spec.n_features)
+  assert what.groups[0].spec != what.groups[1].spec
   assert what.axes[1].splits
-  assert what.axes[1].reshapes == (name in ("n_features", "n_hidden"))
+  assert what.axes[1].reshapes == (field in ("model.n_features", "model.n_hidden"))
+
+
+def test_fields_of_rows_that_were_not_chosen_do_not_enter_the_spec():
+  default, other = resolve().groups[0].spec, resolve({"train.momentum": 0.1}).groups[0].spec
+  assert default == other  # AdamW has no momentum
+  assert default != resolve({"train.b1": 0.1}).groups[0].spec
 
 
 def test_groups_come_in_the_order_of_the_axes():
   what = resolve(
+    {"train.optimizer": "adamw"},
     decay=base.points("train.weight_decay", (0.5, 0.0)),
     restart=base.restarts(2),
     n=base.points("model.n_features", (4, 2, 3)),
   )
-  found = [(group.spec.weight_decay, group.spec.n_features) for group in what.groups]
+  found = [
+    (group.spec.row("train.optimizer").weight_decay, group.spec.n_features) for group in what.groups
+  ]
   assert found == list(itertools.product((0.5, 0.0), (4, 2, 3)))
 
 
@@ -227,16 +244,17 @@ def test_specs_of_groups_are_hashable_and_distinct():
 def test_a_large_sweep_is_made_by_arrays_not_cell_by_cell(monkeypatch):
   calls = []
 
-  def counted(profile):
-    def call(*arguments):
-      calls.append(len(arguments[0]))
-      return profile(*arguments)
+  def counted(values):
+    def call(profile, base, n_features):
+      calls.append(len(base))
+      return values(profile, base, n_features)
 
     return call
 
-  for name, profile in list(PROFILES.items()):
-    monkeypatch.setitem(PROFILES, name, counted(profile))
+  for row in PROFILES.values():
+    monkeypatch.setattr(row, "values", counted(row.values))  # type: ignore[attr-defined]
   what = resolve(
+    {"importance.profile": "geometric"},
     r=base.log("importance.ratio", 0.1, 10, 200),
     p=base.log("density.base", 1, 0.01, 100),
     restart=base.restarts(10),
@@ -250,9 +268,9 @@ def test_a_sweep_of_many_groups_makes_each_instance_once(monkeypatch):
   made = []
   whole = sweep.make_instances
 
-  def counted(values, columns, index, n):
+  def counted(values, columns, index, *, n_features):
     made.append(index)
-    return whole(values, columns, index, n)
+    return whole(values, columns, index, n_features=n_features)
 
   monkeypatch.setattr(sweep, "make_instances", counted)
   what = resolve(

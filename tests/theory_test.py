@@ -1,5 +1,5 @@
 """Expected loss, closed forms of the phase change and true optimum, against each other and
-against independent integration."""
+against independent integration; attacks."""
 
 import functools
 import itertools
@@ -11,8 +11,8 @@ import pytest
 from scipy import integrate
 
 from toy_superposition.geometry import features
-from toy_superposition.models import TiedParams
-from toy_superposition.theory import expected_loss, optimum, phase_change
+from toy_superposition.models import AutoencoderParams
+from toy_superposition.theory import attacks, expected_loss, optimum, phase_change
 from toy_superposition.theory.phase_change import Phase
 
 ROUND_OFF = 2e-6  # float32: sums of up to a few hundred terms, relative to the loss
@@ -32,7 +32,7 @@ def evaluate(W, b, density, importance, function=None, relu=True) -> np.ndarray:
   arrays = [np.asarray(a, np.float32) for a in (W, b, density, importance)]
   single = arrays[0].ndim == 2
   W, b, density, importance = (jnp.asarray(a[None] if single else a) for a in arrays)
-  losses = (function or batched(relu))(TiedParams(W=W, b=b), density, importance)
+  losses = (function or batched(relu))(AutoencoderParams(W=W, b=b), density, importance)
   return np.asarray(losses[0] if single else losses, np.float64)
 
 
@@ -134,7 +134,7 @@ def test_six_nodes_equal_many_and_two_features_need_none(n, tolerance, monkeypat
 
 def test_more_features_than_can_be_enumerated_are_refused():
   n = expected_loss.MAX_FEATURES + 1
-  params = TiedParams(W=jnp.zeros((1, n)), b=jnp.zeros(n))
+  params = AutoencoderParams(W=jnp.zeros((1, n)), b=jnp.zeros(n))
   with pytest.raises(ValueError, match=f"{n} features; at most {n - 1}"):
     expected_loss.expected_feature_loss(params, jnp.zeros(n), jnp.ones(n))
 
@@ -152,7 +152,7 @@ def test_the_linear_model_s_expected_loss_follows_from_mean_and_variance():
 
 
 def k_sparse(W, b, density, importance, k):
-  params = TiedParams(W=jnp.float32(W), b=jnp.float32(b))
+  params = AutoencoderParams(W=jnp.float32(W), b=jnp.float32(b))
   function = jax.jit(expected_loss.k_sparse_feature_loss, static_argnums=3)
   losses = function(params, jnp.float32(density), jnp.float32(importance), k)
   return np.asarray(losses, np.float64)
@@ -208,7 +208,7 @@ def test_the_gradient_of_the_expected_loss_is_that_of_central_differences(name):
       axis=0,
     )
 
-  gradient = jax.jit(jax.grad(loss))(TiedParams(W=jnp.float32(W), b=jnp.float32(b)))
+  gradient = jax.jit(jax.grad(loss))(AutoencoderParams(W=jnp.float32(W), b=jnp.float32(b)))
   flat = np.concatenate([W[0], b])
   expected = np.empty(4)
   for i, shift in enumerate(step * np.eye(4)):
@@ -423,3 +423,16 @@ def test_the_linear_model_s_optimum_drops_the_less_important_feature():
   solved = Solved(r, p, 2, relu=False, n_starts=6, n_iterations=60)
   least = np.minimum(r, 1) * (p / 3 - p**2 / 4)
   np.testing.assert_allclose(solved.loss, least, rtol=1e-4)  # a flat minimum in float32
+
+
+# — attacks —
+
+
+def test_attacks_have_norm_1_and_raise_their_feature_s_output_most():
+  W = jnp.asarray(np.random.default_rng(2).normal(size=(3, 6))).at[:, 5].set(0)
+  rows = attacks.directions(W)
+  np.testing.assert_allclose(jnp.linalg.norm(rows, axis=1), [1, 1, 1, 1, 1, 0], rtol=1e-6)
+  reached = (W.T @ W @ rows.T).diagonal()[:5]
+  random = np.random.default_rng(3).normal(size=(6, 200))
+  others = (W.T @ W @ (random / np.linalg.norm(random, axis=0)))[:5]
+  assert np.all(reached[:, None] >= others - 1e-6)

@@ -1,4 +1,4 @@
-"""The folder of a run: whose it is, what may continue it, and what --overwrite deletes."""
+"""The folder of a run: its manifest, which run may continue it, and what --overwrite deletes."""
 
 import json
 import platform
@@ -23,8 +23,8 @@ def open_at(path: Path, values=VALUES, identity=None, **changes) -> Workdir:
 
 
 def open_with(path: Path, settings, **changes) -> Workdir:
-  experiment = config.resolve(settings)
-  return open_at(path, experiment.values, experiment.identity, **changes)
+  what = config.resolve(settings)
+  return open_at(path, what.values, what.identity, **changes)
 
 
 def manifest(path: Path) -> dict:
@@ -35,7 +35,7 @@ def manifest(path: Path) -> dict:
 
 
 def refusal(path: Path, *arguments, **changes) -> str:
-  """Returns the one line with which opening is refused."""
+  """Returns the line with which opening is refused."""
   with pytest.raises(UserError) as caught:
     open_at(path, *arguments, **changes)
   assert len(str(caught.value).splitlines()) == 1
@@ -50,11 +50,17 @@ def fill(workdir: Workdir) -> None:
     folder = workdir.checkpoints(group) / step / "state"
     folder.mkdir(parents=True)
     (folder / "data").write_text("weights")
-  workdir.figures.mkdir()
-  for suffix in ("png", "pdf"):
-    (workdir.figures / f"phase_diagram.{suffix}").write_text("picture")
+  draw(workdir, "question.png", "question_n=5.pdf")
   (workdir.tensorboard / "group_0000").mkdir(parents=True)
   (workdir.tensorboard / "group_0000" / "events.out.tfevents.1.host").write_text("events")
+
+
+def draw(workdir: Workdir, *names: str) -> None:
+  """Puts pictures where a run puts them, and lists them as it does."""
+  workdir.figures.mkdir(exist_ok=True)
+  workdirs.add_pictures(workdir, [workdir.figures / name for name in names])
+  for name in names:
+    (workdir.figures / name).write_text("picture")
 
 
 def tree(path: Path) -> dict[str, bytes | None]:
@@ -64,14 +70,14 @@ def tree(path: Path) -> dict[str, bytes | None]:
   }
 
 
-def test_manifest_says_what_was_run_with_what_and_on_what(tmp_path):
+def test_the_manifest_holds_config_command_versions_devices_and_times(tmp_path):
   workdir = open_at(tmp_path / "run", VALUES, {"seed": 0})
   workdirs.close_session(workdir, 12.34)
-  found = manifest(workdir.path)
-  assert found["format"] == workdirs.FORMAT
-  assert found["config"] == VALUES | {"axes": ["a", "b"]}
-  assert found["identity"] == {"seed": 0}
-  (session,) = found["sessions"]
+  written = manifest(workdir.path)
+  assert written["format"] == workdirs.FORMAT
+  assert written["config"] == VALUES | {"axes": ["a", "b"]}
+  assert written["identity"] == {"seed": 0}
+  (session,) = written["sessions"]
   assert session["command"] == ["program", "--flag"]
   assert session["devices"] == ["cpu:0"]
   assert session["versions"]["python"] == platform.python_version()
@@ -81,11 +87,13 @@ def test_manifest_says_what_was_run_with_what_and_on_what(tmp_path):
   assert session["started"] <= session["ended"]
   assert session["seconds"] == 12.3
   assert "commit" in session
+  assert written["pictures"] == []
 
 
 def test_config_is_read_back_from_the_manifest(tmp_path):
-  workdir = open_at(tmp_path)
-  assert workdirs.read_values(workdir) == VALUES | {"axes": ["a", "b"]}
+  what = config.resolve(phase_change.get_config("quick"))
+  workdir = open_at(tmp_path, what.values, what.identity)
+  assert workdirs.read_values(workdir) == json.loads(json.dumps(what.values))
 
 
 def test_the_same_identity_continues_and_adds_a_session(tmp_path):
@@ -104,19 +112,17 @@ def test_the_same_identity_continues_and_adds_a_session(tmp_path):
   }
 
 
-def test_how_a_run_is_done_and_drawn_may_differ(tmp_path):
+def test_execution_settings_may_differ_when_a_run_is_continued(tmp_path):
   settings = phase_change.get_config("quick")
   open_with(tmp_path, settings)
   settings.run.log_every = 7
   settings.run.checkpoint_seconds = 0.5
   settings.run.memory_gib = 0.25
   settings.run.tensorboard = True
-  settings.figures = ()
   open_with(tmp_path, settings)
-  found = manifest(tmp_path)
-  assert len(found["sessions"]) == 2
-  assert found["config"]["run.log_every"] == 7  # the manifest tells of the last session's config
-  assert found["config"]["figures"] == []
+  written = manifest(tmp_path)
+  assert len(written["sessions"]) == 2
+  assert written["config"]["run.log_every"] == 7  # the config is that of the last session
 
 
 def test_another_config_is_refused_with_each_field_and_both_values(tmp_path):
@@ -125,16 +131,15 @@ def test_another_config_is_refused_with_each_field_and_both_values(tmp_path):
   before = tree(tmp_path)
   settings.train.steps = 1234
   settings.model.name = "linear"
-  settings.analysis = "none"
-  settings.figures = ()
+  settings.experiment = "none"
   settings.run.log_every = 7
   with pytest.raises(UserError) as caught:
     open_with(tmp_path, settings)
   message = str(caught.value)
   assert "train.steps 1000 → 1234" in message
   assert "model.name 'relu_output' → 'linear'" in message
-  assert "analysis 'phase_change' → 'none'" in message
-  assert "run.log_every" not in message and "figures" not in message
+  assert "experiment 'phase_change' → 'none'" in message
+  assert "run.log_every" not in message
   assert "seed" not in message  # only what differs
   assert str(tmp_path) in message and "--overwrite" in message
   assert len(message.splitlines()) == 1
@@ -171,38 +176,41 @@ def test_a_folder_with_files_of_others_is_taken_and_they_stay(tmp_path):
   [
     b"",
     b"{",
-    b'{"format": 1, "config": {"na',
+    b'{"format": 2, "config": {"na',
     b"\x00\x00\x00\x00",
     b"\xff\xfe\x00",
     b"[]",
     b"3",
     b"{}",
-    b'{"format": 1, "config": {}, "sessions": []}',
-    b'{"format": "one", "config": {}, "identity": {}, "sessions": []}',
-    b'{"format": 1, "config": {}, "identity": 3, "sessions": []}',
+    b'{"format": 2, "config": {}, "sessions": [], "pictures": []}',
+    b'{"format": "two", "config": {}, "identity": {}, "sessions": [], "pictures": []}',
+    b'{"format": 0, "config": {}, "identity": {}, "sessions": [], "pictures": []}',
+    b'{"format": 2, "config": {}, "identity": 3, "sessions": [], "pictures": []}',
+    b'{"format": 2, "config": {}, "identity": {}, "sessions": 3, "pictures": []}',
+    b'{"format": 2, "config": {}, "identity": {}, "sessions": []}',
     b'{"format": 1, "config": {}, "identity": {}, "sessions": 3}',
   ],
 )
-def test_a_manifest_that_is_none_is_one_line_naming_it(tmp_path, content):
+def test_a_manifest_of_another_kind_is_one_line_naming_it(tmp_path, content):
   (tmp_path / "manifest.json").write_bytes(content)
   identity: dict = {}
   message = refusal(tmp_path, VALUES, identity)
-  assert str(tmp_path / "manifest.json") in message
+  assert str(tmp_path / "manifest.json") in message and "earlier version" not in message
   assert (tmp_path / "manifest.json").read_bytes() == content
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"identity": {}}'])
-def test_the_config_of_a_manifest_that_is_none_is_one_line_naming_it(tmp_path, content):
+def test_a_config_read_from_a_manifest_of_another_kind_is_one_line_naming_it(tmp_path, content):
   (tmp_path / "manifest.json").write_text(content)
   with pytest.raises(UserError) as caught:
     workdirs.read_values(Workdir(tmp_path))
   assert str(tmp_path / "manifest.json") in str(caught.value)
 
 
-@pytest.mark.parametrize("kept", ["all", "format_only"])
-def test_a_folder_of_a_newer_format_is_refused_as_such(tmp_path, kept):
+@pytest.mark.parametrize("fields", ["all", "format_only"])
+def test_a_folder_of_a_newer_format_is_refused_as_such(tmp_path, fields):
   open_at(tmp_path)
-  content = manifest(tmp_path) if kept == "all" else {}
+  content = manifest(tmp_path) if fields == "all" else {}
   content["format"] = workdirs.FORMAT + 1
   (tmp_path / "manifest.json").write_text(json.dumps(content))
   before = tree(tmp_path)
@@ -226,14 +234,49 @@ def test_overwrite_deletes_the_files_of_the_earlier_run(tmp_path):
   assert len(manifest(tmp_path)["sessions"]) == 1
 
 
-def test_overwrite_deletes_a_run_without_or_with_a_broken_manifest(tmp_path):
-  for content in (None, "{"):
-    fill(open_at(tmp_path))
-    (tmp_path / "manifest.json").unlink()
-    if content:
-      (tmp_path / "manifest.json").write_text(content)
-    open_at(tmp_path, overwrite=True)
-    assert list(tree(tmp_path)) == ["manifest.json"]
+@pytest.mark.parametrize("content", [None, "{"], ids=["no_manifest", "a_broken_one"])
+def test_overwrite_without_a_readable_manifest_leaves_unknown_pictures_alone(tmp_path, content):
+  fill(open_at(tmp_path))
+  (tmp_path / "figures" / "phase_diagram.png").write_text("a name that format 1 gave")
+  (tmp_path / "manifest.json").unlink()
+  if content:
+    (tmp_path / "manifest.json").write_text(content)
+  open_at(tmp_path, overwrite=True)
+  unknown = {f"figures/{name}" for name in ("question.png", "question_n=5.pdf")}
+  assert tree(tmp_path).keys() == {"manifest.json", "figures", *unknown}
+
+
+def test_pictures_are_listed_once_and_over_all_sessions(tmp_path):
+  workdir = open_at(tmp_path)
+  draw(workdir, "b.png", "a.pdf")
+  open_at(tmp_path)
+  draw(workdir, "b.png", "c.png")
+  assert manifest(tmp_path)["pictures"] == ["figures/a.pdf", "figures/b.png", "figures/c.png"]
+
+
+def test_overwrite_deletes_the_listed_pictures_and_no_others(tmp_path):
+  workdir = open_at(tmp_path)
+  draw(workdir, "any name of the future.png")
+  (workdir.figures / "phase_diagram.png").write_text("a name that format 1 gave")
+  open_at(tmp_path, overwrite=True)
+  assert tree(tmp_path).keys() == {"manifest.json", "figures", "figures/phase_diagram.png"}
+
+
+@pytest.mark.parametrize(
+  "name",
+  ["a.png", "figures/mine/a.png", "figures/../a.png", "../a.png", "{root}/a.png", "figures", ""],
+)
+def test_overwrite_deletes_nothing_outside_of_figures_whatever_the_manifest_lists(tmp_path, name):
+  run = tmp_path / "run"
+  open_at(run)
+  for path in (run / "a.png", run / "figures" / "mine" / "a.png", tmp_path / "a.png"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+  content = manifest(run) | {"pictures": [name.format(root=tmp_path)]}
+  (run / "manifest.json").write_text(json.dumps(content))
+  before = tree(tmp_path)
+  open_at(run, overwrite=True)
+  assert tree(tmp_path).keys() == before.keys()
 
 
 @pytest.mark.parametrize("before", ["nothing", "an_empty_folder"])
@@ -251,9 +294,9 @@ def test_overwrite_of_no_run_is_a_fresh_start(tmp_path, before):
     "data/results.nc",
     "figures/notes.txt",
     "figures/mine.png",
-    "figures/phase_diagram.svg",
-    "figures/phase_diagram_talk.pdf",
-    "figures/mine/phase_diagram.png",
+    "figures/question.svg",
+    "figures/question_talk.pdf",
+    "figures/mine/question.png",
     "checkpoints/notes.txt",
     "checkpoints/group_0000/notes.txt",
     "checkpoints/group_0000/10-notes.txt",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.benchmarks.engine import Engine, mesh_for
+from tests.benchmarks.engine import Engine, plan_for
 from tests.benchmarks.workloads import WORKLOADS, group
 
 N_BATCHES = 10  # fresh ones, of the training's size, on which a trained instance is judged
@@ -67,7 +67,7 @@ def compare(name: str) -> Agreement:
   training = TRAININGS[name]
   workload = WORKLOADS[name]._replace(n_instances=training.n_instances)
   what = group(workload, n_restarts=training.n_seeds)
-  engine = Engine(what, mesh_for(len(what.instances.index)))
+  engine = Engine(plan_for(what))
   sides = []
   for side in (engine, Notebook(what)):
     side.advance(training.n_steps)
@@ -76,4 +76,4 @@ def compare(name: str) -> Agreement:
   variances = [losses.var(axis=1, ddof=1) / training.n_seeds for losses in sides]
   error = float(np.sqrt(np.sum(variances))) / training.n_instances
   tolerance = STANDARD_ERRORS * error + training.n_steps * ROUND_OFF * other
-  return Agreement(name, training, engine.program.estimator, own, other, error, tolerance)
+  return Agreement(name, training, engine.estimator, own, other, error, tolerance)

@@ -84,10 +84,12 @@ def _row(
 ) -> str:
   from toy_superposition import problem, train
   from toy_superposition.devices import meshes, setup
+  from toy_superposition.devices.plan import make_plan
 
   what = _group(changes | {"train.estimator": "autodiff"}, n_instances)
-  mesh = meshes.make_mesh(setup.devices(n_devices), feature_devices)
-  program = train.compile_programs(problem.make(what.spec), what, mesh, n_instances).segment
+  mesh = meshes.make_mesh(setup.devices(n_devices))
+  plan = make_plan(what, mesh, budget=2**62, limit=2**62, feature_devices=feature_devices)
+  program = train.compile_programs(problem.make(what.spec), plan).segment
   costs, taken = program.cost_analysis(), _bytes_of(program)
   assert costs is not None
   sent = [shape for shape, _ in re.findall(MESSAGES, program.as_text() or "")]
@@ -122,20 +124,20 @@ def _mebibytes(sides: str) -> float:
 def seconds(n_cores: str) -> Iterator[str]:
   """Yields lines: the time of a step on so many cores, with a device for each."""
   from tests.benchmarks import machine
-  from tests.benchmarks.engine import Engine, mesh_for
+  from tests.benchmarks.engine import Engine, plan_for
   from tests.benchmarks.workloads import WORKLOADS, group
 
   machine.configure()
   for name in ("W1", "W2", "W3"):
     what = group(WORKLOADS[name])
-    engine = Engine(what, mesh_for(len(what.instances.index)))
+    engine = Engine(plan_for(what))
     engine.advance(10)
     n_steps = max(1, round(10 / engine.advance(10)))
     others = machine.Others()
     best = min(engine.advance(n_steps) for _ in range(5)) / n_steps
     yield (
-      f"{name} on {n_cores} core(s): {1e3 * best:.3f} ms per step ({engine.program.estimator}, "
-      f"{engine.program.n_devices} device(s), others {others.share():.0%})"
+      f"{name} on {n_cores} core(s): {1e3 * best:.3f} ms per step ({engine.estimator}, "
+      f"{engine.n_devices} device(s), others {others.share():.0%})"
     )
 
 
@@ -155,17 +157,17 @@ def checkpoints() -> Iterator[str]:
   large.update_from_flattened_dict(LARGE | {"name": "large", "evaluation.n_samples": 1024})
   large.update_from_flattened_dict({"measures": ("feature_norm",)})
   spent: list[float] = []
-  save = recorder.Ledger.save
+  save = recorder.DiskRecorder.save
 
   def timed(self, snapshot):
     started = time.perf_counter()
     save(self, snapshot)
     spent.append(time.perf_counter() - started)
 
-  recorder.Ledger.save = timed  # type: ignore[method-assign]
+  recorder.DiskRecorder.save = timed  # type: ignore[method-assign]
   for settings in (main_job, large):
     settings.update_from_flattened_dict({"train.steps": 20, "run.checkpoint_seconds": 0.0})
-    settings.update_from_flattened_dict({"analysis": "none", "figures": ()})
+    settings.experiment = "none"
     what = config.resolve(settings)
     spent.clear()
     with tempfile.TemporaryDirectory() as folder:
@@ -184,7 +186,8 @@ def memory() -> Iterator[str]:
   """Yields lines: the memory that training adds to the process, against what was planned."""
   from tests.benchmarks import machine
   from toy_superposition import problem, train
-  from toy_superposition.devices import meshes, plan, setup
+  from toy_superposition.devices import meshes, setup
+  from toy_superposition.devices.plan import make_plan
 
   machine.configure()
   cases = (
@@ -196,17 +199,15 @@ def memory() -> Iterator[str]:
   for estimator, size, n_instances in cases:
     what = _group(size | {"train.estimator": estimator}, n_instances)
     mesh = meshes.make_mesh(setup.devices(1))
-    planned = n_instances * plan.instance_bytes(what, mesh) + plan.shared_bytes(what, mesh)
-    one, before = problem.make(what.spec), _resident()
+    plan = make_plan(what, mesh, budget=2**62, limit=2**62)
+    planned = plan.bytes_per_slice
+    group_problem, before = problem.make(what.spec), _resident()
     counts: list[int] = []
 
-    def compiled(program: train.Program, n_slices: int, counts: list[int] = counts) -> None:
-      assert n_slices == 1
+    def compiled(program: train.Program, counts: list[int] = counts) -> None:
       counts.append(_bytes_of(program.segment))
 
-    for snapshot in train.run(
-      one, what, [1, 3], mesh=mesh, memory_budget=2**62, on_compiled=compiled
-    ):
+    for snapshot in train.run(group_problem, plan, [1, 3], on_compiled=compiled):
       if snapshot.step == 1:  # without what compilers took
         _resident()
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here

@@ -11,7 +11,6 @@ from jax.sharding import Mesh
 
 from toy_superposition import draws, train
 from toy_superposition.devices import mapping, meshes
-from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators.fused import FUSED
 from toy_superposition.estimators.sparse import n_slots
 from toy_superposition.types import Instance, Spec
@@ -100,7 +99,7 @@ def work(spec: Spec, instances: Instance) -> tuple[int, int] | None:
     active = float(np.sum(np.mean(instances.density, axis=0)))
     each = 2 * m * (3 * n + 2 * active), 2 * n_slots(n, highest)
   else:
-    each = 2 * m * 5 * n, DISTRIBUTIONS[spec.distribution].n_draws(n, spec.set_size)
+    each = 2 * m * 5 * n, spec.row("data.distribution").n_draws(n)
   return round(each[0] * batch * n_instances), each[1] * batch * n_instances
 
 

@@ -5,7 +5,7 @@ import time
 from typing import Any, NamedTuple
 
 from configs import base
-from tests.benchmarks.engine import Engine, mesh_for
+from tests.benchmarks.engine import Engine, plan_for
 from tests.benchmarks.workloads import WORKLOADS, group, resolve
 from toy_superposition.types import Group
 
@@ -59,7 +59,7 @@ def report(n_rounds: int) -> list[str]:
 
 def _compare(runs: list[Run], n_rounds: int) -> list[str]:
   """Returns each run's cost per instance, example and step, and its ratio to the first's."""
-  engines = [Engine(run.group, mesh_for(len(run.group.instances.index))) for run in runs]
+  engines = [Engine(plan_for(run.group)) for run in runs]
   engines[0].advance(10)
   n_steps = max(1, round(10 * SECONDS / engines[0].advance(10)))
   for engine in engines:
@@ -73,7 +73,7 @@ def _compare(runs: list[Run], n_rounds: int) -> list[str]:
   for run, engine, found in zip(runs, engines, costs, strict=True):
     ratios = [a / b for a, b in zip(found, costs[0], strict=True)]
     lines.append(
-      f"{run.name:<20} ({engine.program.estimator}) {1e9 * statistics.median(found):8.3f} ns per "
+      f"{run.name:<20} ({engine.estimator}) {1e9 * statistics.median(found):8.3f} ns per "
       f"instance, example and step; ratio {statistics.median(ratios):.2f} "
       f"({min(ratios):.2f}…{max(ratios):.2f} over rounds)"
     )

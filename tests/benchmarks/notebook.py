@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from toy_superposition import models
 from toy_superposition.types import Group, Spec
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -32,16 +31,17 @@ class Notebook:
     self._density = torch.tensor(np.array(group.instances.density))
     self._importance = torch.tensor(np.array(group.instances.importance))
     shape = (len(self._density), spec.n_features, spec.n_hidden)
-    std = spec.init_scale * models.INITIALIZERS[spec.init_scheme](spec)
+    rule, row = spec.row("init.scheme"), spec.row("train.optimizer")
+    std = spec.init_scale * rule.std(n_features=spec.n_features, n_hidden=spec.n_hidden)
     n_matrices = 2 if spec.model == "absolute_value" else 1
     self._weights = [(std * torch.randn(shape)).requires_grad_() for _ in range(n_matrices)]
     self._bias = torch.zeros(shape[:2], requires_grad=True)
     self._optimizer = torch.optim.AdamW(
       [*self._weights, self._bias],
       lr=float(group.instances.learning_rate[0]),
-      betas=(spec.b1, spec.b2),
-      eps=spec.epsilon,
-      weight_decay=spec.weight_decay,
+      betas=(row.b1, row.b2),
+      eps=row.epsilon,
+      weight_decay=row.weight_decay,
     )
 
   def advance(self, n_steps: int) -> float:
@@ -81,8 +81,9 @@ def check(spec: Spec) -> None:
   """Checks that the protocol knows what a Spec asks for."""
   assert spec.model in ("relu_output", "absolute_value")
   assert spec.distribution in ("sparse_uniform", "sparse_signed_uniform")
-  assert (spec.reduction, spec.optimizer, spec.schedule) == ("mean", "adamw", "constant")
-  assert spec.warmup_steps == 0
+  assert (spec.reduction, spec.optimizer) == ("mean", "adamw")
+  row = spec.row("train.optimizer")
+  assert (row.schedule, row.warmup_steps) == ("constant", 0)
 
 
 def peak_increase(function: Callable[[], object]) -> int | None:

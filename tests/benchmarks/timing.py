@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 
 from tests.benchmarks import floors, machine
-from tests.benchmarks.engine import Engine, mesh_for
+from tests.benchmarks.engine import Engine, plan_for
 from tests.benchmarks.workloads import GENERATORS, Method, Workload, group
 from toy_superposition.devices import meshes, setup
 from toy_superposition.estimators import ESTIMATORS
@@ -111,7 +111,7 @@ def _own(workload: Workload, method: Method, generator: str) -> Candidate:
     "data.generator": generator,
   }
   what = group(workload, changes)
-  engine = Engine(what, mesh_for(workload.n_instances))
+  engine = Engine(plan_for(what))
   compiled = engine.program.compile_seconds
   candidate = Candidate(method.estimator, what, engine.advance, compiled, engine.n_bytes())
   candidate.calibrate(workload.steps)

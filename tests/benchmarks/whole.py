@@ -16,10 +16,10 @@ from ml_collections import ConfigDict
 
 from configs import base, phase_change
 from tests.benchmarks import machine
-from tests.benchmarks.engine import Engine, mesh_for
+from tests.benchmarks.engine import Engine, plan_for
 from toy_superposition import problem, runner, train
 from toy_superposition.config import resolve as config
-from toy_superposition.devices import mapping, memory
+from toy_superposition.devices import mapping
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.train import Program
 
@@ -40,14 +40,14 @@ def overhead(patience: machine.Patience) -> Iterator[str]:
   axes = {"density": base.log("density.base", 1, 0.01, 32), "restart": base.restarts(32)}
   base.set_axes(sweep, **axes)
   (what,) = config.resolve(sweep).groups
-  mesh = mesh_for(len(what.instances.index))
-  engine = Engine(what, mesh)
+  plan = plan_for(what)
+  engine = Engine(plan)
   engine.advance(10)
   patience.wait(machine.QUIET)
   steps = round(100 * OVERHEAD_SECONDS / engine.advance(100))
   sweep.train.steps = steps  # data to the program, and no schedule looks at them
   yield (
-    f"overhead on {steps} steps of {engine.n_instances} models ({engine.program.estimator}): bare "
+    f"overhead on {steps} steps of {engine.n_instances} models ({engine.estimator}): bare "
     "compiled steps in one call; training with logs, metrics and checkpoints; evaluation and "
     "results too"
   )
@@ -56,7 +56,7 @@ def overhead(patience: machine.Patience) -> Iterator[str]:
     patience.wait(machine.QUIET)
     others = machine.Others()
     bare = engine.advance(steps)
-    loop, whole = _experiment(sweep, mesh, engine.program)
+    loop, whole = _experiment(sweep, plan.scoring_mesh, engine.program)
     rounds.append((others.share(), loop / bare - 1))
     yield (
       f"overhead: bare {bare:.2f} s, training {loop:.2f} s ({loop / bare - 1:+.1%}), all "
@@ -92,17 +92,9 @@ def exact_diagram() -> str:
   """Returns a line: configs/phase_change.py:exact, a phase diagram without sampling."""
   sweep = phase_change.get_config("exact")
   (what,) = config.resolve(sweep).groups
-  mesh = mesh_for(len(what.instances.index))
-  programs: list[Program] = []
+  plan, programs = plan_for(what), list[Program]()
   started = time.perf_counter()
-  (last,) = train.run(
-    problem.make(what.spec),
-    what,
-    [what.spec.steps],
-    mesh=mesh,
-    memory_budget=memory.memory_budget(list(mesh.devices.flat), 0.0),
-    on_compiled=lambda program, n_slices: programs.append(program),
-  )
+  (last,) = train.run(problem.make(what.spec), plan, [what.spec.steps], on_compiled=programs.append)
   total = time.perf_counter() - started
   shape = "×".join(str(sweep.axis[name].num) for name in sweep.axes)
   return (

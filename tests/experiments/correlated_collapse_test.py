@@ -1,51 +1,21 @@
-"""Correlated pairs: exact losses, PCA's loss, and claims on known bands."""
+"""Correlated pairs: PCA's loss, counting of collapsed pairs, and claims on known bands."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
 
 from configs import correlated_collapse
-from toy_superposition.config import resolve as config
+from tests import datasets
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.correlated_collapse import claims as analysis
-from toy_superposition.experiments.correlated_collapse import figure
-from toy_superposition.experiments.correlated_collapse import theory as collapse
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
-from toy_superposition.models import TiedParams
-from toy_superposition.theory import expected_loss, sets_loss
+from toy_superposition.experiments.correlated_collapse import EXPERIMENT, analysis, figure, theory
+from toy_superposition.experiments.correlated_collapse.claims import transitions
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
 
 P = np.geomspace(0.02, 0.8, 17)
-
-
-def test_sets_of_one_are_independent_features():
-  rng = np.random.default_rng(0)
-  params = TiedParams(
-    W=jnp.asarray(rng.normal(size=(2, 2)), jnp.float32), b=jnp.asarray([0.1, -0.2])
-  )
-  ours = sets_loss.expected_loss(params, jnp.float32(0.3), set_size=1)
-  exact = expected_loss.expected_feature_loss(params, jnp.full(2, 0.3), jnp.ones(2)).sum()
-  assert float(ours) == pytest.approx(float(exact), rel=1e-3)
-
-
-def test_losses_of_many_models_are_those_of_each():
-  W = np.random.default_rng(1).normal(size=(2, 3, 2, 4)).astype(np.float32)
-  params, density = TiedParams(W=W, b=np.zeros((2, 3, 4), np.float32)), np.full((2, 3), 0.1)
-  one = sets_loss.expected_loss(
-    TiedParams(W=jnp.asarray(W[1, 2]), b=jnp.zeros(4)), jnp.float32(0.1), set_size=2
-  )
-  losses = sets_loss.expected_losses(params, density, set_size=2)
-  assert losses.shape == (2, 3)
-  assert losses[1, 2] == pytest.approx(float(one), rel=1e-5)
-
-
-def test_an_opposite_correlated_pair_of_sets_loses_its_closed_form():
-  W = np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]], np.float32)
-  loss = sets_loss.expected_losses(
-    TiedParams(W=W, b=np.zeros(4, np.float32)), np.array(0.05), set_size=2
-  )
-  assert float(loss) == pytest.approx(2 * 0.05**2 / 3, rel=2e-3)
+PAPER = (0.0505, 0.15, 0.22)  # densities at which pairs collapse, so that all bands are the paper's
+LATE = (0.07, 0.15, 0.36)
 
 
 def test_pca_s_loss_is_what_the_covariance_leaves():
@@ -53,10 +23,11 @@ def test_pca_s_loss_is_what_the_covariance_leaves():
     variance, within = p / 3 - p**2 / 4, p / 4 - p**2 / 4
     block = np.array([[variance, within], [within, variance]])
     left = np.linalg.eigvalsh(np.kron(np.eye(3), block))[: 6 - n_hidden].sum()
-    assert collapse.pca_loss(np.array([p]), 3, n_hidden)[0] == pytest.approx(left)
+    assert theory.pca_loss(np.array([p]), 3, n_hidden)[0] == pytest.approx(left)
 
 
 def model(n_collapsed: int) -> np.ndarray:
+  """Returns a hexagon of three pairs, the first of them collapsed."""
   turn = np.radians([0, 64, 120, 184, 240, 304])
   W = np.array([np.cos(turn), np.sin(turn)])
   W[:, 1 : 2 * n_collapsed : 2] = W[:, : 2 * n_collapsed : 2]
@@ -64,64 +35,93 @@ def model(n_collapsed: int) -> np.ndarray:
   return W
 
 
-def made(edges: tuple[float, float, float], n_restarts: int = 16) -> xr.Dataset:
-  """Returns results of `run` whose pairs collapse at the given densities."""
-  number = np.searchsorted(edges, P)
-  W = np.stack([model(k) for k in number])
-  each = ("density", "restart")
-  shape = (len(P), n_restarts)
-  dataset = xr.Dataset(
-    {
-      "W": ((*each, "hidden", "feature"), np.repeat(W[:, None], n_restarts, axis=1)),
-      "b": ((*each, "feature"), np.zeros((*shape, 6))),
-      "loss": (each, np.ones(shape)),
-      "finite": (each, np.ones(shape)),
-      "feature_density": ((*each, "feature"), np.broadcast_to(P[:, None, None], (*shape, 6))),
-    },
-    {"density": P, "restart": np.arange(n_restarts)},
+def trained(edges: tuple[float, float, float], density=P, n_restarts: int = 16) -> xr.Dataset:
+  """Returns results of training in which pairs collapse at the given densities."""
+  return datasets.dataset(
+    axes={"density": density, "restart": range(n_restarts)},
+    config={"data.distribution": "correlated_sets", "data.set_size": 2},
+    loss=1.0,
+    measured=(),
+    W=np.stack([model(k) for k in np.searchsorted(edges, density)])[:, None],
   )
+
+
+def analysed(edges: tuple[float, float, float], n_restarts: int = 16) -> xr.Dataset:
+  """Returns what `run` returns for `trained`, all losses set to 1."""
+  dataset = trained(edges, n_restarts=n_restarts)
+  number = np.repeat(np.searchsorted(edges, P)[:, None], n_restarts, axis=1)
   return dataset.assign(
-    collapsed_pairs=(each, np.repeat(number[:, None], n_restarts, axis=1)),
+    collapsed_pairs=(("density", "restart"), number),
     expected_loss=dataset["loss"],
     pca_loss=("density", np.ones(len(P))),
   )
 
 
 def test_run_counts_collapsed_pairs_and_adds_losses():
-  few = made((0.0505, 0.15, 0.22), n_restarts=1).isel(density=[0, 8, -1])
-  bare = few.astype(np.float32).drop_vars(["collapsed_pairs", "expected_loss", "pca_loss"])
-  result = analysis.run(bare, meshes.make_mesh(setup.devices(1)), 2**30)
+  dataset = trained(PAPER, density=P[[0, 8, -1]], n_restarts=1)
+  result = EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
   np.testing.assert_array_equal(result["collapsed_pairs"][:, 0], [0, 1, 3])
   assert np.all(np.diff(result["expected_loss"][:, 0]) > 0)
   assert result["pca_loss"].dims == ("density",)
 
 
+def test_the_best_model_is_that_of_lowest_expected_loss_at_every_density():
+  dataset = analysed(PAPER, n_restarts=2)
+  dataset["collapsed_pairs"][:, 0] = -1
+  dataset["loss"][:, 1] = 2  # a sampled loss does not count
+  dataset["expected_loss"] = dataset["expected_loss"].copy(data=[[1.0, 0.9]] * len(P))
+  assert np.all(analysis.best_of(dataset)["collapsed_pairs"] >= 0)
+
+
 def verdicts(dataset: xr.Dataset) -> list[str]:
-  return [row.verdict for row in analysis.claims(dataset)]
+  return [row.verdict for row in EXPERIMENT.claims(dataset)]
 
 
 def test_claims_follow_the_bands():
-  paper = made((0.0505, 0.15, 0.22))
-  assert analysis.transitions(analysis.best_of(paper))[1] == pytest.approx(0.15, rel=0.15)
+  paper = analysed(PAPER)
+  assert transitions(analysis.best_of(paper))[1] == pytest.approx(0.15, rel=0.15)
   assert verdicts(paper)[:8] == [CONFIRMED] * 8
-  late = verdicts(made((0.07, 0.15, 0.36)))
+  late = verdicts(analysed(LATE))
   assert late[:2] == [CONFIRMED] * 2
   assert [late[3], late[5]] == [CONTRADICTED] * 2
-  assert CONTRADICTED not in verdicts(made((0.07, 0.15, 0.36), n_restarts=2))
-  assert UNDECIDED in verdicts(made((0.07, 0.15, 0.36), n_restarts=2))
-  never = made((0.01, 0.01, 0.01))
+  never = analysed((0.01, 0.01, 0.01))
   assert verdicts(never)[1] == CONTRADICTED
   assert figure.draw(paper).subfigs
 
 
+def test_claims_follow_the_columns_of_collapsed_pairs():
+  dataset = analysed(PAPER)
+  assert verdicts(dataset)[10:12] == [CONFIRMED] * 2
+  assert verdicts(dataset.assign(W=1.1 * dataset["W"]))[10:12] == [CONTRADICTED, CONFIRMED]
+  turn = 0.15  # radians, a cosine of .989: still one direction, but not within the tolerance
+  rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+  W = dataset["W"].values.copy()
+  W[..., 1::2] = rotation @ W[..., 1::2]
+  bent = dataset.assign(W=dataset["W"].copy(data=W))
+  assert verdicts(bent)[10:12] == [CONFIRMED, CONTRADICTED]
+
+
+def test_few_restarts_or_densities_decide_nothing():
+  assert set(verdicts(analysed(LATE, n_restarts=2))) == {UNDECIDED, REPORTED}
+  coarse = analysed(LATE).isel(density=slice(None, None, 4))
+  assert set(verdicts(coarse)) == {UNDECIDED, REPORTED}
+
+
 @pytest.mark.parametrize(
   ("field", "value"),
-  [("data.distribution", "anticorrelated_sets"), ("model.n_features", 4), ("data.set_size", 3)],
+  [
+    ("data.distribution", "anticorrelated_sets"),
+    ("model.n_features", 4),
+    ("data.set_size", 3),
+    ("importance.base", 2.0),
+    ("loss.attack", 0.2),
+  ],
 )
-def test_other_experiments_are_refused(field, value):
+def test_models_that_the_claims_are_not_about_are_refused(field, value):
   changed = correlated_collapse.get_config("quick")
   section, name = field.split(".")
   changed[section][name] = value
-  changed.density.base = 0.1
-  with pytest.raises(UserError):
-    config.resolve(changed)
+  changed.axis.density.stop = 0.4  # so that both members of an anticorrelated set can be active
+  with pytest.raises(UserError, match="correlated_collapse") as error:
+    resolve(changed)
+  assert name in str(error.value)

@@ -1,4 +1,4 @@
-"""One binary neuron: closed forms, the best fire set, verdicts."""
+"""One binary neuron: closed forms, the best set of features to fire on, verdicts."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,12 +6,12 @@ import pytest
 import xarray as xr
 
 from configs import cross_entropy_neuron as settings
-from toy_superposition.config import resolve as config
+from tests import datasets
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.cross_entropy_neuron import claims as analysis
-from toy_superposition.experiments.cross_entropy_neuron import figure, theory
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
+from toy_superposition.experiments.cross_entropy_neuron import EXPERIMENT, figure, theory
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
 
 N = 4
 
@@ -27,9 +27,9 @@ def test_the_losses_of_four_features_are_those_of_the_source():
 def test_closed_forms_are_the_losses_of_the_best_outputs(n):
   for size in range(n + 1):
     fires = (np.arange(n) < size).astype(float)
-    found = theory.best_losses(fires, np.full(n, 1 / n))
+    losses = theory.best_losses(fires, np.full(n, 1 / n))
     expected = theory.cross_entropy(n, size), theory.squared_error(n, size)
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(losses, expected, atol=1e-12)
 
 
 def test_no_outputs_are_better_than_the_best_ones():
@@ -37,8 +37,8 @@ def test_no_outputs_are_better_than_the_best_ones():
   best = theory.best_losses(fires, weight)
   rng = np.random.default_rng(0)
   for _ in range(50):
-    said = rng.dirichlet(np.ones(N), size=2)  # off, on
-    share = said[fires.astype(int)]
+    outputs = rng.dirichlet(np.ones(N), size=2)  # off, on
+    share = outputs[fires.astype(int)]
     assert -weight @ np.log(np.diag(share)) >= best[0]
     assert weight @ np.sum((np.eye(N) - share) ** 2, axis=1) >= best[1]
 
@@ -50,43 +50,58 @@ def test_unequal_importances_make_squared_error_single_out_one():
 
 def test_a_neuron_that_surely_fires_on_a_set_has_the_closed_form_s_loss():
   drive = 50 * jnp.array([1.0, 1, -1, -1])
-  said = jnp.array([0.5, 0.5, 0, 0])
-  off = said[::-1]
-  found = theory.expected_loss(theory.Neuron(drive, said, off), "squared_error")
-  assert float(found) == pytest.approx(0.5)
-  logits = (100 * said, 100 * off)
-  found = theory.expected_loss(theory.Neuron(drive, *logits), "cross_entropy")
-  assert float(found) == pytest.approx(np.log(2), rel=1e-5)
+  on = jnp.array([0.5, 0.5, 0, 0])
+  off = on[::-1]
+  error = theory.expected_loss(theory.Neuron(drive, on, off), "squared_error")
+  assert float(error) == pytest.approx(0.5)
+  entropy = theory.expected_loss(theory.Neuron(drive, 100 * on, 100 * off), "cross_entropy")
+  assert float(entropy) == pytest.approx(np.log(2), rel=1e-5)
 
 
 @pytest.fixture(scope="module")
-def made() -> xr.Dataset:
-  dataset = xr.Dataset({"b": (("restart", "feature"), np.zeros((8, N)))})
-  return analysis.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+def neurons() -> xr.Dataset:
+  dataset = datasets.dataset(W=np.zeros((1, N)), axes={"restart": list(range(8))}, measured=())
+  return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
 
 
-def verdicts(dataset):
-  return [row.verdict for row in analysis.claims(dataset)]
+def verdicts(dataset: xr.Dataset) -> list[str]:
+  return [row.verdict for row in EXPERIMENT.claims(dataset)]
 
 
-def test_what_is_known_is_confirmed(made):
-  found = verdicts(made)
-  assert found[:3] + found[4:] == [CONFIRMED] * 4
-  assert figure.draw(made).axes
+def test_closed_forms_and_trained_neurons_confirm_every_statement(neurons):
+  assert verdicts(neurons) == [CONFIRMED] * 3 + [REPORTED, CONFIRMED]
+  assert len(figure.draw(neurons).axes) == 3
 
 
-def test_other_numbers_contradict_and_few_restarts_decide_nothing(made):
-  assert verdicts(made.assign(closed_form=made["closed_form"] + 1e-5))[0] == CONTRADICTED
-  assert verdicts(made.assign(trained_size=0 * made["trained_size"] + 1))[1] == CONTRADICTED
-  assert verdicts(made.assign(trained_loss=made["trained_loss"] + 0.02))[1] == CONTRADICTED
-  assert verdicts(made.isel(restart=slice(2)))[1] == UNDECIDED
-  tilted = made.assign(direct=made["direct"] + 1e-5 * made["size"])
+def test_closed_forms_that_the_best_outputs_do_not_reach_contradict(neurons):
+  assert verdicts(neurons.assign(closed_form=neurons["closed_form"] + 1e-5))[0] == CONTRADICTED
+  tilted = neurons.assign(direct=neurons["direct"] + 1e-5 * neurons["size"])
   assert verdicts(tilted)[2] == CONTRADICTED
-  assert verdicts(made.assign(best_size=0 * made["best_size"] + 2))[4] == CONTRADICTED
 
 
-def test_training_of_the_package_s_models_is_refused():
+def test_neurons_that_fire_on_one_feature_or_lose_more_contradict_and_few_decide_nothing(neurons):
+  assert verdicts(neurons.assign(trained_size=0 * neurons["trained_size"] + 1))[1] == CONTRADICTED
+  assert verdicts(neurons.assign(trained_loss=neurons["trained_loss"] + 0.02))[1] == CONTRADICTED
+  assert verdicts(neurons.isel(restart=slice(2)))[1] == UNDECIDED
+
+
+def test_losses_that_prefer_the_same_neuron_contradict_that_importances_part_them(neurons):
+  assert verdicts(neurons.assign(best_size=0 * neurons["best_size"] + 2))[4] == CONTRADICTED
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("train.steps", 3),
+    ("model.n_features", 5),
+    ("model.n_hidden", 2),
+    ("loss.hidden_l1", 0.3),
+    ("importance.profile", "geometric"),
+  ],
+)
+def test_the_package_s_own_training_and_other_sizes_are_refused_by_name(field, value):
   changed = settings.get_config("quick")
-  changed.train.steps = 3
-  with pytest.raises(UserError, match="steps"):
-    config.resolve(changed)
+  section, name = field.split(".")
+  changed[section][name] = value
+  with pytest.raises(UserError, match=rf"config\.{field}: .*'cross_entropy_neuron'.*=none"):
+    resolve(changed)

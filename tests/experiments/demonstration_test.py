@@ -1,20 +1,19 @@
-"""Basic results: what is confirmed of models that are as the paper says, and contradicted else."""
+"""Basic results: confirmed by models as in the paper's figure, contradicted by others."""
 
-import json
-
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
 
-from configs import demonstration
-from toy_superposition.config import resolve as config
+from configs import demonstration, demonstration_large
+from tests import datasets
+from toy_superposition.config.resolve import resolve
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.demonstration.claims import ANALYSIS, COUNTS
+from toy_superposition.experiments.demonstration import EXPERIMENT, analysis, figure
+from toy_superposition.experiments.demonstration.claims import COUNTS
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
-from toy_superposition.geometry import features
 
 N, M = 20, 5
+DEDICATED = (5, 3, 1, 0, 0, 0, 0)  # features with a dimension to themselves, by density
 
 
 def directions(n_represented: int, n_dedicated: int) -> np.ndarray:
@@ -27,82 +26,87 @@ def directions(n_represented: int, n_dedicated: int) -> np.ndarray:
   return W
 
 
-def as_published(**changes) -> xr.Dataset:
-  """Returns a linear model of the top m features, and ReLU models with the figure's counts."""
-  dedicated = [5, 3, 1, 0, 0, 0, 0]
-  relu = [directions(*sizes) for sizes in zip(COUNTS.values(), dedicated, strict=True)]
-  linear = [directions(M, M)] * len(COUNTS)
+LINEAR = [directions(M, M)] * len(COUNTS)
+RELU = [directions(*sizes) for sizes in zip(COUNTS.values(), DEDICATED, strict=True)]
+
+
+def dataset_of(linear=LINEAR, relu=RELU, bias: float = -0.1, n_steps: int = 10_000) -> xr.Dataset:
+  """Returns one model of each kind per density; by default those of the published figure."""
   W = np.array([linear, relu])[:, :, None]  # model, density, restart, hidden, feature
-  dims = ("model", "density", "restart")
-
-  def measured(function):
-    flat = [np.asarray(function(jnp.asarray(one))) for one in W.reshape(-1, M, N)]
-    return ((*dims, "feature"), np.reshape(flat, (*W.shape[:3], N)))
-
-  b = np.where(np.linalg.norm(W, axis=3) > 0.5, -0.1, 0.0)
-  settings = {"train.steps": 10_000, "train.batch_size": 512} | changes
-  return xr.Dataset(
-    {
-      "W": ((*dims, "hidden", "feature"), W),
-      "b": ((*dims, "feature"), b),
-      "loss": (dims, np.ones(W.shape[:3])),
-      "finite": (dims, np.ones(W.shape[:3], np.int8)),
-      "feature_norm": measured(features.feature_norm),
-      "superposition": measured(features.superposition),
-    },
-    {"model": ["linear", "relu_output"], "density": list(COUNTS)},
-    {"config": json.dumps(settings)},
+  axes = {"model": ["linear", "relu_output"], "density": list(COUNTS), "restart": [0]}
+  config = {"train.steps": n_steps, "train.batch_size": 512}
+  return datasets.dataset(
+    W=W, b=np.where(np.linalg.norm(W, axis=3) > 0.5, bias, 0.0), axes=axes, config=config
   )
 
 
-def verdicts(dataset):
-  return {row.verdict for row in ANALYSIS.claims(dataset)} - {REPORTED}
+def verdicts(dataset: xr.Dataset) -> set[str]:
+  return {row.verdict for row in EXPERIMENT.claims(dataset)} - {REPORTED}
+
+
+def contradicted(dataset: xr.Dataset) -> list[str]:
+  return [row.statement for row in EXPERIMENT.claims(dataset) if row.verdict == CONTRADICTED]
 
 
 def test_models_as_in_the_paper_s_figure_confirm_every_statement():
-  assert verdicts(as_published()) == {CONFIRMED}
-  assert verdicts(as_published().isel(restart=0, drop=True)) == {CONFIRMED}
+  assert verdicts(dataset_of()) == {CONFIRMED}
+  assert verdicts(dataset_of().isel(restart=0, drop=True)) == {CONFIRMED}
+  assert figure.draw(dataset_of()).axes
 
 
-def test_a_linear_model_in_superposition_is_found_out():
-  dataset = as_published()
-  for name in ("W", "feature_norm", "superposition"):
-    dataset[name][0, 3] = dataset[name][1, 3]
-  rows = ANALYSIS.claims(dataset)
-  assert [row.verdict for row in rows if row.statement.startswith("linear")][1] == CONTRADICTED
+def test_counts_are_those_of_the_known_directions():
+  dataset = analysis.ordered(dataset_of()).sel(model="relu_output").isel(restart=0)
+  assert analysis.n_represented(dataset).tolist() == list(COUNTS.values())
+  assert analysis.n_dedicated(dataset).tolist() == list(DEDICATED)
+
+
+def test_a_feature_is_counted_from_the_package_s_one_threshold_on():
+  dense = analysis.ordered(dataset_of(relu=[0.54 * W for W in RELU])).sel(model="relu_output")
+  assert analysis.n_represented(dense).max() == 0  # a norm of 0.54 has the square 0.29
+  assert analysis.n_dedicated(dense).max() == 0
+
+
+def test_a_linear_model_in_superposition_is_contradicted():
+  statements = contradicted(dataset_of(linear=[*LINEAR[:3], RELU[3], *LINEAR[4:]]))
+  assert len(statements) == 1 and "absent from the linear model" in statements[0]
 
 
 def test_too_few_features_and_positive_biases_are_contradicted():
-  dataset = as_published()
-  for name in ("W", "feature_norm", "superposition"):
-    dataset[name][1] = dataset[name][0]  # the ReLU model stores no more than the linear one
-  dataset["b"][:] = 0.1
-  rows = [row for row in ANALYSIS.claims(dataset) if row.verdict == CONTRADICTED]
-  wanted = ("same counts", "dimension to themselves", "antipodal", "mean bias")
-  assert len(rows) == len(wanted)
-  assert all(any(what in row.statement for row in rows) for what in wanted)
+  statements = contradicted(dataset_of(relu=LINEAR, bias=0.1))
+  subjects = ("the paper's figure", "dimension to themselves", "antipodal", "mean bias")
+  assert len(statements) == len(subjects)
+  assert all(any(subject in statement for statement in statements) for subject in subjects)
 
 
-def test_what_was_hardly_ever_seen_decides_nothing():
-  rows = ANALYSIS.claims(as_published(**{"train.steps": 100}))
-  assert UNDECIDED in {row.verdict for row in rows}
-  assert CONTRADICTED not in {row.verdict for row in rows}
+def test_features_that_were_hardly_ever_active_decide_nothing():
+  assert verdicts(dataset_of(n_steps=100)) == {UNDECIDED}
+  assert verdicts(dataset_of(relu=LINEAR, n_steps=100)) == {UNDECIDED}
 
 
 @pytest.mark.parametrize(
   ("field", "value"),
-  [("data.distribution", "sparse_signed_uniform"), ("importance.profile", "uniform")],
+  [
+    ("data.distribution", "sparse_signed_uniform"),
+    ("importance.profile", "uniform"),
+    ("importance.ratio", 0.9),  # of the larger model
+    ("model.n_hidden", 6),
+  ],
 )
-def test_another_problem_is_refused(field, value):
+def test_another_problem_is_refused_by_name(field, value):
   changed = demonstration.get_config("quick")
   section, name = field.split(".")
   changed[section][name] = value
-  with pytest.raises(UserError, match="demonstration"):
-    config.resolve(changed)
+  with pytest.raises(UserError, match=rf"{field}.*{value}.*'demonstration'.*=none"):
+    resolve(changed)
 
 
 def test_one_model_alone_is_refused():
   changed = demonstration.get_config("quick")
   changed.axis.model.points = ("linear",)
-  with pytest.raises(UserError, match="compares two models"):
-    config.resolve(changed)
+  with pytest.raises(UserError, match="both linear and relu_output"):
+    resolve(changed)
+
+
+@pytest.mark.parametrize("variant", [None, "quick"])
+def test_the_larger_model_is_the_same_question(variant):
+  assert resolve(demonstration_large.get_config(variant)).experiment == "demonstration"

@@ -1,84 +1,143 @@
-"""Stages of training: closed forms, where they are found, and claims on a made-up training."""
+"""Stages of training: closed forms, where the stages are, and claims on a constructed training."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from configs import learning_dynamics_geometry
-from toy_superposition.config import resolve as config
+from configs import learning_dynamics_geometry as settings
+from tests import datasets
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
-from toy_superposition.experiments.learning_dynamics_geometry import claims as analysis
-from toy_superposition.experiments.learning_dynamics_geometry import figure
-from toy_superposition.models import TiedParams
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.learning_dynamics_geometry import (
+  EXPERIMENT,
+  analysis,
+  figure,
+  theory,
+)
+from toy_superposition.models import AutoencoderParams
 from toy_superposition.theory.sets_loss import expected_losses
 
 P = 0.05
 OCTAHEDRON = np.concatenate([np.eye(3), -np.eye(3)[:, [1, 2, 0]]], axis=1)
 DIRECTIONS = np.repeat(np.eye(3)[:, :2], 3, axis=1) / 3**0.5  # each set is one direction
+N_STORED = 20  # steps
 
 
-def mean_loss(W: np.ndarray, b: float) -> float:
-  params = TiedParams(W=W.astype(np.float32), b=np.full(6, b, np.float32))
-  return float(expected_losses(params, np.array(P), analysis.SET_SIZE)) / 6
+def mean_loss(W: np.ndarray) -> float:
+  params = AutoencoderParams(W=W.astype(np.float32), b=np.zeros(6, np.float32))
+  return float(expected_losses(params, np.array(P), theory.SET_SIZE)) / 6
 
 
 def test_closed_forms_of_both_stages_are_expected_losses():
-  assert mean_loss(DIRECTIONS, 0.0) == pytest.approx(analysis.plateau_loss(P), rel=0.01)
-  assert mean_loss(OCTAHEDRON, 0.0) == pytest.approx(analysis.octahedron_loss(P), rel=0.01)
+  assert mean_loss(DIRECTIONS) == pytest.approx(theory.plateau_loss(P), rel=0.01)
+  assert mean_loss(OCTAHEDRON) == pytest.approx(theory.octahedron_loss(P), rel=0.01)
 
 
-def made(partner: float = 1.0, begins: int = 4, ends: int = 14, steps: int = 10_000) -> xr.Dataset:
-  """Returns two trainings: small weights, a plateau over kept steps, then the final weights."""
-  kept = np.unique(np.geomspace(1, steps, 20).round().astype(int))
-  final = OCTAHEDRON * np.array([1, 1, 1, partner, 1, 1])
-  kinds = [0.1 * DIRECTIONS] * begins + [DIRECTIONS] * (ends - begins) + [final] * 20
-  W = np.stack(kinds[: len(kept)])
-  W = np.stack([W, W]).astype(np.float32)
-  dims = ("restart", "step", "hidden", "feature")
-  return xr.Dataset(
-    {
-      "history_W": (dims, W),
-      "history_b": (("restart", "step", "feature"), np.zeros((2, len(kept), 6), np.float32)),
-      "W": (("restart", "hidden", "feature"), W[:, -1]),
-      "loss": ("restart", np.ones(2)),
-      "finite": ("restart", np.ones(2)),
-      "feature_density": (("restart", "feature"), np.full((2, 6), P)),
-    },
-    {"step": kept, "restart": np.arange(2)},
-  )
-
-
-def analysed(dataset: xr.Dataset) -> xr.Dataset:
-  return analysis.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+def made(
+  final: np.ndarray = OCTAHEDRON,
+  plateau: np.ndarray = DIRECTIONS,
+  begins: int = 4,
+  steps: int = 10_000,
+  density: float = P,
+) -> xr.Dataset:
+  """Returns the analysis of two trainings: small weights, a plateau, then the final weights."""
+  stored = np.unique(np.geomspace(1, steps, N_STORED).round().astype(int))
+  ends = 14
+  models = [0.1 * plateau] * begins + [plateau] * (ends - begins) + [final] * N_STORED
+  W = np.stack([models[: len(stored)]] * 2).astype(np.float32)
+  dataset = datasets.dataset(
+    W=W[:, -1],
+    axes={"restart": [0, 1]},
+    config={"density.base": density, "data.distribution": "correlated_sets", "data.set_size": 3},
+    measured=(),
+  ).assign_coords(step=stored)
+  dataset["history_W"] = (("restart", "step", "hidden", "feature"), W)
+  dataset["history_b"] = (("restart", "step", "feature"), np.zeros((*W.shape[:2], 6), np.float32))
+  return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
 
 
 def verdicts(dataset: xr.Dataset) -> list[str]:
-  return [row.verdict for row in analysis.claims(dataset)]
+  return [row.verdict for row in EXPERIMENT.claims(dataset)]
 
 
-def test_claims_follow_the_training():
-  right = analysed(made())
+@pytest.fixture(scope="module")
+def right() -> xr.Dataset:
+  return made()
+
+
+def test_a_plateau_and_then_an_octahedron_confirm_the_paper(right):
+  assert verdicts(right) == [CONFIRMED] * 3 + [REPORTED] + [CONFIRMED] * 5
+  assert verdicts(right.isel(restart=0, drop=True)) == verdicts(right)
+  assert len(figure.draw(right).axes) >= 5
+
+
+def test_stages_are_where_the_weights_change(right):
   at = analysis.stages(right.isel(restart=0))
   assert (at.onset, at.leaves, at.splitting) == (4, 13, 14)
   assert at.onset < at.plateau < at.leaves
-  assert verdicts(right).count(CONFIRMED) == 8
-  assert len(figure.draw(right).axes) >= 5
-  short = verdicts(analysed(made(begins=12)))
-  assert short[0] == CONTRADICTED
-  missed = verdicts(analysed(made(partner=-1.0)))
-  assert missed[-3:] == [CONTRADICTED] * 3
-  assert set(verdicts(analysed(made(steps=1000)))) <= {UNDECIDED, "reported"}
+
+
+def contradicted(dataset: xr.Dataset) -> tuple[int, ...]:
+  return tuple(k for k, verdict in enumerate(verdicts(dataset)) if verdict == CONTRADICTED)
+
+
+def test_a_short_plateau_contradicts_that_it_lasts():
+  assert contradicted(made(begins=12)) == (0,)
+
+
+def test_without_a_plateau_its_duration_is_contradicted_and_its_model_undecided():
+  assert verdicts(made(plateau=0 * DIRECTIONS))[:3] == [CONTRADICTED, UNDECIDED, UNDECIDED]
+
+
+@pytest.mark.parametrize(
+  ("plateau", "claim"),
+  [
+    (DIRECTIONS + 0.15 * np.outer([0, 0, 1], [1, -1, 0, 1, -1, 0]), 1),  # sets are apart
+    (0.93 * DIRECTIONS, 2),  # and one direction, but too short
+  ],
+)
+def test_another_model_with_the_plateau_s_loss_contradicts_what_it_has_not(plateau, claim):
+  assert mean_loss(plateau) == pytest.approx(theory.plateau_loss(P), rel=analysis.PLATEAU_TOLERANCE)
+  assert contradicted(made(plateau=plateau)) == (claim,)
+
+
+@pytest.mark.parametrize(
+  ("final", "claims"),
+  [
+    (OCTAHEDRON * np.array([1, 1, 1, -1, 1, 1]), (6, 7, 8)),  # one pair is not opposite
+    (0.9 * OCTAHEDRON, (4, 8)),  # the directions of an octahedron, but too short
+    (DIRECTIONS + 0.01 * np.eye(3, 6), (4, 5, 6, 7, 8)),  # still on the plateau
+  ],
+)
+def test_another_end_contradicts_what_it_has_not(final, claims):
+  assert contradicted(made(final=final)) == claims
+
+
+def test_few_steps_or_high_densities_decide_nothing():
+  assert set(verdicts(made(steps=1000))) == {UNDECIDED, REPORTED}
+  assert set(verdicts(made(density=0.1))) == {UNDECIDED, REPORTED}
 
 
 @pytest.mark.parametrize(
   ("field", "value"),
-  [("model.n_hidden", 2), ("data.set_size", 2), ("history.num", 0)],
+  [
+    ("model.n_hidden", 2),
+    ("model.n_features", 9),
+    ("data.set_size", 2),
+    ("data.distribution", "anticorrelated_sets"),
+    ("history.num", 2),
+    ("density.base", 0.0),
+    ("importance.base", 2.0),
+    ("loss.hidden_l1", 0.3),
+    ("train.optimizer", "adamw"),  # with its weight decay
+  ],
 )
-def test_other_experiments_are_refused(field, value):
-  changed = learning_dynamics_geometry.get_config("quick")
+def test_another_problem_is_refused_by_name(field, value):
+  changed = settings.get_config("quick")
   section, name = field.split(".")
   changed[section][name] = value
-  with pytest.raises(UserError):
-    config.resolve(changed)
+  named = "train.weight_decay" if value == "adamw" else field
+  with pytest.raises(UserError, match=rf"config\.{named}.*'learning_dynamics_geometry'.*=none"):
+    resolve(changed)

@@ -1,80 +1,84 @@
-"""Local bases: two rotated bases are recognised, and what is not one is contradicted."""
+"""Local bases: two rotated bases are recognised, and other directions are contradicted."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from configs import local_bases
-from toy_superposition.config import resolve as config
+from tests import datasets
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
-from toy_superposition.experiments.local_bases import figure
-from toy_superposition.experiments.local_bases.claims import ANALYSIS
-from toy_superposition.geometry.sets import products_between, products_within
+from toy_superposition.experiments.local_bases import EXPERIMENT, figure
 
 M = 10
 
 
-def bases(rng) -> np.ndarray:
+def bases(seed: int = 0) -> np.ndarray:
   """Returns an orthonormal basis and minus a rotation of it."""
-  return np.concatenate([np.eye(M), -np.linalg.qr(rng.normal(size=(M, M)))[0]], axis=1)
+  rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(M, M)))[0]
+  return np.concatenate([np.eye(M), -rotation], axis=1)
 
 
 def dataset_of(W: np.ndarray, density=(0.01, 0.05)) -> xr.Dataset:
-  stacked = np.tile(W, (len(density), 2, 1, 1))  # density, restart, hidden, feature
-  dims = ("density", "restart")
-  norm = np.linalg.norm(stacked, axis=2)
-  unit = stacked / norm[:, :, None]
-  overlap = np.einsum("prhi,prhj->prij", unit, stacked)
-  dataset = xr.Dataset(
-    {
-      "W": ((*dims, "hidden", "feature"), stacked),
-      "loss": (dims, np.ones(norm.shape[:2])),
-      "finite": (dims, np.ones(norm.shape[:2], np.int8)),
-      "feature_norm": ((*dims, "feature"), norm),
-      "feature_dimensionality": ((*dims, "feature"), norm**2 / (overlap**2).sum(axis=-1)),
-    },
-    {"density": list(density)},
+  """Returns results with the same model at all densities, in both restarts."""
+  dataset = datasets.dataset(
+    axes={"density": density, "restart": [0, 1]},
+    config={"data.distribution": "correlated_sets", "data.set_size": M},
+    loss=1.0,
+    measured=EXPERIMENT.measures,
+    W=W,
   )
-  return ANALYSIS.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+  return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
 
 
 def verdicts(dataset):
-  return [row.verdict for row in ANALYSIS.claims(dataset) if row.verdict != REPORTED]
-
-
-def test_blocks_of_a_basis_and_its_rotation():
-  W = bases(np.random.default_rng(0))
-  np.testing.assert_allclose(products_within(W, M), 0, atol=1e-12)
-  np.testing.assert_allclose(np.linalg.svd(products_between(W, M))[1], 1)
-  np.testing.assert_allclose(products_between(W, M), W[:, M:])
+  return [row.verdict for row in EXPERIMENT.claims(dataset) if row.verdict != REPORTED]
 
 
 def test_two_rotated_bases_confirm_every_statement_at_any_rotation():
   for seed in range(3):
-    dataset = dataset_of(bases(np.random.default_rng(seed)))
-    assert set(verdicts(dataset)) == {CONFIRMED}
-  assert set(verdicts(dataset.isel(restart=0, drop=True))) == {CONFIRMED}
+    dataset = dataset_of(bases(seed))
+    assert verdicts(dataset) == [CONFIRMED] * 4
+  assert verdicts(dataset.isel(restart=0, drop=True)) == [CONFIRMED] * 4
   assert figure.draw(dataset).axes
 
 
 def test_one_set_alone_and_a_skewed_basis_are_contradicted():
-  W = bases(np.random.default_rng(0))
-  alone = W.copy()
+  alone = bases()
   alone[:, M:] *= 0.01
   assert verdicts(dataset_of(alone)) == [CONFIRMED, CONTRADICTED, CONTRADICTED, CONFIRMED]
-  skewed = W.copy()
+  skewed = bases()
   skewed[0, 1] = 0.2
   assert verdicts(dataset_of(skewed))[0] == CONTRADICTED
 
 
+def test_sets_in_separate_halves_of_the_dimensions_do_not_share_them():
+  separate = bases()
+  separate[M // 2 :, :M] = 0
+  separate[: M // 2, M:] = 0
+  assert verdicts(dataset_of(separate))[2] == CONTRADICTED
+
+
 def test_dense_features_decide_nothing():
-  assert set(verdicts(dataset_of(bases(np.random.default_rng(0)), (0.2,)))) == {UNDECIDED}
+  assert verdicts(dataset_of(bases(), (0.2,))) == [UNDECIDED] * 4
 
 
-def test_sets_of_another_size_are_refused():
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [("data.set_size", 5), ("importance.profile", "geometric"), ("loss.hidden_l1", 0.1)],
+)
+def test_models_that_the_claims_are_not_about_are_refused(field, value):
   changed = local_bases.get_config("quick")
-  changed.data.set_size = 5
-  with pytest.raises(UserError, match="two sets"):
-    config.resolve(changed)
+  section, name = field.split(".")
+  changed[section][name] = value
+  with pytest.raises(UserError, match="local_bases") as error:
+    resolve(changed)
+  assert name in str(error.value)
+
+
+def test_two_sets_of_another_size_are_accepted_if_each_can_be_a_basis():
+  changed = local_bases.get_config("quick")
+  changed.model.n_features, changed.model.n_hidden, changed.data.set_size = 12, 6, 6
+  assert resolve(changed).experiment == "local_bases"

@@ -5,12 +5,11 @@ import pytest
 import xarray as xr
 
 from configs import nonlinear_compression as settings
-from toy_superposition.config import resolve as config
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED
-from toy_superposition.experiments.nonlinear_compression import claims as analysis
-from toy_superposition.experiments.nonlinear_compression import figure, theory
+from toy_superposition.experiments.nonlinear_compression import EXPERIMENT, figure, theory
 
 
 def test_without_ramps_the_staircase_is_the_floor():
@@ -42,21 +41,42 @@ def test_narrow_ramps_cost_half_their_width_at_each_inner_jump():
 
 
 @pytest.fixture(scope="module")
-def made() -> xr.Dataset:
-  return analysis.run(xr.Dataset(), meshes.make_mesh(setup.devices(1)), 2**30)
+def errors() -> xr.Dataset:
+  return EXPERIMENT.run(xr.Dataset(), meshes.make_mesh(setup.devices(1)), 2**30)
 
 
-def test_what_is_known_is_confirmed_and_other_numbers_contradict(made):
-  assert {row.verdict for row in analysis.claims(made)} == {CONFIRMED}
-  assert figure.draw(made).axes
-  worse = made.assign(code_error=made["code_error"] + 0.05)
-  assert [row.verdict for row in analysis.claims(worse)][:3] == [CONTRADICTED] * 3
-  finer = made.assign(code_error=made["code_error"] / made["steps"] ** 2)
-  assert analysis.claims(finer)[3].verdict == CONTRADICTED
+def verdicts(dataset: xr.Dataset) -> list[str]:
+  return [row.verdict for row in EXPERIMENT.claims(dataset)]
 
 
-def test_training_is_refused():
+def test_the_paper_s_code_confirms_every_statement(errors):
+  assert verdicts(errors) == [CONFIRMED] * 4
+  assert len(figure.draw(errors).axes) == 3
+
+
+def test_larger_errors_contradict_what_is_said_of_their_size(errors):
+  worse = errors.assign(code_error=errors["code_error"] + 0.05)
+  assert verdicts(worse) == [CONTRADICTED] * 3 + [CONFIRMED]
+
+
+def test_errors_that_fall_with_every_level_contradict_that_ramps_limit_it(errors):
+  finer = errors.assign(code_error=errors["code_error"] / errors["steps"] ** 2)
+  assert verdicts(finer)[3] == CONTRADICTED
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [
+    ("train.steps", 5),
+    ("density.base", 0.5),
+    ("model.n_hidden", 2),
+    ("data.distribution", "sparse_signed_uniform"),
+    ("loss.hidden_l1", 0.3),
+  ],
+)
+def test_training_and_other_features_are_refused_by_name(field, value):
   changed = settings.get_config()
-  changed.train.steps = 5
-  with pytest.raises(UserError, match="steps"):
-    config.resolve(changed)
+  section, name = field.split(".")
+  changed[section][name] = value
+  with pytest.raises(UserError, match=rf"config\.{field}: .*'nonlinear_compression'.*=none"):
+    resolve(changed)

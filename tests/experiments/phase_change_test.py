@@ -1,66 +1,52 @@
-"""The phase change's analysis: summaries of restarts, boundaries, verdicts."""
+"""The phase change: summaries of restarts, boundaries, verdicts on the true optimum."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from configs import phase_change
-from toy_superposition.config import resolve as config
+from configs import phase_change, phase_change_three
+from tests import datasets
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments import ANALYSES
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED, VERDICTS
-from toy_superposition.experiments.phase_change import claims as analysis
-from toy_superposition.experiments.phase_change import figure as phase_diagram
+from toy_superposition.experiments.phase_change import EXPERIMENT, analysis, figure
+from toy_superposition.experiments.phase_change.claims import _boundary_claims
+from toy_superposition.experiments.phase_plane import PLANE, boundary, boundary_at
 from toy_superposition.theory import phase_change as theory
 
 R = np.geomspace(0.1, 10, 6)
 P = np.geomspace(1, 0.01, 5)
 
 
-def made_of_the_optimum(n_restarts: int = 3) -> xr.Dataset:
-  """Returns a dataset whose first restart is the true optimum and whose last one is bad."""
-  shape = (len(R), len(P), n_restarts)
-  importance = np.ones((*shape, 2), np.float32)
-  importance[..., 1] = R[:, None, None]
-  density = np.broadcast_to(P[:, None, None], (*shape, 2)).astype(np.float32)
-  dims = ("relative_importance", "density", "restart")
-  dataset = xr.Dataset(
-    {
-      "feature_density": ((*dims, "feature"), density),
-      "feature_importance": ((*dims, "feature"), importance),
-      "finite": (dims, np.ones(shape, np.int8)),
-      "W": ((*dims, "hidden", "feature"), np.zeros((*shape, 1, 2), np.float32)),
-    },
-    {"relative_importance": R, "density": P, "restart": np.arange(n_restarts)},
-  )
-  mesh = meshes.make_mesh(setup.devices(2))
-  solved = analysis._add_optimum(dataset, mesh, 2**30)
-  W = solved["optimum_W"].values  # (r, p, hidden, feature)
-  norm = np.abs(W[:, :, 0, :])
-  overlap = (W[:, :, 0, ::-1]) ** 2 * (norm > 0)
+def dataset_of_the_optimum(n_restarts: int = 3) -> xr.Dataset:
+  """Returns a dataset whose restarts are the true optimum, but the last one, which is bad."""
+  axes = {"relative_importance": R, "density": P, "restart": list(range(n_restarts))}
+  config = {"importance.profile": "last_apart"}
+  empty = datasets.dataset(W=np.zeros((1, 2)), axes=axes, config=config)
+  solved = EXPERIMENT.run(empty, meshes.make_mesh(setup.devices(2)), 2**30)
 
-  def with_restarts(values, bad):
-    filled = np.repeat(values[:, :, None], n_restarts, axis=2)
+  def with_restarts(optimum: np.ndarray, bad: float) -> np.ndarray:
+    filled = np.repeat(optimum[:, :, None], n_restarts, axis=2)
     filled[:, :, -1] = bad
     return filled
 
-  loss = with_restarts(solved["optimum_loss"].values, 9.0)
-  return dataset.assign(
-    loss=(dims, loss),
-    feature_norm=((*dims, "feature"), with_restarts(norm, 0.0)),
-    superposition=((*dims, "feature"), with_restarts(overlap, 0.0)),
+  return datasets.dataset(
+    W=with_restarts(solved["optimum_W"].values, 0.0),
+    b=with_restarts(solved["optimum_b"].values, 0.0),
+    loss=with_restarts(solved["optimum_loss"].values, 9.0),
+    axes=axes,
+    config=config,
   )
 
 
 @pytest.fixture(scope="module")
 def optimal():
-  return made_of_the_optimum()
+  return dataset_of_the_optimum()
 
 
-def analysed(dataset):
-  mesh = meshes.make_mesh(setup.devices(2))
-  return ANALYSES["phase_change"].run(dataset, mesh, 2**30)
+def analysed(dataset: xr.Dataset) -> xr.Dataset:
+  return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(2)), 2**30)
 
 
 def test_restarts_at_the_optimum_agree_with_it_everywhere(optimal):
@@ -69,7 +55,7 @@ def test_restarts_at_the_optimum_agree_with_it_everywhere(optimal):
   assert float(result["agreement_mean_optimum"]) == 1  # the bad restart is the one discarded
   assert float(result["share_of_restarts_at_optimum"].mean()) == pytest.approx(2 / 3)
   assert int((result["best_restart"] == 2).sum()) == 0
-  for claim in ANALYSES["phase_change"].claims(result):
+  for claim in EXPERIMENT.claims(result):
     assert claim.verdict in VERDICTS
     assert claim.verdict != CONTRADICTED, claim
 
@@ -98,10 +84,10 @@ def test_cells_without_a_finite_restart_show_no_phase_and_agree_with_nothing(opt
   result = analysed(broken)
   assert np.all(result["best_phase"][:2] == analysis.NO_PHASE)
   assert float(result["agreement_best_optimum"]) == pytest.approx(2 / 3)
-  rows = ANALYSES["phase_change"].claims(result)
-  (row,) = [row for row in rows if "no restart is finite" in row.statement]
+  claims = EXPERIMENT.claims(result)
+  (row,) = [claim for claim in claims if "no restart is finite" in claim.statement]
   assert row.measured == str(2 * len(P))
-  assert phase_diagram.draw(result).axes
+  assert figure.draw(result).axes
 
 
 def test_cells_with_a_wrong_phase_lower_the_agreement_and_contradict_the_claim(optimal):
@@ -110,34 +96,34 @@ def test_cells_with_a_wrong_phase_lower_the_agreement_and_contradict_the_claim(o
   result = analysed(wrong)
   expected = 1 - float((result["optimum_phase"][:3] != theory.Phase.NOT_REPRESENTED).mean()) / 2
   assert float(result["agreement_best_optimum"]) == pytest.approx(expected)
-  assert ANALYSES["phase_change"].claims(result)[0].verdict == CONTRADICTED
+  assert EXPERIMENT.claims(result)[0].verdict == CONTRADICTED
 
 
 def test_one_restart_without_an_axis_is_enough(optimal):
   result = analysed(optimal.isel(restart=0, drop=True))
   assert float(result["agreement_best_optimum"]) == 1
-  assert ANALYSES["phase_change"].claims(result)
-  assert phase_diagram.draw(result).axes
+  assert EXPERIMENT.claims(result)
+  assert figure.draw(result).axes
 
 
-def phases(r, p, boundary):
-  """Returns a map that is in superposition below the boundary and dropped above it."""
-  values = np.where(p[None] < boundary[:, None], 2, 0)
-  return xr.DataArray(values, {"relative_importance": r, "density": p}, analysis.PLANE)
+def phases(r: np.ndarray, p: np.ndarray, begins: np.ndarray) -> xr.DataArray:
+  """Returns a map that is in superposition below the density `begins` and dropped above it."""
+  values = np.where(p[None] < begins[:, None], 2, 0)
+  return xr.DataArray(values, {"relative_importance": r, "density": p}, PLANE)
 
 
 def test_the_boundary_lies_between_the_cells_that_it_separates():
   r, p = np.geomspace(0.1, 1, 9), np.geomspace(1, 0.01, 60)
-  true = theory.boundary(r, 2)
-  middle, factor = analysis.boundary(phases(r, p, true))
+  true = np.asarray(theory.boundary(r, 2))
+  middle, factor = boundary(phases(r, p, true))
   assert factor == pytest.approx((p[0] / p[1]) ** 0.5)
   assert np.all(np.abs(np.log(middle / true)) <= np.log(factor) * 1.0001)
-  np.testing.assert_allclose(analysis.boundary_at(phases(r, p, true), [0.1, 1.0]), middle[[0, -1]])
+  np.testing.assert_allclose(boundary_at(phases(r, p, true), [0.1, 1.0]), middle[[0, -1]])
 
 
 def test_no_boundary_is_found_where_all_or_nothing_is_in_superposition():
   r, p = np.array([0.5, 1.0]), np.geomspace(1, 0.1, 4)
-  middle, _ = analysis.boundary(phases(r, p, np.array([0.0, 2.0])))
+  middle, _ = boundary(phases(r, p, np.array([0.0, 2.0])))
   assert np.isnan(middle).all()
 
 
@@ -148,7 +134,7 @@ def boundary_verdicts(num: int, shift: float):
   folded = np.exp(-np.abs(np.log(r)))  # r or 1/r, whichever is below 1
   at = np.exp(np.interp(np.log(folded), np.log(known), np.log(true)))
   dataset = xr.Dataset({"best_phase": phases(r, p, at * shift)})
-  return {claim.verdict for claim in analysis._boundary_claims(dataset, 2)}
+  return {claim.verdict for claim in _boundary_claims(dataset, 2)}
 
 
 def test_boundary_claims_are_confirmed_contradicted_or_left_open():
@@ -171,7 +157,12 @@ def test_theory_that_does_not_apply_is_refused_by_name(field, value):
   changed = phase_change.get_config("quick")
   section, name = field.split(".")
   changed[section][name] = value
-  changed.evaluation.method = "sampled"
-  with pytest.raises(UserError, match="phase_change") as error:
-    config.resolve(changed)
-  assert name in str(error.value)
+  changed.evaluation.method = "sampled"  # which every model and distribution has
+  with pytest.raises(UserError, match=rf"{name}.*'phase_change'.*=none"):
+    resolve(changed)
+
+
+def test_three_features_are_a_diff_of_two():
+  resolved = resolve(phase_change_three.get_config("quick"))
+  assert resolved.experiment == "phase_change"
+  assert (resolved.values["model.n_features"], resolved.values["model.n_hidden"]) == (3, 2)

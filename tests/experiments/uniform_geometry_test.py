@@ -1,6 +1,5 @@
-"""Uniform superposition: lines, components and verdicts on frames that are known."""
+"""Uniform superposition: clusters, components and verdicts on known frames."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,22 +7,29 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from configs import uniform_geometry
-from toy_superposition.config import resolve as config
+from tests import datasets
+from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.drawing import graphs
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
-from toy_superposition.experiments.uniform_geometry import claims as analysis
-from toy_superposition.geometry import features
+from toy_superposition.experiments.experiment import (
+  CONFIRMED,
+  CONTRADICTED,
+  REPORTED,
+  UNDECIDED,
+  Claim,
+)
+from toy_superposition.experiments.uniform_geometry import EXPERIMENT, analysis, figure
+from toy_superposition.experiments.uniform_geometry.claims import CURVE, PLATEAU
 from toy_superposition.geometry.components import IDEALS
 
 N, M = 400, 30
 X = np.geomspace(1, 10, 50)
-CURVE = {1.0: 1.0} | analysis.CURVE | dict.fromkeys(analysis.PLATEAU, 0.5)
+PUBLISHED = {1.0: 1.0} | CURVE | dict.fromkeys(PLATEAU, 0.5)  # 1/(1 − S) → D*
 
 
 def sum_of(kinds: dict[str, int]) -> np.ndarray:
-  """Returns so many polytopes of each kind in orthogonal subspaces."""
+  """Returns the given number of polytopes of each kind in orthogonal subspaces."""
   W, row, column = np.zeros((M, N)), 0, 0
   for name, count in kinds.items():
     for _ in range(count):
@@ -43,23 +49,12 @@ def models(plateau: str = "digon") -> list[np.ndarray]:
 
 def dataset_of(W: list[np.ndarray], n_restarts: int = 2) -> xr.Dataset:
   """Returns the analysed dataset, D* set to the published curve."""
-  stacked = np.repeat(np.array(W)[:, None], n_restarts, axis=1)
-  dims = ("density", "restart")
-  each = [features.feature_dimensionality(jnp.asarray(one)) for one in W]
-  D = np.repeat(np.array(each)[:, None], n_restarts, axis=1)
-  wanted = sorted(CURVE.items())
-  line = np.interp(np.log(X), np.log([x for x, _ in wanted]), [y for _, y in wanted])
-  dataset = xr.Dataset(
-    {
-      "W": ((*dims, "hidden", "feature"), stacked),
-      "feature_norm": ((*dims, "feature"), np.linalg.norm(stacked, axis=2)),
-      "feature_dimensionality": ((*dims, "feature"), D),
-      "dimensions_per_feature": (dims, np.repeat(line[:, None], n_restarts, axis=1)),
-    },
-    {"density": 1 / X, "restart": np.arange(n_restarts)},
-  )
-  mesh = meshes.make_mesh(setup.devices(1))
-  return analysis.run(dataset, mesh, 2**30)
+  axes = {"density": 1 / X, "restart": list(range(n_restarts))}
+  dataset = datasets.dataset(W=np.array(W)[:, None], axes=axes)
+  x, D = np.transpose(sorted(PUBLISHED.items()))
+  line = np.interp(np.log(X), np.log(x), D)
+  dataset["dimensions_per_feature"][:] = line[:, None]
+  return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +62,22 @@ def published():
   return dataset_of(models())
 
 
-def row(dataset, text):
-  (found,) = [row for row in analysis.claims(dataset) if text in row.statement]
-  return found
+def row(dataset: xr.Dataset, text: str) -> Claim:
+  """Returns the only claim whose statement contains a text."""
+  (claim,) = [claim for claim in EXPERIMENT.claims(dataset) if text in claim.statement]
+  return claim
 
 
 def test_polytopes_on_the_published_curve_confirm_every_statement(published):
-  rows = analysis.claims(published)
-  assert {row.verdict for row in rows} == {CONFIRMED, "reported"}
-  assert "2/5: 2 of 2" in row(published, "another fraction").measured
+  assert {claim.verdict for claim in EXPERIMENT.claims(published)} == {CONFIRMED, REPORTED}
+  assert "2/5: 2 of 2" in row(published, "second fraction").measured
+  assert figure.draw(published).axes
+
+
+def test_a_dataset_without_restarts_and_in_another_order_says_the_same(published):
+  single = published.isel(restart=0, drop=True).sortby("density").transpose("feature", ...)
+  verdicts = [claim.verdict for claim in EXPERIMENT.claims(single)]
+  assert verdicts == [claim.verdict for claim in EXPERIMENT.claims(published)]
 
 
 def test_components_are_counted_by_kind_and_absent_features_have_none(published):
@@ -90,39 +92,63 @@ def test_components_are_counted_by_kind_and_absent_features_have_none(published)
 
 def test_triangles_where_pairs_should_be_are_contradicted():
   dataset = dataset_of(models("triangle"), n_restarts=1)
-  assert row(dataset, "within .03 of 1/2").verdict == CONTRADICTED
-  assert row(dataset, "features in pairs").verdict == CONTRADICTED
+  for text in ("within .03 of 1/2, 1/(1−S)", "components of the graph"):
+    assert row(dataset, text).verdict == CONTRADICTED
+
+
+def test_dedicated_features_alone_contradict_every_cluster():
+  dataset = dataset_of([sum_of({"dedicated": M})] * len(X), n_restarts=1)
+  for text in ("cluster at 1/2", "second fraction"):
+    assert row(dataset, text).verdict == CONTRADICTED
+
+
+def test_dimensions_that_are_not_used_are_contradicted(published):
+  empty = published["feature_dimensionality"] * 0.97
+  assert row(published.assign(feature_dimensionality=empty), "use all").verdict == CONTRADICTED
 
 
 def test_a_curve_off_the_published_one_or_rising_is_contradicted(published):
   line = published["dimensions_per_feature"]
   lower = published.assign(dimensions_per_feature=line - 0.1)
-  for text in ("dense:", "plateau of pairs", "where the plateau begins", "after the plateau"):
+  places = ("dense features", "on the plateau of pairs", "pairs begins", "sparser than on")
+  for text in (*places, "D* stays at 1/2"):
     assert row(lower, text).verdict == CONTRADICTED
   rising = published.assign(dimensions_per_feature=line.copy(data=line.values[::-1]))
-  assert row(rising, "never take more").verdict == CONTRADICTED
+  assert row(rising, "never rises").verdict == CONTRADICTED
 
 
 def test_few_dimensions_or_coarse_densities_decide_nothing(published):
   coarse = published.isel(density=[0, -1])
-  assert row(coarse, "plateau of pairs").verdict == UNDECIDED
+  assert row(coarse, "on the plateau of pairs").verdict == UNDECIDED
   small = published.isel(hidden=slice(0, 10))
-  assert CONTRADICTED not in {row.verdict for row in analysis.claims(small)}
+  assert {claim.verdict for claim in EXPERIMENT.claims(small)} == {UNDECIDED, REPORTED}
 
 
-def test_a_line_needs_features_and_contrast():
+def test_a_cluster_needs_features_and_contrast():
   at, beside = np.full(10, 0.4), np.full(6, 0.4125)
-  assert analysis.is_line(at, 0.4)
-  assert not analysis.is_line(at[:9], 0.4)
-  assert not analysis.is_line(np.concatenate([at, beside]), 0.4)
-  assert not analysis.is_line(np.linspace(0, 1, 2000), 0.4)  # a continuum has no lines
+  assert analysis.is_cluster(at, 0.4)
+  assert not analysis.is_cluster(at[:9], 0.4)
+  assert not analysis.is_cluster(np.concatenate([at, beside]), 0.4)
+  assert not analysis.is_cluster(np.linspace(0, 1, 2000), 0.4)  # a continuum has no clusters
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [("loss.hidden_l1", 0.3), ("loss.attack", 0.2), ("importance.base", 2.0)],
+)
+def test_another_problem_is_refused_by_name(field, value):
+  changed = uniform_geometry.get_config("quick")
+  section, name = field.split(".")
+  changed[section][name] = value
+  with pytest.raises(UserError, match=rf"config\.{field}: {value}.*'uniform_geometry'.*=none"):
+    resolve(changed)
 
 
 def test_a_model_without_features_to_spare_is_refused():
   changed = uniform_geometry.get_config("quick")
   changed.model.n_features = 20
   with pytest.raises(UserError, match="many more features"):
-    config.resolve(changed)
+    resolve(changed)
 
 
 def test_a_graph_has_an_edge_per_inner_product_and_components_lie_apart():

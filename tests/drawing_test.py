@@ -1,11 +1,11 @@
-"""Figures: the paper's colour rule, and what is drawn where."""
+"""Pictures that experiments share: colours, positions, order, and files."""
 
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import phase_map, style
+from toy_superposition.drawing import neurons, phase_map, sets, style
 
 
 def test_colours_are_the_paper_s_at_the_corners_and_mix_linearly():
@@ -41,7 +41,7 @@ def test_cells_are_centred_on_their_points_in_the_logarithm():
   assert low < 0.3 < high
 
 
-def test_the_map_puts_each_cell_where_its_coordinates_say():
+def test_each_cell_of_the_map_is_at_its_coordinates():
   import xarray as xr
 
   r, p = np.geomspace(0.1, 10, 4), np.geomspace(1, 0.01, 3)
@@ -60,8 +60,22 @@ def test_the_map_puts_each_cell_where_its_coordinates_say():
   assert bottom < top  # dense at the top, as in the paper
 
 
+def test_members_of_a_set_share_a_colour_and_sets_differ():
+  colours = sets.set_colours(6, 2)
+  assert colours.shape == (6, 4)
+  np.testing.assert_array_equal(colours[0::2], colours[1::2])
+  assert len(np.unique(colours, axis=0)) == 3
+
+
+def test_neurons_in_order_are_the_monosemantic_ones_by_feature_and_then_the_others():
+  pure = np.eye(3, 4)[[2, 0]]  # of features 2 and 0
+  mixed = np.array([[0.0, 0.6, 0.5, 0], [0.7, 0, 0, -0.6]])  # mainly of features 1 and 0
+  W = np.stack([mixed[0], pure[0], mixed[1], pure[1]])
+  np.testing.assert_array_equal(neurons.in_order(W), [pure[1], pure[0], mixed[1], mixed[0]])
+
+
 @pytest.mark.parametrize("suffix", style.FORMATS)
-def test_a_figure_s_bytes_depend_on_it_alone(tmp_path, suffix):
+def test_equal_figures_are_equal_bytes(tmp_path, suffix):
   def saved(name):
     figure = Figure(figsize=(2, 2))
     figure.subplots().plot([0, 1], [1, 0])

@@ -1,0 +1,131 @@
+"""A ReLU in the hidden layer: verdicts on known solutions at the paper's seven densities."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from configs import privileged_basis
+from tests import datasets
+from toy_superposition.config.resolve import resolve
+from toy_superposition.devices import meshes, setup
+from toy_superposition.errors import UserError
+from toy_superposition.experiments import restarts
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
+from toy_superposition.experiments.privileged_basis import EXPERIMENT, figure
+from toy_superposition.experiments.privileged_basis.claims import TIE
+
+CONFIG = {
+  "model.name": "relu_hidden",
+  "importance.profile": "geometric",
+  "importance.ratio": 0.75,
+}
+DENSITIES = privileged_basis.DENSITIES
+PAIRS = [(a, b) for a in range(5) for b in range(a)]  # of neurons, one for each of ten features
+
+
+def code_of(pairs) -> np.ndarray:
+  """Returns W in which feature i has a pair of neurons."""
+  W = np.zeros((5, 10))
+  for i, pair in enumerate(pairs):
+    W[list(pair), i] = 0.7
+  return W
+
+
+def solutions() -> np.ndarray:
+  """Returns W at every density, as the paper describes it."""
+  binary = np.zeros((5, 10))
+  binary[[0, 3, 4], [0, 6, 7]] = 1  # three monosemantic neurons
+  binary[1:3, 1:4] = 0.8 * np.array([(1, 1), (1, -1), (-1, 1)]).T
+  one_pure = code_of(PAIRS)
+  one_pure[0] = np.eye(10)[0]
+  eight = code_of(PAIRS[:8])
+  return np.array(
+    [np.eye(5, 10), binary, code_of(PAIRS[:7]), one_pure, eight, eight, code_of(PAIRS)]
+  )
+
+
+def made(W: np.ndarray, n_restarts: int) -> xr.Dataset:
+  """Returns results whose restarts all have the weights W, and the first one the lowest loss."""
+  return datasets.dataset(
+    W=np.repeat(W[:, None], n_restarts, axis=1),
+    axes={"density": DENSITIES, "restart": range(n_restarts)},
+    config=CONFIG,
+    loss=np.where(np.arange(n_restarts) == 0, 1.0, 2.0),
+    measured=(),
+  )
+
+
+def verdicts(dataset: xr.Dataset) -> list[str]:
+  return [row.verdict for row in EXPERIMENT.claims(dataset)]
+
+
+def test_the_paper_s_solutions_confirm_every_statement():
+  rows = EXPERIMENT.claims(made(solutions(), 100))
+  assert [row.verdict for row in rows] == [CONFIRMED] * 10
+  assert [int(row.measured.split()[0]) for row in rows[:7]] == [5, 3, 1, 1, 0, 0, 0]
+  assert rows[7].measured == "5, 6, 7, 8, 8, 10"  # the paper gives no number at p = .12
+
+
+def test_solutions_of_other_densities_contradict_all_but_equal_numbers_of_neurons():
+  rows = verdicts(made(np.roll(solutions(), 1, axis=0), 100))
+  equal = [False, False, False, True, False, True, True]
+  assert rows[:7] == [CONFIRMED if same else CONTRADICTED for same in equal]
+  assert rows[7:] == [CONTRADICTED] * 3
+
+
+def test_dense_regimes_need_20_restarts_and_sparse_ones_100():
+  assert verdicts(made(solutions(), 19)) == [UNDECIDED] * 10
+  decided = [row == CONFIRMED for row in verdicts(made(solutions(), 24))]
+  assert decided == [True, True, *[False] * 6, True, False]
+
+
+def test_a_tie_between_agreement_and_disagreement_decides_nothing():
+  dataset = made(solutions(), 100)
+  dataset["W"][0, 1] = dataset["W"][6, 0].values
+  for difference, expected in ((TIE / 2, UNDECIDED), (2 * TIE, CONFIRMED)):
+    dataset["loss"][0, 1] = 1 + difference
+    assert verdicts(dataset)[0] == expected
+
+
+def test_densities_that_the_paper_does_not_name_have_no_claims():
+  dataset = made(solutions(), 100).assign_coords(density=np.linspace(0.9, 0.8, 7))
+  (row,) = EXPERIMENT.claims(dataset)
+  assert row.verdict == UNDECIDED
+
+
+def test_the_shortlist_decides_which_restart_is_the_best():
+  good, bad = np.zeros((5, 10)), np.zeros((5, 10))
+  good[:5, :5] = np.eye(5)
+  dataset = datasets.dataset(
+    W=np.array([[bad, good, good]]),
+    axes={"density": [0.75], "restart": [0, 1, 2]},
+    config=CONFIG,
+    # Wrong about restart 0; restart 2 is not on the list.
+    loss=[0.1, 0.2, 0.3],
+    measured=(),
+  )
+  again = restarts.shortlisted(dataset, 2, 2048, meshes.make_mesh(setup.devices(1)))
+  loss = again["shortlist_loss"].values[0]
+  importance = 0.75 ** np.arange(10)
+  second_moment = 0.75 / 3
+  assert loss[0] == pytest.approx(second_moment * importance.sum(), rel=0.05)
+  assert loss[1] == pytest.approx(second_moment * importance[5:].sum(), rel=0.1)
+  assert np.isnan(loss[2])
+  assert int(restarts.best(again)["restart"][0]) == 1
+
+
+def test_the_figure_has_two_panels_per_density():
+  drawn = figure.draw(made(solutions(), 2))
+  assert len(drawn.axes) == 14
+  assert "5 of 5 monosemantic" in drawn.axes[0].get_title()
+
+
+@pytest.mark.parametrize(
+  ("field", "value"),
+  [("model.name", "relu_output"), ("model.n_hidden", 6), ("importance.ratio", 0.7)],
+)
+def test_other_models_and_importances_are_refused(field, value):
+  config = privileged_basis.get_config("quick")
+  config.update_from_flattened_dict({field: value})
+  with pytest.raises(UserError, match=rf"config\.{field}: .*'privileged_basis'"):
+    resolve(config)

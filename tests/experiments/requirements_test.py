@@ -1,0 +1,103 @@
+"""Which fields of a config the claims of an experiment allow: every experiment × every field."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs import base
+from toy_superposition import declare, experiments, fields, sweep
+from toy_superposition.config import resolve
+from toy_superposition.config.axes import make_axes
+from toy_superposition.errors import UserError
+from toy_superposition.experiments import requirements
+
+CONFIGS = sorted(path.stem for path in Path(base.__file__).parent.glob("*.py"))
+CONFIGS = [name for name in CONFIGS if name not in ("base", "__init__")]
+# They enter the truth of every statement, and no experiment of the paper varies them freely.
+NEVER_FREE = ("loss.hidden_l1", "loss.attack", "data.target", "data.distribution", "model.name")
+
+
+def values_of(name: str) -> dict[str, Any]:
+  """Returns every field of a config, resolved."""
+  config = importlib.import_module(f"configs.{name}").get_config()
+  return dict(resolve.resolve(config).values)
+
+
+def other(field: str, allowed: frozenset) -> Any:
+  """Returns a value that the field may hold by itself, and the experiment does not allow; None if
+  the experiment allows all of a table's rows."""
+  declaration = fields.fields()[field].declaration
+  if isinstance(declaration, declare.Choice):
+    names = [*declaration.names, *declare.TABLES.get(field, ())]
+    return next((name for name in names if name not in allowed), None)
+  if isinstance(declaration, declare.Integer):
+    return max(allowed) + 1
+  return next(x for x in (0.3, 0.45, 0.0) if x not in allowed and declaration.holds(x))
+
+
+def cases() -> list[tuple[str, str]]:
+  """Returns (config, field) for every engine field that has an effect in it and no axis sets."""
+  pairs = []
+  for name in CONFIGS:
+    values = values_of(name)
+    axes = make_axes(values)
+    fixed = sweep.fields_in_use(values, axes) - {axis.field for axis in axes}
+    pairs += [(name, f) for f in fields.fields() if f in fixed - {"name", "experiment"}]
+  return pairs
+
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_field_that_the_claims_are_not_about_is_refused_in_one_line_with_a_way_out(name):
+  values = values_of(name)
+  row = experiments.get(values["experiment"])
+  for field in [field for config, field in CASES if config == name]:
+    allowed = requirements.allowed_values(row, field)
+    if allowed is None:
+      continue
+    assert values[field] in allowed
+    wrong = other(field, allowed)
+    if wrong is None:
+      continue
+    with pytest.raises(UserError) as caught:
+      resolve.resolve_values(values | {field: wrong})
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    for fragment in (f"config.{field}: {wrong!r}", repr(values["experiment"])):
+      assert fragment in message
+    assert "config.experiment=none runs it without claims" in message
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_experiment_lets_the_model_the_data_or_the_loss_vary_freely(name):
+  values = values_of(name)
+  row = experiments.get(values["experiment"])
+  for field in NEVER_FREE:
+    if field not in row.axes.values():
+      assert requirements.allowed_values(row, field) is not None
+
+
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_a_field_that_is_added_later_is_refused_until_somebody_decides(name, monkeypatch):
+  known = fields.fields()
+  added = declare.Number(0.0, "of tomorrow", of="loss.tomorrow")
+  monkeypatch.setattr(fields, "fields", lambda: known | {"loss.tomorrow": fields.Field(added)})
+  row = experiments.get(name)
+  assert requirements.allowed_values(row, "loss.tomorrow") == {0.0}
+
+
+@pytest.mark.parametrize(("field", "value"), [("loss.hidden_l1", 0.3), ("loss.attack", 0.2)])
+def test_uniform_geometry_with_another_objective_prints_no_verdicts(field, value):
+  config = importlib.import_module("configs.uniform_geometry").get_config("quick")
+  section, _, leaf = field.partition(".")
+  config[section][leaf] = value
+  pattern = f"config.{field}: {value} is not allowed with experiment 'uniform_geometry'"
+  with pytest.raises(UserError, match=re.escape(pattern)):
+    resolve.resolve(config)
+  config.experiment = "none"
+  assert resolve.resolve(config).values[field] == value
