@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# An experiment in shards on this machine, a process for each, and then their collection:
+# Runs the shards of an experiment on this machine, one process each, and then collects them:
 #   launch/local.sh 4 --config=configs/phase_change.py --workdir=runs/phase_change
-# After Ctrl-C or SIGTERM every shard saves at its next border, and the same command continues.
+# After Ctrl-C or SIGTERM every shard saves at the end of its segment; the same command continues.
 set -uo pipefail
 
 if [[ ! ${1:-} =~ ^[1-9][0-9]{0,3}$ || " $*" != *" --workdir="?* ]]; then
@@ -15,7 +15,7 @@ for argument; do
 done
 mkdir -p "$workdir/logs" || exit 1
 
-# The cores that this process may use, one by one, from a list such as 0-3,8.
+# The numbers of the cores that this process may use, from a list such as 0-3,8.
 cores=()
 if command -v taskset >/dev/null; then
   allowed=$(taskset -cp $$)
@@ -31,24 +31,24 @@ done
 
 pids=()
 signal=0
-told=()
+signalled=()
 pass_on() {
   signal=$1
-  told=("${pids[@]}")
-  echo "stopping: every shard saves at its next border; a second signal ends them at once" >&2
+  signalled=("${pids[@]}")
+  echo "stopping: every shard saves at its segment end; a second signal ends them at once" >&2
   kill -TERM "${pids[@]}" 2>/dev/null
 }
 trap 'pass_on 1' HUP
 trap 'pass_on 2' INT
 trap 'pass_on 15' TERM
 
-# Each shard in a process group of its own. A terminal's Ctrl-C would otherwise reach it once
-# from the terminal and once from here, and the second signal ends it without saving.
+# Job control gives each shard its own process group. Otherwise a terminal's Ctrl-C would reach it
+# twice, from the terminal and from here, and a second signal ends it without saving.
 set -m
 for ((i = 0; i < shards && signal == 0; i++)); do
   first=$((i * ${#cores[@]} / shards))
   count=$(((i + 1) * ${#cores[@]} / shards - first))
-  count=$((count > 0 ? count : 1)) # more shards than cores share them
+  count=$((count > 0 ? count : 1)) # if there are more shards than cores, they share them
   mine=$(IFS=, && echo "${cores[*]:first:count}")
   command=(python -m toy_superposition.main --shard="$i/$shards" --cpu_devices="$count" "$@")
   command -v taskset >/dev/null && command=(taskset -c "$mine" "${command[@]}")
@@ -56,14 +56,14 @@ for ((i = 0; i < shards && signal == 0; i++)); do
   echo "shard $i/$shards on cores $mine: $log"
   "${command[@]}" </dev/null >>"$log" 2>&1 &
   pids+=($!)
-  # A signal may have come before this one was on the list.
-  ((signal == 0)) || [[ " ${told[*]} " == *" $! "* ]] || kill -TERM $! 2>/dev/null
+  # A signal may have come before this process was on the list.
+  ((signal == 0)) || [[ " ${signalled[*]} " == *" $! "* ]] || kill -TERM $! 2>/dev/null
 done
 
 failed=()
 for i in "${!pids[@]}"; do
   while kill -0 "${pids[i]}" 2>/dev/null; do
-    wait "${pids[i]}" # which a signal ends early
+    wait "${pids[i]}" # a signal ends this wait early
   done
   wait "${pids[i]}"
   code=$?
