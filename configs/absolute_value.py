@@ -16,7 +16,7 @@ decay 0.3 and small initial weights, which gave among the lowest losses of what 
 2e-2; decay 0 to 1; with and without warm-up). Even so, outputs die in some seeds.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "|x| of 100 features in 40 neurons: monosemantic when dense, polysemantic when sparse."
 COST = "53 seconds; quick 9"

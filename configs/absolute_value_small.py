@@ -12,7 +12,7 @@ Sizes are the paper's. The paper states no density: dense features (p = 1) are t
 in superposition, so none is to be expected.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "|x| of 3 features in 6 neurons: two neurons per feature, exactly."
 COST = "9 seconds; quick 6"

@@ -16,7 +16,7 @@ The comment names neither activations nor set-up. The plane is that of the phase
 the linear model only.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "The phase diagram of two features in one dimension under other output activations."
 COST = "37 seconds; quick 13"

@@ -15,7 +15,7 @@ effect, and the densities of its section on uniform superposition. Both readings
 both signs allowed.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Vulnerability to small changes of the input rises with features per dimension."
 COST = "19 seconds; quick 13"  # on 2 CPU cores

@@ -14,7 +14,7 @@ The paper states no set-up: sizes, optimizer and steps are those of configs/adve
 have the sign that raises outputs. Every size of attack is a program of its own.
 """
 
-from configs import adversarial, base
+from toy_superposition.config import base
 
 ABOUT = "Training against attacks removes superposition if they are nearly as large as the input."
 COST = "68 seconds; quick 20"  # on 2 CPU cores
@@ -30,7 +30,7 @@ def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
   attacks, densities, n_restarts, steps, batch_size = SIZES[variant]
-  config = adversarial.get_config()
+  config = base.shipped("adversarial")
   config.name = "_".join(filter(None, ("adversarial_training", variant)))
   config.train.steps = steps
   config.train.batch_size = batch_size

@@ -15,19 +15,20 @@ is active with probability .05 here, so each pair with .1; the best arrangement 
 the density. Other settings are those of correlated_pairs.py.
 """
 
-from configs import base, correlated_pairs
+from toy_superposition.config import base
 
 ABOUT = "Two anticorrelated pairs in a plane: the members of a pair lie opposite to each other."
 COST = "6 seconds; quick 10"
 
-# variant: as in correlated_pairs.py
-SIZES = {"": correlated_pairs.SIZES[""], "quick": correlated_pairs.SIZES["quick"]}
+# variant: restarts
+SIZES = {"": 16, "quick": 8}
 
 
 def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
-  config = correlated_pairs.get_config(variant)
+  config = base.shipped(f"correlated_pairs:{variant}")
   config.name = "_".join(filter(None, ("anticorrelated_pairs", variant)))
   config.data.distribution = "anticorrelated_sets"
+  config.axis.restart.num = SIZES[variant]
   return config

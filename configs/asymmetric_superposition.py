@@ -13,7 +13,7 @@ reader's reconstruction, and at this density the motif is more frequent than at 
 is that of absolute_value_small.py, with 5 000 steps.
 """
 
-from configs import absolute_value_small, base
+from toy_superposition.config import base
 
 ABOUT = "One neuron for two features with unequal weights, another that inhibits the wrong output."
 COST = "10 seconds; quick 9"
@@ -26,7 +26,7 @@ def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
   n_restarts, steps = SIZES[variant]
-  config = absolute_value_small.get_config()
+  config = base.shipped("absolute_value_small")
   config.name = "_".join(filter(None, ("asymmetric_superposition", variant)))
   config.model.n_features = 6
   config.model.n_hidden = 10

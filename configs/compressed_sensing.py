@@ -14,7 +14,7 @@ of its uniform superposition; Adam at 3e-3 decaying to 0 by a cosine. The search
 more vectors may fit than it finds.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Compressed sensing: how many features sparsity and geometry allow in a space."
 COST = "26 seconds; quick 12"  # on 2 CPU cores

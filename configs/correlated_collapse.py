@@ -16,7 +16,7 @@ number of trainings. Several minima compete, so the best of many trainings count
 .8: at p = 1 all features are always active, and sets lose their meaning.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Three correlated pairs in a plane: pair by pair they collapse to their means, as in PCA."
 COST = "14 seconds; quick 11"

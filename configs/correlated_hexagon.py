@@ -15,7 +15,7 @@ the hexagon is the best arrangement for p ≤ .05, and clearly so where features
 settings are those of correlated_pairs.py.
 """
 
-from configs import base, correlated_pairs
+from toy_superposition.config import base
 
 ABOUT = "Three correlated pairs in a plane: a hexagon, the members of a pair side by side."
 COST = "9 seconds; quick 7"
@@ -27,7 +27,7 @@ SIZES = {"": 32, "quick": 8}
 def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
-  config = correlated_pairs.get_config(variant)
+  config = base.shipped(f"correlated_pairs:{variant}")
   config.name = "_".join(filter(None, ("correlated_hexagon", variant)))
   config.model.n_features = 6
   config.density.base = 0.02

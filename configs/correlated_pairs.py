@@ -14,7 +14,7 @@ the arrangement is the best one for p ≤ .2. Adam at 1e-2 with a cosine schedul
 most initial weights.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = (
   "Two correlated pairs in a plane: members of a pair are orthogonal, opposite to the other pair's."

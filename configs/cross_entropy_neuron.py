@@ -18,7 +18,7 @@ analysis: the neuron fires with probability σ of a weight per feature, its outp
 Adam minimises the expected loss.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "One binary neuron that predicts the next token: polysemantic without any superposition."
 COST = "13 seconds; quick 7"  # on 2 CPU cores

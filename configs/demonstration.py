@@ -13,7 +13,7 @@ The paper states neither steps, batch size nor optimizer. Chosen here: Adam at 1
 by a cosine, without weight decay, which would shorten the unimportant features; restarts are ours.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Which features a linear and a ReLU model represent, by density: n = 20 in m = 5."
 COST = "31 seconds; quick 10"

@@ -10,7 +10,7 @@ To expect: the ReLU model progresses with sparsity as it does with 20 features (
 Settings are those of demonstration.py, for the reasons given there.
 """
 
-from configs import base, demonstration
+from toy_superposition.config import base
 
 ABOUT = "The basic results four times as large: n = 80 features in m = 20 dimensions."
 COST = "52 seconds; quick 13"
@@ -23,7 +23,7 @@ def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
   n_restarts, steps, batch_size = SIZES[variant]
-  config = demonstration.get_config()
+  config = base.shipped("demonstration")
   config.name = "_".join(filter(None, ("demonstration_large", variant)))
   config.model.n_features = 80
   config.model.n_hidden = 20

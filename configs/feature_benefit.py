@@ -16,7 +16,7 @@ The paper gives formulas here and no experiment. Chosen: the size of its introdu
 the expected loss, without sampling.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Parts of the loss: feature benefit against interference, and shares by active features."
 COST = "14 seconds; quick 12"

@@ -20,7 +20,7 @@ models of density .1 were still there after 3 000 steps, at D* > .95. So n is li
 training reaches in the time, and densities are low; denser models need more steps still.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Whether the number of features matters if it is much larger than that of dimensions."
 COST = "6 minutes beside other work; quick half a minute; full was not run"

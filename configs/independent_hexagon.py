@@ -16,7 +16,7 @@ The paper states nothing else about this case. Density (p = .05) and number of s
 here; other settings are those of correlated_hexagon.py. The loss is the exact expectation.
 """
 
-from configs import base, correlated_hexagon
+from toy_superposition.config import base
 
 ABOUT = "Six independent features in a plane: a hexagon is best, and training seldom finds it."
 COST = "10 seconds; quick 8"
@@ -28,7 +28,7 @@ SIZES = {"": 4000, "quick": 1500}
 def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
-  config = correlated_hexagon.get_config(variant)
+  config = base.shipped(f"correlated_hexagon:{variant}")
   config.name = "_".join(filter(None, ("independent_hexagon", variant)))
   config.data.distribution = "sparse_uniform"
   config.data.set_size = 1

@@ -15,7 +15,7 @@ examples, the small initial weights of its initialiser for ten models at once, t
 features as loss. Restarts are ours: about one training in three ends in another arrangement.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Five features in two dimensions: the rarer they are, the more of them are stored."
 COST = "13 seconds; quick 7"

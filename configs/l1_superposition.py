@@ -15,7 +15,7 @@ penalty; Adam at 1e-2 decaying to 0 by a cosine. Every λ is a program of its ow
 is compilation.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "An L1 penalty on hidden activations removes superposition, and features with it."
 COST = "30 seconds; quick 11"  # on 2 CPU cores

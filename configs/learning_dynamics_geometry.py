@@ -15,7 +15,7 @@ initial weights (a tenth of Xavier's) and Adam at a constant 1e-3 make the stage
 seen; 12 000 steps let partners become opposite.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Learning as a geometric transformation: two correlated sets of three features in space."
 COST = "18 seconds; quick 12"  # on 2 CPU cores

@@ -16,7 +16,7 @@ middle of the digons' range, show the levels clearly. Losses at all recorded ste
 the same few thousand examples, so their differences are more precise than the losses themselves.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Equal features in superposition: during training, dimensionalities jump between levels."
 COST = "43 seconds; quick 8"

@@ -14,7 +14,7 @@ The paper states neither density, steps nor optimizer. Chosen here: four densiti
 decaying to 0 by a cosine, several restarts of which the best is drawn.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Two sets of correlated features: each gets an almost orthogonal basis of all dimensions."
 COST = "10 seconds; quick 7"

@@ -14,7 +14,7 @@ The paper leaves the shape of the ramps open; here encoder and decoder rise line
 before each inner jump, in units of the level.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Nonlinear compression: two dense features in one number, by a steep code."
 COST = "8 seconds; quick 10"  # on 2 CPU cores

@@ -16,7 +16,7 @@ of ρ, nor the number of trainings, nor the optimizer. Here the expected loss it
 (BFGS), so the curves of local minima are free of noise.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = (
   "One of five features is denser or sparser than the others: the pentagon stretches, then snaps."

@@ -13,7 +13,7 @@ All settings are ours. Importances of 20 give SGD a learning rate of its own: Ad
 when the loss is multiplied by a number, and SGD then takes steps twenty times as large.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Adam privileges the hidden layer's axes, although the model's function has none."
 COST = "17 seconds; quick 6"

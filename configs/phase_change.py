@@ -20,7 +20,7 @@ since drawing is most of the work. `exact` trains without sampling: BFGS on the 
 loss is the sum over features, evaluated in expectation.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Superposition as a phase change: n = 2 features in m = 1 dimension."
 COST = "70 to 80 seconds; exact 21, quick 14; full was not run"  # on 2 CPU cores, AVX2 only

@@ -14,7 +14,7 @@ r = 1 (99.5 %), and for r > 1 the extra feature always has a dimension to itself
 Settings are those of phase_change.py, for the reasons given there, but 2 000 steps of 256 examples.
 """
 
-from configs import base, phase_change
+from toy_superposition.config import base
 
 ABOUT = "The phase change one size up: n = 3 features in m = 2 dimensions."
 COST = "23 seconds; quick 15; full was not run"
@@ -27,7 +27,7 @@ def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick, full or nothing."""
   variant = base.choose(variant, ("quick", "full"))
   num, n_restarts, steps, batch_size = SIZES[variant]
-  config = phase_change.get_config()
+  config = base.shipped("phase_change")
   config.name = "_".join(filter(None, ("phase_change_three", variant)))
   config.model.n_features = 3
   config.model.n_hidden = 2

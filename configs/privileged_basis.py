@@ -21,7 +21,7 @@ best restarts of each density are evaluated again on more examples, because thei
 less than a percent.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "A ReLU in the hidden layer: monosemantic neurons when dense, polysemantic when sparse."
 COST = "204 seconds; quick 13"

@@ -15,7 +15,7 @@ The other settings are those of privileged_basis.py, for the reasons given there
 The model of absolute values is rotated in absolute_value.py and absolute_value_small.py.
 """
 
-from configs import base, privileged_basis
+from toy_superposition.config import base
 
 ABOUT = "Rotating the hidden layer: no change if it is linear, a useless model if it has a ReLU."
 COST = "12 seconds; quick 11"
@@ -28,7 +28,7 @@ def get_config(variant: str | None = None):
   """Returns the experiment's config; variant is quick or nothing."""
   variant = base.choose(variant, ("quick",))
   n_restarts, steps = SIZES[variant]
-  config = privileged_basis.get_config()
+  config = base.shipped("privileged_basis")
   config.name = "_".join(filter(None, ("rotation_invariance", variant)))
   config.model.name = "relu_output"  # of the two, which the axis sets
   config.density.base = 0.1

@@ -15,7 +15,7 @@ The paper names Thomson's problem without a computation. The number of descents 
 so few charges, all of them end in the same minimum.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Solids that features form: Thomson's problem, tegum products, polytopes as matrices."
 COST = "18 seconds; quick 21"

@@ -16,7 +16,7 @@ than 0.9. For 1/(1 − S) < 2 a basis is only slightly better than any other sub
 batches of 256 are too noisy to find it, those of 1 024 begin to show triangles and tetrahedra.
 """
 
-from configs import base
+from toy_superposition.config import base
 
 ABOUT = "Equally important features: how many share a dimension, and in which shapes."
 COST = "10 and a half minutes; quick 12 seconds; full was not run"

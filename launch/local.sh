@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the shards of an experiment on this machine, one process each, and then collects them:
 #   launch/local.sh 4 --config=configs/phase_change.py --workdir=runs/phase_change
-# After Ctrl-C or SIGTERM every shard saves at the end of its segment; the same command continues.
+# After Ctrl-C or SIGTERM every shard saves within seconds; the same command continues.
 set -uo pipefail
 
 if [[ ! ${1:-} =~ ^[1-9][0-9]{0,3}$ || " $*" != *" --workdir="?* ]]; then
@@ -35,7 +35,7 @@ signalled=()
 pass_on() {
   signal=$1
   signalled=("${pids[@]}")
-  echo "stopping: every shard saves at its segment end; a second signal ends them at once" >&2
+  echo "stopping: every shard saves within seconds; a second signal ends them at once" >&2
   kill -TERM "${pids[@]}" 2>/dev/null
 }
 trap 'pass_on 1' HUP

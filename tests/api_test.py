@@ -19,7 +19,7 @@ from configs import base
 from toy_superposition import runner
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
-from toy_superposition.records.workdir import open_workdir
+from toy_superposition.records.opening import open_workdir
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def small(**axes):
   """Returns a config that trains in a moment."""
   settings = ts.get_config()
   settings.train.steps, settings.train.batch_size = 6, 8
-  settings.train.estimator = "autodiff"
+  settings.train.estimator, settings.data.generator = "autodiff", "hash"  # compile fast
   settings.evaluation.n_samples = 64
   base.set_axes(settings, **(axes or {"density": base.points("density.base", (0.5, 0.1))}))
   return settings
@@ -103,11 +103,11 @@ def test_several_shapes_are_refused_before_training_or_returned_by_name():
     ts.run(settings)
   datasets = ts.run_shapes(settings)
   assert {name: ds.sizes["feature"] for name, ds in datasets.items()} == {"/n=3": 3, "/n=4": 4}
-  one_point = small(n=base.points("model.n_features", (3,)))
+  one_point = small(n=base.points("model.n_features", (3,)), restart=base.restarts(2))
   assert ts.run(one_point).sizes["feature"] == 3
 
 
-def test_an_interrupt_at_a_segment_end_raises_pythons_own_and_leaves_no_trace(monkeypatch):
+def test_an_interrupt_at_the_next_pause_raises_pythons_own_and_leaves_no_trace(monkeypatch):
   seen = []
 
   def update(self, snapshot):
@@ -117,11 +117,9 @@ def test_an_interrupt_at_a_segment_end_raises_pythons_own_and_leaves_no_trace(mo
   handler, logger = signal.getsignal(signal.SIGINT), logging.getLogger("toy_superposition")
   before = (logger.handlers[:], logger.level, logger.propagate)
   monkeypatch.setattr(runner.Progress, "update", update)
-  settings = small()
-  settings.run.log_every = 2
   with pytest.raises(KeyboardInterrupt, match="nothing is stored"):
-    ts.run(settings)
-  assert seen == [2]
+    ts.run(small())
+  assert seen == [1]
   assert signal.getsignal(signal.SIGINT) is handler
   assert (logger.handlers, logger.level, logger.propagate) == before
 

@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from toy_superposition import terminal
 from toy_superposition.config import catalogue
 from toy_superposition.errors import UserError
 
@@ -18,15 +19,17 @@ SIZES = {"": (STEPS, 1), "quick": (len("x"), 1)}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-  """Returns a folder of configs with base.py and one experiment."""
-  monkeypatch.setattr(catalogue, "CONFIGS", tmp_path)
-  (tmp_path / "base.py").write_text("")
-  (tmp_path / "thomson.py").write_text(CONFIG)
-  return tmp_path
+  """Returns a package's folder of configs with base.py and one experiment."""
+  monkeypatch.setattr(catalogue, "PACKAGE", tmp_path / "package")
+  configs = tmp_path / "package" / "configs"
+  configs.mkdir(parents=True)
+  (configs / "base.py").write_text("")
+  (configs / "thomson.py").write_text(CONFIG)
+  return configs
 
 
 def test_every_config_is_listed_once_those_of_the_paper_in_its_order():
-  files = {path.stem for path in catalogue.CONFIGS.glob("*.py")} - {"base"}
+  files = {path.stem for path in catalogue.folder().glob("*.py")} - {"base"}
   assert sorted(NAMES) == sorted(files)
   assert tuple(NAMES[: len(catalogue.EXPERIMENTS)]) == catalogue.EXPERIMENTS
 
@@ -75,7 +78,39 @@ def test_a_config_without_a_constant_is_an_error_of_one_line_that_names_both(
   assert "\n" not in str(error.value)
 
 
-def test_without_the_folder_the_error_says_how_to_install_it(folder, monkeypatch):
-  monkeypatch.setattr(catalogue, "CONFIGS", folder / "none")
-  with pytest.raises(UserError, match="pip install -e"):
+def test_the_folder_of_a_wheel_comes_before_one_beside_the_package(folder):
+  beside = folder.parent.parent / "configs"  # in site-packages it is somebody else's
+  beside.mkdir()
+  (beside / "base.py").write_text("")
+  assert catalogue.folder() == folder
+  (folder / "base.py").unlink()
+  assert catalogue.folder() == beside
+
+
+def test_a_package_without_its_folder_is_one_line_that_names_it(folder):
+  (folder / "base.py").unlink()
+  with pytest.raises(UserError, match=r"configs: no such folder; install"):
     catalogue.names()
+
+
+def test_a_config_is_found_by_its_name_and_a_wrong_one_gets_the_nearest(folder):
+  assert catalogue.path("thomson") == folder / "thomson.py"
+  assert catalogue.path("base") == folder / "base.py"
+  for name in ("thompson", "", "../configs/base", "thomson.py"):
+    with pytest.raises(UserError, match=r"allowed: base, thomson, or the path") as error:
+      catalogue.path(name)
+    assert repr(name) in str(error.value)
+  with pytest.raises(UserError, match=r"'thompson'; did you mean 'thomson'\?"):
+    catalogue.path("thompson")
+
+
+def test_a_file_without_its_constants_is_listed_with_what_it_lacks(folder):
+  (folder / "mine.py").write_text("def get_config():\n  pass\n")
+  (folder / "worse.py").write_text("def get_config(:\n")
+  (folder / "binary.py").write_bytes(b"\xff\xfe\x00")
+  thomson, *others = catalogue.entries()
+  assert thomson == catalogue.entry("thomson")
+  assert [entry.name for entry in others] == ["binary", "mine", "worse"]
+  assert "mine.py: no constant SIZES" in others[1].about
+  assert "worse.py" in others[2].about and "a file of Python code" in others[2].about
+  assert "mine" in terminal.catalogue(catalogue.entries())

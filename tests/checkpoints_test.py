@@ -105,7 +105,7 @@ def flip(path: Path) -> None:
 
 
 # Orbax's background threads report into an event loop that it has already closed. What a user sees
-# of this is tested in main_test.py.
+# of this is tested in interruption_test.py.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 DAMAGES = {"truncated": truncate, "emptied": empty, "flipped": flip, "deleted": Path.unlink}
 
@@ -211,7 +211,9 @@ def test_damage_to_any_file_gives_the_right_state_or_the_previous_one(
 def test_a_checkpoint_whose_numbers_differ_from_its_checksum_is_not_taken(folder, monkeypatch):
   """As if a bit had flipped between the checksum and the disk."""
   digest = checkpoints._digest
-  monkeypatch.setattr(checkpoints, "_digest", lambda leaves: "no " + digest(leaves))
+  monkeypatch.setattr(
+    checkpoints, "_digest", lambda leaves, about: "no" * bool(leaves) + digest(leaves, about)
+  )
   save(folder, 30)
   monkeypatch.undo()
   assert_is(latest(folder), 20)

@@ -8,7 +8,7 @@ from toy_superposition import runner
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED
-from toy_superposition.records import workdir as workdirs
+from toy_superposition.records import opening
 
 # Claims that this size is fine enough to decide, by config.
 DECIDED = {
@@ -25,7 +25,7 @@ DECIDED = {
 @pytest.mark.parametrize("name", sorted(DECIDED))
 def test_claims_are_confirmed_at_the_default_size(name, tmp_path):
   resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config())
-  workdir = workdirs.open_workdir(
+  workdir = opening.open_workdir(
     tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
   )
   datasets = runner.run(resolved, workdir, meshes.make_mesh(setup.devices(2)))

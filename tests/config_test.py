@@ -1,6 +1,7 @@
 """What a config may hold: everything else is refused before any device is touched, in one line
 that names the field, the value and what is allowed."""
 
+import dataclasses
 import importlib
 import itertools
 import json
@@ -11,12 +12,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+import toy_superposition as ts
 from configs import base, phase_change
-from toy_superposition import declare, experiments, fields
+from toy_superposition import declare, experiments, fields, sweep
+from toy_superposition.config import axes
 from toy_superposition.config import resolve as config
 from toy_superposition.config.axes import RESERVED
+from toy_superposition.devices import memory
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.errors import UserError
 from toy_superposition.models import MODELS
@@ -85,6 +92,8 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   ({"name": "a/b"}, ["config.name", "'a/b'", "letters, digits"]),
   ({"name": "../up"}, ["config.name", "'../up'"]),
   ({"name": ".."}, ["config.name", "'..'"]),
+  ({"name": "x" * 300}, ["config.name", "xxx…xxx", "at most 200 bytes"]),
+  ({"name": "é" * 101}, ["config.name", "at most 200 bytes"]),
   ({"seed": -1}, ["config.seed", "-1", "≥ 0"]),
   ({"seed": 2**31}, ["config.seed", "2147483648", "below 2³¹"]),
   ({"model.name": "relu_ouput"}, ["config.model.name", "'relu_ouput'", "linear, relu_output"]),
@@ -161,7 +170,7 @@ TABLE: list[tuple[dict[str, Any], list[str]]] = [
   # What the profiles make of the numbers.
   (
     {"experiment": "none", "density.profile": "geometric", "density.ratio": 3.0},
-    ["config.density", "feature 1", "0 to 1"],
+    ["config.density", "feature 1", "to 1"],
   ),
   # What holds together only.
   (
@@ -237,7 +246,7 @@ ABSURD: dict[type, list[Any]] = {
   tuple: ["x y", 3, None, True, ("x y",), (3,), (None,), [("feature_norm",)]],
 }
 # The entry of an axis that repeats with fresh random numbers names no field. Numbers of points
-# beyond memory are tried in main_test.py, with memory limited.
+# beyond memory are tried in bad_input_test.py, with memory limited.
 NUMBERED = ("even", "scaled", "repeated")
 LEFT_OUT: list[tuple[str, Any]] = [("axis.repeated.field", "")]
 LEFT_OUT += [(f"axis.{name}.num", wrong) for name in NUMBERED for wrong in (2**31, 10**30)]
@@ -289,6 +298,7 @@ def test_no_field_accepts_nonsense(field, wrong):
     (0.1, 2.0),
     (0.1, None),
     (0.1, (0.2,)),
+    (0.1, 10**100),
   ],
   ids=str,
 )
@@ -300,9 +310,7 @@ def test_every_point_of_an_axis_is_checked_like_the_field_itself(points):
     assert repr(points[1]) in message
 
 
-@pytest.mark.parametrize(
-  "points", [("adam", "rmsprop"), ("adam", 3), ("adam", ("sgd",)), (["sgd"],)]
-)
+@pytest.mark.parametrize("points", [("adam", "rmsprop"), ("adam", 3), ("adam", ("sgd",))])
 def test_every_name_on_an_axis_is_checked_like_the_field_itself(points):
   message = refusal(plain({"axis.named.points": points}))
   assert "config.axis.named sets train.optimizer: " in message
@@ -335,11 +343,170 @@ def test_two_axes_cannot_set_one_field(field):
   assert "config.axes" in message and field in message
 
 
-def test_more_instances_than_an_index_can_name_are_refused_without_making_them():
+def sweep_of(changes=(), **axes):
+  """Returns a config with these axes alone."""
   settings = base.get_config()
   settings.name = "test"
-  base.set_axes(settings, **{name: base.restarts(2000) for name in ("x", "y", "z")})
-  assert "fewer than 2³¹ instances" in refusal(settings)
+  base.set_axes(settings, **axes)
+  return change(settings, dict(changes))
+
+
+# Changes and axes → fragments of the message, where memory holds a mebibyte.
+TOO_MANY: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
+  ({"train.batch_size": 2**31}, {}, ["config.train.batch_size", "2147483648", "below 2³¹"]),
+  ({"train.batch_size": 2**31 - 1}, {}, ["config.train.batch_size", "at most 858993459"]),
+  ({}, {"a": base.restarts(10**7)}, ["config.axis.a.num", "10000000", "at most 1000000"]),
+  (
+    {},
+    {"a": base.linear("density.base", 0, 1, 10**7)},
+    ["config.axis.a.num", "10000000", "at most 1000000"],
+  ),
+  (
+    {},
+    {"x": base.restarts(10**6), "y": base.linear("density.base", 0, 1, 200)},
+    ["config.axes: ('x', 'y')", "fewer points", "200000000 models", "GiB", "has 1 MiB"],
+  ),
+  (
+    {},
+    {name: base.restarts(2000) for name in ("x", "y", "z")},
+    ["config.axes", "fewer than 2³¹ instances in all, not 8000000000"],
+  ),
+  (
+    {},
+    {"x": base.points("seed", tuple(range(200))), "y": base.linear("train.steps", 1, 100, 100)},
+    ["config.axes: ('x', 'y')", "at most 10000 programs", "not 20000"],
+  ),
+  ({}, {f"x{k}": base.restarts(1) for k in range(30)}, ["config.axes", "at most 29 axes"]),
+  (
+    {"train.steps": 2**31 - 1, "run.log_every": 1},
+    {},
+    ["config.run.log_every: 1 ", "0, or at least 2148 for 2147483647 steps"],
+  ),
+  (
+    {"run.log_every": 1},
+    {"x": base.points("train.steps", (10, 2**30))},
+    ["config.run.log_every: 1 ", "for 1073741824 steps"],
+  ),
+  ({"history.num": 2**31 - 1}, {}, ["config.history.num", "2147483647", "at most 100000"]),
+  (
+    {"history.num": 10_000},
+    {"x": base.restarts(1000)},
+    ["config.history.num: 10000 ", "fewer steps", "1000 models at 10000 steps", "572 MiB"],
+  ),
+  (
+    {"model.n_features": 10**9},
+    {},
+    ["config.model.n_features: 1000000000 ", "fewer features", "one model take 29.8 GiB"],
+  ),
+]
+
+
+@pytest.mark.parametrize(("changes", "of", "fragments"), TOO_MANY, ids=lambda value: "")
+def test_more_than_can_be_counted_or_stored_is_refused_before_it_is_made(
+  monkeypatch, changes, of, fragments
+):
+  monkeypatch.setattr(memory, "machine_bytes", lambda: 2**20)
+  monkeypatch.setattr(sweep, "make_instances", None)  # must not be reached
+  message = refusal(sweep_of(changes, **of))
+  for fragment in fragments:
+    assert fragment in message
+
+
+def test_given_points_are_counted_like_those_of_a_scale(monkeypatch):
+  monkeypatch.setattr(axes, "MAX_POINTS", 3)
+  assert config.resolve(sweep_of(a=base.points("seed", (1, 2, 3)))).axes[0].points == (1, 2, 3)
+  message = refusal(sweep_of(a=base.points("seed", (1, 2, 3, 4))))
+  assert "config.axis.a.points" in message and "at most 3" in message
+
+
+def test_rows_that_declare_a_field_differently_are_refused(monkeypatch):
+  @dataclasses.dataclass(frozen=True)
+  class Theirs(ts.OPTIMIZERS["adam"]):  # type: ignore[misc]
+    b1: float = ts.number(0.5, "[0, 1)", "something else")
+
+  monkeypatch.setitem(ts.OPTIMIZERS, "theirs", Theirs)
+  with pytest.raises(UserError, match=r"config\.train\.b1 is declared by theirs"):
+    fields.fields()
+
+
+@pytest.mark.parametrize("name", ["a/b", "x" * 300])
+def test_a_measure_has_a_name_that_a_variable_can_have(monkeypatch, name):
+  monkeypatch.setitem(ts.MEASURES, name, ts.MEASURES["feature_norm"])
+  assert "config.measures" in refusal(plain({"measures": (name,)}))
+
+
+def test_an_experiment_has_a_name_that_a_file_can_have(monkeypatch):
+  monkeypatch.setattr(experiments, "_ADDED", {})
+  for name in ("a/b", "../up", "x" * 300):
+    ts.add_experiment(name, ts.Experiment("A question", lambda dataset: []))
+    assert "config.experiment" in refusal(plain({"experiment": name}))
+
+
+def test_a_message_is_short_however_long_the_value():
+  for wrong in ("x" * 10**6, 10**5000, tuple(range(10**5))):
+    assert len(refusal(plain({"seed": wrong}))) < 400
+
+
+# A value of each kind of field, as NumPy and JAX have it → the value as Python has it.
+SCALARS: list[tuple[str, Any, Any]] = [
+  ("seed", np.int64(3), 3),
+  ("seed", np.array(3), 3),
+  ("seed", jnp.int32(3), 3),
+  ("density.base", np.float32(0.05), 0.05000000074505806),
+  ("density.base", np.float64(0.05), 0.05),
+  ("density.base", jnp.float32(0.05), 0.05000000074505806),
+  ("density.base", jnp.bfloat16(0.05), 0.050048828125),
+  ("density.base", np.longdouble(0.05), 0.05),
+  ("run.tensorboard", np.bool_(True), True),
+  ("run.tensorboard", jnp.array(True), True),
+  ("name", np.str_("named"), "named"),
+  ("train.optimizer", np.str_("adam"), "adam"),
+  ("measures", np.array(["feature_norm"]), ("feature_norm",)),
+  ("measures", ["feature_norm"], ("feature_norm",)),
+  ("axes", ["repeated", "listed"], ("repeated", "listed")),
+  ("axis.repeated.num", np.int64(3), 3),
+  ("axis.even.start", np.float32(0.25), 0.25),
+  ("axis.listed.points", np.array([0.25, 0.5], np.float32), (0.25, 0.5)),
+  ("axis.listed.points", jnp.array([0.25, 0.5]), (0.25, 0.5)),
+  ("axis.listed.points", (np.float32(0.05), jnp.float32(1)), (0.05000000074505806, 1.0)),
+  ("axis.named.points", np.array(["sgd", "adam"]), ("sgd", "adam")),
+  ("axis.scaled.field", np.str_("train.batch_size"), "train.batch_size"),
+]
+
+
+def kinds(value) -> Any:
+  """Returns the type of a value, and of those in it."""
+  return (type(value), *map(kinds, value)) if isinstance(value, tuple) else type(value)
+
+
+@pytest.mark.parametrize(("field", "value", "expected"), SCALARS, ids=str)
+def test_checked_values_are_plain_and_have_the_value_they_had(field, value, expected):
+  what = config.resolve(plain({field: value}))
+  found = what.values[field]
+  assert found == expected and kinds(found) == kinds(expected)
+  assert again(what).identity == what.identity
+  points = {kinds(axis.points) for axis in what.axes}
+  assert points <= {(tuple, *[kind] * 2) for kind in (int, float, str)} | {(tuple, *[int] * 3)}
+
+
+def test_every_kind_of_field_is_among_the_plain_values():
+  declared = {type(field.declaration) for field in fields.fields().values()}
+  tried = {
+    type(fields.fields()[field].declaration) for field, *_ in SCALARS if "axis." not in field
+  }
+  assert tried == declared
+
+
+@pytest.mark.parametrize(
+  "value", [np.array([0.1]), np.datetime64("2020"), np.complex64(1), jax.random.key(0), object()]
+)
+def test_what_has_no_plain_form_is_refused(value):
+  assert "config.density.base" in refusal(plain({"density.base": value}))
+
+
+def again(what: config.ResolvedConfig) -> config.ResolvedConfig:
+  """Returns the config from its values, as a manifest keeps them."""
+  return config.resolve_values(json.loads(json.dumps(dict(what.values), allow_nan=False)))
 
 
 @pytest.mark.parametrize(
@@ -361,21 +528,23 @@ def test_profiles_are_checked_at_every_point_of_the_sweep():
   settings = plain({"density.profile": "geometric", "density.ratio": 1.2})
   message = refusal(settings)  # 0.5 · 1.2⁴ > 1, though 0.1 · 1.2⁴ is not
   assert "config.density" in message and "feature 4" in message
-  assert "0 to 1" in message
+  assert "to 1" in message
 
 
 @pytest.mark.parametrize(("name", "variant"), variants())
-def test_every_experiment_resolves_and_survives_json(name, variant):
+def test_every_experiment_resolves_to_the_same_from_its_stored_values(name, variant):
   what = config.resolve(load(name, variant))
-  text = json.dumps(dict(what.values), allow_nan=False)
-  again = json.loads(text)
-  lists = {k: list(v) if isinstance(v, tuple) else v for k, v in what.values.items()}
-  assert again == lists
+  stored = again(what)
+  assert (stored.values, stored.identity) == (what.values, what.identity)
+  assert (stored.axes, stored.measures) == (what.axes, what.measures)
+  assert [group.spec for group in stored.groups] == [group.spec for group in what.groups]
+  assert hash(stored.groups[0].spec) == hash(what.groups[0].spec)
+  for found, group in zip(stored.groups, what.groups, strict=True):
+    for one, other in zip(jax.tree.leaves(found[1:]), jax.tree.leaves(group[1:]), strict=True):
+      np.testing.assert_array_equal(one, other)
   assert what.name == "_".join(filter(None, (name, variant)))
   n = sum(len(group.instances.index) for group in what.groups)
   assert n == math.prod(len(axis.points) for axis in what.axes)
-  for value in what.values.values():
-    assert not (isinstance(value, float) and math.isnan(value))
 
 
 def test_experiments_go_to_different_folders():
@@ -386,7 +555,7 @@ def test_experiments_go_to_different_folders():
 @pytest.mark.parametrize("name", sorted({name for name, _ in variants()}))
 def test_an_unknown_variant_is_refused_naming_those_that_exist(name):
   module = importlib.import_module(f"configs.{name}")
-  with pytest.raises(ValueError, match="unknown variant 'quik'") as caught:
+  with pytest.raises(UserError, match="unknown variant 'quik'") as caught:
     module.get_config("quik")
   assert all(variant in str(caught.value) for variant in module.SIZES if variant)
 
@@ -557,6 +726,7 @@ def test_a_config_is_checked_without_touching_a_device():
 import itertools
 from configs import base
 from toy_superposition.config import resolve as config
+from toy_superposition.devices import memory
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.models import MODELS

@@ -15,8 +15,7 @@ from toy_superposition import runner
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.experiments.experiment import VERDICTS
-from toy_superposition.records import load
-from toy_superposition.records import workdir as workdirs
+from toy_superposition.records import load, opening
 from toy_superposition.records.results import SWEEP
 
 FOLDER = Path(__file__).parent.parent / "configs"
@@ -58,7 +57,7 @@ def test_a_config_states_how_to_run_it_its_subject_its_cost_and_its_source(name)
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_size_runs_draws_its_figures_and_decides_its_claims(name, tmp_path):
   resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config("quick"))
-  workdir = workdirs.open_workdir(
+  workdir = opening.open_workdir(
     tmp_path, resolved.values, resolved.identity, overwrite=False, command=[], devices=[]
   )
   mesh = meshes.make_mesh(setup.devices(2))

@@ -30,3 +30,21 @@ def without_compilation_cache():
   yield
   jax.config.update("jax_enable_compilation_cache", True)
   compilation_cache.reset_cache()
+
+
+# Modules by CPU time, the longest first; of all others, none takes more than a few seconds.
+LONGEST = (
+  *("invariants", "estimators", "interruption", "running", "feature_mesh", "processes", "draws"),
+  *("results", "notebook", "api", "browser", "browser_panels", "theory", "feature_count", "launch"),
+  *("crash", "configs", "distributions", "bad_input", "bfgs", "scalarize", "checkpoints", "shards"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+  """Puts the longest modules first: at the end no worker is alone with a long one.
+
+  A worker takes a whole module (--dist=loadscope), the next one in this order
+  (--no-loadscope-reorder: by itself it would take the one with the most tests).
+  """
+  places = {name: place for place, name in enumerate(LONGEST)}
+  items.sort(key=lambda item: places.get(item.path.stem.removesuffix("_test"), len(places)))

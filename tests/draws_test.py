@@ -24,6 +24,14 @@ def words(instance: int = 0, step: int = 0):
   return draws.fold_in(streams.words(streams.root(0), Stream.TRAIN, instance), step)
 
 
+every_precision = pytest.mark.parametrize("rare", [None, True])
+
+
+def flag(rare: bool | None):
+  """None: no instance of a group needs more bits; False: this one does not, and another does."""
+  return None if rare is None else jnp.bool_(rare)
+
+
 # The bits.
 
 
@@ -68,21 +76,25 @@ def test_fold_in_is_jax_s_own_bit_by_bit(number):
   np.testing.assert_array_equal(jax.jit(draws.fold_in)(data, jnp.int32(number)), expected)
 
 
+@every_precision
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 8, 9])
-def test_rows_one_by_one_are_the_rows_of_the_whole_bitwise(generator, n_rows):
-  rows = draws.uniform_rows(generator, words(), n_rows, 100)
+def test_rows_one_by_one_are_the_rows_of_the_whole_bitwise(generator, n_rows, rare):
+  rows = draws.uniform_rows(generator, words(), n_rows, 100, flag(rare))
   assert len(rows) == n_rows
   np.testing.assert_array_equal(
-    np.stack(rows).reshape(n_rows, -1), draws.uniform(generator, words(), n_rows, 100)
+    np.stack(rows).reshape(n_rows, -1),
+    draws.uniform(generator, words(), n_rows, 100, rare=flag(rare)),
   )
 
 
+@every_precision
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 8])
-def test_rows_for_devices_that_share_them_are_the_same_bitwise(generator, n_rows):
-  alone = draws.uniform(generator, words(), n_rows, 96, 10, 20, by_row=True)
-  np.testing.assert_array_equal(alone, draws.uniform(generator, words(), n_rows, 96, 10, 20))
+def test_rows_for_devices_that_share_them_are_the_same_bitwise(generator, n_rows, rare):
+  arguments = (generator, words(), n_rows, 96, 10, 20)
+  alone = draws.uniform(*arguments, by_row=True, rare=flag(rare))
+  np.testing.assert_array_equal(alone, draws.uniform(*arguments, rare=flag(rare)))
 
 
 @every_generator
@@ -91,14 +103,16 @@ def test_an_odd_number_of_rows_is_one_row_less_of_the_next_even_one(generator):
   np.testing.assert_array_equal(draws.uniform(generator, words(), 7, 100), even[:7])
 
 
+@every_precision
 @every_generator
 @pytest.mark.parametrize("n_rows", [4, 7])
-def test_blocks_of_columns_are_those_of_the_whole_bitwise(generator, n_rows):
-  whole = np.asarray(draws.uniform(generator, words(), n_rows, 96))
-  block = jax.jit(lambda first: draws.uniform(generator, words(), n_rows, 96, first, 32))
+def test_blocks_of_columns_are_those_of_the_whole_bitwise(generator, n_rows, rare):
+  uniform = functools.partial(draws.uniform, generator, words(), n_rows, 96, rare=flag(rare))
+  whole = np.asarray(uniform())
+  block = jax.jit(lambda first: uniform(first, 32))
   blocks = [block(jnp.int32(first)) for first in (0, 32, 64)]
   np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
-  np.testing.assert_array_equal(draws.uniform(generator, words(), n_rows, 96, 90, 6), whole[:, 90:])
+  np.testing.assert_array_equal(uniform(90, 6), whole[:, 90:])
 
 
 @every_generator
@@ -109,10 +123,11 @@ def test_a_key_s_numbers_are_the_same_beside_other_keys(generator):
     np.testing.assert_array_equal(draws.uniform(generator, key, 3, 50), numbers)
 
 
+@every_precision
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 4, 7])
-def test_pairs_do_not_change_when_more_rows_are_drawn(generator, n_rows):
-  few, many = (draws.uniform_pairs(generator, words(), n, 96) for n in (n_rows, 9))
+def test_pairs_do_not_change_when_more_rows_are_drawn(generator, n_rows, rare):
+  few, many = (draws.uniform_pairs(generator, words(), n, 96, flag(rare)) for n in (n_rows, 9))
   for part, whole in zip(few, many, strict=True):
     assert part.shape == (n_rows, 96)
     np.testing.assert_array_equal(part, whole[:n_rows])
@@ -132,6 +147,46 @@ def test_numbers_are_multiples_of_2_to_the_minus_23_on_0_to_1(generator):
   assert u.min() >= 0 and u.max() < 1
   np.testing.assert_array_equal(u * 2**23, np.round(u * 2**23))
   assert np.any(np.round(u * 2**23) % 2 == 1)  # and of no coarser grid
+
+
+def several(generator: str, rare: bool | None) -> np.ndarray:
+  """Returns the numbers of `uniform` and of `uniform_pairs`, in one row."""
+  one = draws.uniform(generator, words(), 4, 2**14, rare=flag(rare))
+  pairs = draws.uniform_pairs(generator, words(), 2, 2**14, flag(rare))
+  return np.concatenate([np.ravel(x) for x in (one, *pairs)])
+
+
+@every_generator
+def test_an_instance_without_rare_features_has_the_same_numbers_beside_others_bitwise(generator):
+  np.testing.assert_array_equal(several(generator, False), several(generator, None))
+
+
+@every_generator
+def test_numbers_for_rare_features_are_the_others_with_more_digits(generator):
+  coarse, fine = several(generator, None).astype(float), several(generator, True)
+  assert fine.dtype == np.float32
+  assert fine.min() > 0
+  assert fine.max() < 1
+  # The digits beyond the 23rd, where a float32 has at least twelve of them.
+  small = coarse < 2.0**-12
+  digits = (fine.astype(float) - coarse)[small] * 2**23
+  assert np.sum(small) > 20
+  assert digits.min() >= 0
+  assert digits.max() <= 1
+  assert stats.kstest(digits, "uniform").pvalue > CHANCE
+  np.testing.assert_allclose(fine, coarse, rtol=0, atol=2.0**-23)
+
+
+@every_generator
+def test_the_two_words_of_a_number_are_independent(generator):
+  p_values = pair_p_values(lambda key: two_words(generator, key))
+  assert p_values.min() * p_values.size > CHANCE
+
+
+def two_words(generator: str, key):
+  """Returns the numbers of a number's upper and of its lower word."""
+  both = (key, draws.fold_in(key, draws.LOWER))
+  return tuple(draws.uniform(generator, key, 4, 2**15) for key in both)
 
 
 # The statistics. All draws are fixed: a check that passes once passes always. It passes unless
@@ -265,11 +320,14 @@ def test_a_generator_s_numbers_look_random(generator, check):
   assert passes(check, generator)
 
 
-def pair_p_values(generator: str) -> np.ndarray:
-  """Returns p-values of `uniform_pairs`: of correlations of first and second numbers, of their
-  difference, and of their highest bits."""
+def pairs_of(generator: str) -> Callable:
+  return functools.partial(draws.uniform_pairs, generator, n_rows=4, n_examples=2**15)
+
+
+def pair_p_values(of_key: Callable) -> np.ndarray:
+  """Returns p-values of two arrays of numbers from a key: of correlations of first and second
+  numbers, of their difference, and of their highest bits."""
   keys = jnp.stack([words(0, step) for step in range(16)])
-  of_key = functools.partial(draws.uniform_pairs, generator, n_rows=4, n_examples=2**15)
   u, v = (np.asarray(x, np.float64) for x in jax.jit(jax.vmap(of_key))(keys))
   p_values: list[Any] = []
   for moment, other in itertools.product(MOMENTS, repeat=2):
@@ -284,14 +342,14 @@ def pair_p_values(generator: str) -> np.ndarray:
 
 @every_generator
 def test_the_two_numbers_of_a_pair_are_independent(generator):
-  p_values = pair_p_values(generator)
+  p_values = pair_p_values(pairs_of(generator))
   assert p_values.min() * p_values.size > CHANCE
 
 
 def test_pairs_that_are_not_independent_are_found_out(monkeypatch):
   for bad in (one_word, multiplied):
     monkeypatch.setitem(GENERATORS, bad.__name__, bad)
-    p_values = pair_p_values(bad.__name__)
+    p_values = pair_p_values(pairs_of(bad.__name__))
     assert p_values.min() * p_values.size < CHANCE
 
 

@@ -10,6 +10,7 @@ from toy_superposition.config.resolve import ResolvedConfig, resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.devices.plan import Plan, make_plans
 from toy_superposition.errors import UserError
+from toy_superposition.records.workdir import Workdir
 
 N_DEVICES = 2
 
@@ -40,11 +41,11 @@ def estimate_of(what: ResolvedConfig) -> str:
 
 
 def test_what_is_timed_is_the_first_slice_of_training():
-  what = resolved(restart=base.restarts(24))
-  full = plan_of(what)
+  large = {"train.batch_size": 4096}  # takes more than evaluation
+  full = plan_of(resolved(large, restart=base.restarts(24)))
   assert (len(full.slices), full.slice_length) == (1, 24)
   gibibytes = 0.3 * full.bytes_per_slice / 2**30
-  plan = plan_of(resolved({"run.memory_gib": gibibytes}, restart=base.restarts(24)))
+  plan = plan_of(resolved({**large, "run.memory_gib": gibibytes}, restart=base.restarts(24)))
   assert len(plan.slices) > 3
   (snapshot,) = train.run(problem.make(plan.group.spec), plan.first_slice(), [1])
   assert len(snapshot.losses) == plan.slice_length
@@ -99,8 +100,10 @@ def test_nothing_is_timed_if_nothing_is_trained():
 
 
 def test_a_trace_is_in_its_folder_and_small_and_its_size_is_reported(tmp_path):
-  said = trace.write(plan_of(resolved()), tmp_path / "profile", 10)
-  written = [path for path in tmp_path.rglob("*") if path.is_file()]
+  workdir = Workdir(tmp_path)
+  said = trace.write(plan_of(resolved()), workdir, 10)
+  written = [path for path in workdir.profile.rglob("*") if path.is_file()]
+  assert workdir.journal.files == {path.relative_to(tmp_path).as_posix() for path in written}
   assert {path.name.split(".", 1)[1] for path in written} >= {"xplane.pb"}
   total = sum(path.stat().st_size for path in written)
   assert 0 < total < 10 * 2**20

@@ -27,7 +27,7 @@ def small():
   """Returns a config that trains in a moment, at two densities."""
   settings = ts.get_config()
   settings.train.steps, settings.train.batch_size = 6, 8
-  settings.train.estimator = "autodiff"
+  settings.train.estimator, settings.data.generator = "autodiff", "hash"  # compile fast
   settings.evaluation.n_samples = 64
   base.set_axes(settings, density=base.points("density.base", (0.5, 0.1)))
   return settings

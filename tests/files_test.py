@@ -56,14 +56,61 @@ def test_a_full_disk_in_the_block_names_the_file_and_keeps_the_old_one(tmp_path)
   assert os.listdir(tmp_path) == ["data.txt"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_write_that_the_system_refuses_names_the_file(tmp_path):
+def test_a_write_that_the_system_refuses_at_the_last_moment_names_the_file(tmp_path, monkeypatch):
   path = tmp_path / "data.json"
   path.write_text("old")
-  path.with_name(".data.json.tmp").symlink_to("/dev/full")
+
+  def full(descriptor):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  monkeypatch.setattr(os, "fsync", full)
   with pytest.raises(UserError, match=f"^{re.escape(str(path))}: No space left on device$"):
     files.write_json(path, {"a": 1})
   assert path.read_text() == "old"
+  assert os.listdir(tmp_path) == ["data.json"]
+
+
+def test_content_is_on_disk_before_the_rename_and_the_rename_at_the_end(tmp_path, monkeypatch):
+  path, events = tmp_path / "data.txt", []
+  fsync, replace = os.fsync, os.replace
+
+  def synced(descriptor):
+    events.append(("sync", os.readlink(f"/proc/self/fd/{descriptor}")))
+    fsync(descriptor)
+
+  def replaced(source, target):
+    events.append(("rename", str(target)))
+    replace(source, target)
+
+  monkeypatch.setattr(os, "fsync", synced)
+  monkeypatch.setattr(os, "replace", replaced)
+  write(path, "new")
+  temporary = str(tmp_path / ".data.txt.tmp")
+  assert events == [("sync", temporary), ("rename", str(path)), ("sync", str(tmp_path))]
+
+
+def test_links_are_replaced_and_never_followed(tmp_path):
+  theirs, path = tmp_path / "theirs.txt", tmp_path / "data.txt"
+  theirs.write_text("mine")
+  path.symlink_to(theirs)
+  path.with_name(".data.txt.tmp").symlink_to(theirs)
+  write(path, "new")
+  assert theirs.read_text() == "mine"
+  assert path.read_text() == "new" and not path.is_symlink()
+  link = tmp_path / "lines.txt"
+  link.symlink_to(theirs)
+  with pytest.raises(UserError, match=re.escape(str(link))):
+    files.append_line(link, "line", sync=False)
+  assert theirs.read_text() == "mine"
+
+
+@pytest.mark.parametrize("before", ["", "one\n", "one\ntor"])
+def test_a_line_is_appended_after_a_torn_one(tmp_path, before):
+  path = tmp_path / "lines.txt"
+  path.write_text(before)
+  files.append_line(path, "two", sync=True)
+  files.append_line(path, "three", sync=False)
+  assert path.read_text().splitlines() == [*before.splitlines(), "two", "three"]
 
 
 @pytest.mark.parametrize("folder", ["missing", "a_file"])

@@ -1,5 +1,9 @@
 """The history: parameters at the right steps, through interruptions, in the results."""
 
+import errno
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,8 +13,8 @@ from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.models import AutoencoderParams
-from toy_superposition.records import history
-from toy_superposition.records import workdir as workdirs
+from toy_superposition.records import history, opening
+from toy_superposition.records.history import Damaged, History
 
 STEPS = (0, 1, 3, 12, 40)
 
@@ -27,7 +31,7 @@ def resolved() -> config.ResolvedConfig:
 
 def run(folder):
   what = resolved()
-  workdir = workdirs.open_workdir(
+  workdir = opening.open_workdir(
     folder, what.values, what.identity, overwrite=False, command=[], devices=[]
   )
   (dataset,) = runner.run(what, workdir, meshes.make_mesh(setup.devices(2))).values()
@@ -35,8 +39,13 @@ def run(folder):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-  return run(tmp_path_factory.mktemp("history"))
+def finished(tmp_path_factory):
+  return tmp_path_factory.mktemp("history") / "run"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(finished):
+  return run(finished)
 
 
 def test_steps_follow_the_scale_and_include_both_ends():
@@ -49,8 +58,9 @@ def test_steps_follow_the_scale_and_include_both_ends():
 
 def test_what_is_written_is_read(tmp_path):
   params = AutoencoderParams(W=np.arange(6.0).reshape(1, 2, 3), b=np.ones((1, 3)))
-  history.write(tmp_path / "deep", 7, params)
-  again = history.read(tmp_path / "deep", 7, params)
+  deep = History(tmp_path / "deep", "a run", 3)
+  deep.write(7, params)
+  again = deep.read(7, params)
   np.testing.assert_array_equal(again.W, params.W)
   np.testing.assert_array_equal(again.b, params.b)
 
@@ -68,27 +78,78 @@ def test_the_history_ends_with_the_results_and_begins_before_the_first_step(unin
 
 
 def test_an_interrupted_run_has_the_same_history(uninterrupted, tmp_path, monkeypatch):
-  write = history.write
+  write = History.write
 
-  def failing(folder, step, params):
+  def failing(self, step, params):
     if step == 12:
       raise KeyboardInterrupt
-    write(folder, step, params)
+    write(self, step, params)
 
   with monkeypatch.context() as patch:
-    patch.setattr(history, "write", failing)
+    patch.setattr(History, "write", failing)
     with pytest.raises(KeyboardInterrupt):
       run(tmp_path)
   assert not (tmp_path / "results.nc").exists()
   np.testing.assert_array_equal(run(tmp_path)["history_W"], uninterrupted["history_W"])
 
 
-def test_a_missing_step_is_named(tmp_path):
-  run(tmp_path)
-  (tmp_path / "results.nc").unlink()
-  (tmp_path / "history" / "group_0000" / "step_0000000003.npz").unlink()
-  with pytest.raises(UserError, match="step_0000000003"):
-    run(tmp_path)
+def test_a_damaged_step_is_trained_again_to_the_same_bits(
+  uninterrupted, finished, tmp_path, caplog
+):
+  folder = shutil.copytree(finished, tmp_path / "run")
+  (folder / "results.nc").unlink()
+  (folder / "history" / "group_0000" / "step_0000000003.npz").write_bytes(b"")
+  again = run(folder)
+  assert "the history of step 3 is missing or damaged" in caplog.text
+  assert again.identical(uninterrupted)
+
+
+def test_the_first_missing_or_damaged_step_is_found(tmp_path):
+  params = AutoencoderParams(W=np.ones((1, 2, 3)), b=np.ones((1, 3)))
+  ours = History(tmp_path)
+  for step in (0, 3, 9):
+    ours.write(step, params)
+  assert ours.gap([0, 3, 9], params) is None
+  assert ours.gap([0, 3, 9, 12], params) == 12
+  content = ours.path(3).read_bytes()
+  flipped = bytearray(content)
+  flipped[200] ^= 1  # within the first array
+  for damaged in (b"", content[:300], bytes(flipped), b"not a zip file"):
+    ours.path(3).write_bytes(damaged)
+    assert ours.gap([0, 3, 9], params) == 3
+  ours.path(3).unlink()
+  assert ours.gap([0, 3, 9], params) == 3
+
+
+def test_a_step_of_another_run_group_or_step_is_refused_and_left_as_it_is(tmp_path):
+  params = AutoencoderParams(W=np.ones((1, 2, 3)), b=np.ones((1, 3)))
+  ours = History(tmp_path, "ours", 0)
+  ours.write(7, params)
+  content = ours.path(7).read_bytes()
+  for other, step in (
+    (History(tmp_path, "theirs", 0), 7),
+    (History(tmp_path, "ours", 1), 7),
+    (ours, 8),
+  ):
+    other.path(step).write_bytes(content)
+    with pytest.raises(UserError, match="of another run, group or step") as caught:
+      other.gap([step], params)
+    assert not isinstance(caught.value, Damaged)
+    assert other.path(step).read_bytes() == content
+
+
+def test_a_step_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+  params = AutoencoderParams(W=np.ones((1, 2, 3)), b=np.ones((1, 3)))
+  ours = History(tmp_path)
+  ours.write(7, params)
+
+  def refused(*arguments):
+    raise PermissionError(errno.EACCES, "Permission denied", str(ours.path(7)))
+
+  monkeypatch.setattr(Path, "read_bytes", refused)
+  with pytest.raises(UserError, match="Permission denied") as caught:
+    ours.gap([7], params)
+  assert not isinstance(caught.value, Damaged)
 
 
 def test_no_history_along_an_axis_of_different_lengths():
@@ -107,7 +168,7 @@ def test_nothing_is_trained_in_no_steps(tmp_path):
   settings.train.steps, settings.experiment = 0, "none"
   settings.axis.density.num = settings.axis.restart.num = 2
   what = config.resolve(settings)
-  workdir = workdirs.open_workdir(
+  workdir = opening.open_workdir(
     tmp_path, what.values, what.identity, overwrite=False, command=[], devices=[]
   )
   (d,) = runner.run(what, workdir, meshes.make_mesh(setup.devices(1))).values()

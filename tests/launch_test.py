@@ -14,7 +14,17 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.main_test import CACHE, LONG, NO_THEORY, PATIENCE, TINY, metrics, variables
+from tests.command import (
+  CACHE,
+  LOG_EVERY,
+  LONG,
+  NO_THEORY,
+  PATIENCE,
+  STEPS,
+  TINY,
+  metrics,
+  variables,
+)
 
 ROOT = Path(__file__).parent.parent
 LAUNCH = ROOT / "launch"
@@ -214,7 +224,7 @@ def test_local_runs_shards_of_an_experiment_and_collects_them(tmp_path):
     [LAUNCH / "local.sh", "2", *TINY, *NO_THEORY, fast, f"--workdir={workdir}"],
     env=os.environ
     | {"PATH": f"{HERE}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    | {"JAX_COMPILATION_CACHE_DIR": CACHE.name},
+    | {"JAX_COMPILATION_CACHE_DIR": CACHE},
     capture_output=True,
     text=True,
     timeout=PATIENCE,
@@ -490,7 +500,7 @@ def slurm(tmp_path):
   env = os.environ | {"SLURM_CONF": str(conf), "PYTHONPATH": str(ROOT)}
   env["PATH"] = f"{root / 'usr/bin'}:{HERE}:{os.environ['PATH']}"
   env["LD_LIBRARY_PATH"] = f"{library}:{library / 'slurm-wlm'}"
-  env["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+  env["JAX_COMPILATION_CACHE_DIR"] = CACHE
 
   def run(*words, check: bool = True) -> str:
     done = subprocess.run(
@@ -582,7 +592,7 @@ def test_a_real_slurm_runs_processes_together_and_requeues_them_as_one(slurm, tm
   slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
   wait_for(lambda: (workdir / "results.nc").exists())
   assert "continuing after step" in (tmp_path / "warned.out").read_text()
-  assert len(metrics(workdir)) == 40  # a record for each segment end, none of them twice
+  assert len(metrics(workdir)) == STEPS // LOG_EVERY  # none of them twice
 
   workdir = tmp_path / "cancelled"
   job = submit(workdir)

@@ -3,6 +3,7 @@
 import json
 import struct
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,8 +262,14 @@ def test_figures_are_images_with_their_own_bytes_and_replace_earlier_ones(tmp_pa
   pytest.importorskip("tensorboardX")
   figure = Figure(figsize=(2, 1))
   figure.savefig(tmp_path / "a_figure.png", dpi=50)
+  (tmp_path / "figures").mkdir()
+  theirs = tmp_path / "figures" / "events.out.tfevents.of_others"
+  theirs.write_bytes(b"")
+  written: set[Path] = set()
   for _ in range(2):
-    tensorboard.write_figures(tmp_path, [tmp_path / "a_figure.png"])
+    written = tensorboard.write_figures(tmp_path, [tmp_path / "a_figure.png"], written)
+  assert {*(tmp_path / "figures").iterdir()} == {theirs, *written}
+  theirs.unlink()
   (value,) = [v for e in events(tmp_path / "figures") for v in e.summary.value]
   assert (value.tag, value.image.width, value.image.height) == ("a_figure", 100, 50)
   assert value.image.encoded_image_string == (tmp_path / "a_figure.png").read_bytes()

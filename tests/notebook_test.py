@@ -8,7 +8,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from tests.main_test import CACHE, GRID, PATIENCE, ROOT
+from tests.command import CACHE, GRID, PATIENCE, ROOT
 
 NOTEBOOK = ROOT / "launch" / "colab.ipynb"
 TUTORIAL = ROOT / "launch" / "tutorial.ipynb"
@@ -55,7 +55,7 @@ def test_outputs_are_cleared(path):
 def test_all_cells_run_and_training_runs_again(tmp_path, monkeypatch):
   metadata.version("toy_superposition")  # else it would be installed
   monkeypatch.setenv("PYTHONPATH", str(ROOT))
-  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", CACHE.name)
+  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", CACHE)
   node = notebook()
   choice, *_, training, figures, results = code(node)
   choice.source += f"\nRUNS = {str(tmp_path)!r}\nFLAGS = {FLAGS!r}\n"
@@ -75,27 +75,28 @@ def pictures(cell: nbformat.NotebookNode) -> int:
   return sum("image/png" in output.get("data", {}) for output in cell.outputs)
 
 
-@pytest.fixture
-def tutorial(tmp_path, monkeypatch):
-  """Gives the tutorial with a client whose kernel has started in an empty folder."""
-  monkeypatch.setenv("PYTHONPATH", str(ROOT))
-  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", CACHE.name)
-  monkeypatch.delenv("MPLBACKEND")  # the notebook's own
-  node, folder = notebook(TUTORIAL), tmp_path / "empty"
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+  """Gives a client with a notebook of its own, whose kernel has started in an empty folder."""
+  folder = tmp_path_factory.mktemp("tutorial") / "empty"
   folder.mkdir()
   there = {"metadata": {"path": str(folder)}}
-  client = NotebookClient(node, timeout=PATIENCE, kernel_name="python3", resources=there)
-  with client.setup_kernel():
-    yield node, client
+  client = NotebookClient(
+    notebook(TUTORIAL), timeout=PATIENCE, kernel_name="python3", resources=there
+  )
+  with pytest.MonkeyPatch.context() as environment:
+    environment.setenv("PYTHONPATH", str(ROOT))
+    environment.setenv("JAX_COMPILATION_CACHE_DIR", CACHE)
+    environment.delenv("MPLBACKEND")  # the notebook's own
+    with client.setup_kernel():
+      yield client
   assert os.listdir(folder) == []  # nothing is written
 
 
-def test_the_tutorial_has_ten_cells_that_run_and_draw(tutorial):
-  node, client = tutorial
+def test_the_tutorial_has_ten_cells_that_run_and_draw(kernel):
+  node = notebook(TUTORIAL)
   assert len(node.cells) == 10
-  found = {}
-  for i, cell in enumerate(node.cells):
-    found[cell.id] = client.execute_cell(cell, i)
+  found = {cell.id: kernel.execute_cell(cell, i) for i, cell in enumerate(node.cells)}
   drawn = {cell.id for cell in code(node) if pictures(cell)}
   plain = {"config", "train"}
   assert drawn == {cell.id for cell in code(node)} - plain
@@ -104,12 +105,12 @@ def test_the_tutorial_has_ten_cells_that_run_and_draw(tutorial):
   assert "verdict" in table and "contradicted" not in table
 
 
-def test_an_interrupted_cell_says_so_and_the_next_one_runs(tutorial):
-  node, client = tutorial
+def test_an_interrupted_cell_says_so_and_the_next_one_runs(kernel):
+  node = notebook(TUTORIAL)
   config, train = code(node)[:2]
-  client.execute_cell(config, node.cells.index(config))
+  kernel.execute_cell(config, node.cells.index(config))
   train.source = INTERRUPTED + train.source
   with pytest.raises(CellExecutionError, match=r"KeyboardInterrupt.*nothing is stored"):
-    client.execute_cell(train, node.cells.index(train))
+    kernel.execute_cell(train, node.cells.index(train))
   train.source = "print(config.train.steps)"
-  assert "10000000" in text(client.execute_cell(train, node.cells.index(train)))
+  assert "10000000" in text(kernel.execute_cell(train, node.cells.index(train)))

@@ -2,15 +2,21 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 from configs import base
 from tests import small
-from toy_superposition import problem, sizes, train
+from toy_superposition import evaluation, problem, sizes, streams, train
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import memory, meshes, setup
-from toy_superposition.devices.plan import fix_estimators, make_plan, make_plans
+from toy_superposition.devices.plan import (
+  fix_estimators,
+  make_plan,
+  make_plans,
+  scoring_bytes,
+)
 from toy_superposition.errors import UserError
 from toy_superposition.measures import MEASURES, Measure
 
@@ -193,7 +199,8 @@ def test_plans_are_of_all_groups_with_every_estimator_fixed():
 
 def test_measures_that_do_not_fit_and_wrong_ones_are_refused_before_anything_runs(monkeypatch):
   mesh = meshes.make_mesh(setup.devices(2))
-  small_memory = {"run.memory_gib": 1e-3, "model.n_features": 600, "train.batch_size": 1}
+  # A batch of evaluation takes 9.4 MiB, and two measures of all pairs 2.7 more.
+  small_memory = {"run.memory_gib": 11 / 1024, "model.n_features": 600, "train.batch_size": 1}
   with pytest.raises(
     UserError, match=r"measures: superposition, .* 600 features .* leave them out"
   ):
@@ -212,3 +219,38 @@ def test_scoring_uses_no_more_slots_than_fit():
   assert plan.mesh_to_score(1).size == 8
   assert plan.mesh_to_score(plan.budget // 3).size == 3
   assert plan.mesh_to_score(2 * plan.budget).size == 1
+
+
+@pytest.mark.parametrize(
+  ("n", "batch_size"), [(5, 1024), (2**17, 1024), (2**17 + 1, 1023), (2**22, 32), (2**28, 1)]
+)
+def test_a_batch_of_evaluation_has_1024_samples_or_fewer_of_a_very_wide_model(n, batch_size):
+  assert evaluation.batch_size(small.spec(n_features=n, n_hidden=4)) == batch_size
+
+
+def test_evaluating_a_very_wide_model_takes_no_more_than_training_it_with_small_batches():
+  group = group_of(1, n_features=2**22, n_hidden=4, batch_size=64, estimator="autodiff")
+  assert scoring_bytes(group.spec, "sampled", ()) < small.plan(group).bytes_per_slice < 5 * 2**30
+
+
+@pytest.mark.parametrize(("n", "m"), [(2**18, 8), (400, 400)])
+def test_planned_memory_of_evaluation_is_what_the_compiled_program_takes(n, m):
+  group = group_of(1, n_features=n, n_hidden=m)
+  made, root = problem.make(group.spec), streams.root(0)
+  state = jax.eval_shape(lambda i: train.initial_state(made, i, root), group.instances)
+  losses = jax.jit(lambda params, i: evaluation.evaluate(made, params, i, "sampled", 5000))
+  counts = losses.lower(state.params, group.instances).compile().memory_analysis()
+  assert counts is not None
+  taken = counts.argument_size_in_bytes + counts.output_size_in_bytes + counts.temp_size_in_bytes
+  assert scoring_bytes(group.spec, "sampled", ()) == pytest.approx(taken, rel=0.25)
+
+
+def test_evaluation_that_does_not_fit_is_refused_before_anything_runs():
+  mesh = meshes.make_mesh(setup.devices(2))
+  fields = {"model.n_features": 600, "train.batch_size": 1, "measures": ()}
+  with pytest.raises(
+    UserError,
+    match=r"n_features=600.*config\.evaluation\.method='sampled'.*config\.run\.memory_gib",
+  ):
+    make_plans(resolved(fields | {"run.memory_gib": 9 / 1024}), mesh)
+  assert make_plans(resolved(fields | {"run.memory_gib": 10 / 1024}), mesh)

@@ -1,5 +1,7 @@
 """Basic pictures: drawn on given Axes, with the dataset's numbers."""
 
+import functools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -42,27 +44,33 @@ def random(*shape: int) -> np.ndarray:
   return np.random.default_rng(0).normal(size=shape)
 
 
-MODEL = dataset(random(2, 5))
-SWEEP = dataset(random(3, 2, 4, 6), "density", "restart", density=DENSITIES)
+@functools.cache
+def model() -> xr.Dataset:
+  return dataset(random(2, 5))
+
+
+@functools.cache
+def sweep() -> xr.Dataset:
+  return dataset(random(3, 2, 4, 6), "density", "restart", density=DENSITIES)
 
 
 @pytest.mark.parametrize(
   ("draw", "data"),
   [
-    (plots.arrows, MODEL),
-    (plots.gram, MODEL),
-    (plots.norms, MODEL),
-    (plots.graph, MODEL),
-    (plots.dimensionality, SWEEP),
-    (plots.dimensions_per_feature, SWEEP),
+    (plots.arrows, model),
+    (plots.gram, model),
+    (plots.norms, model),
+    (plots.graph, model),
+    (plots.dimensionality, sweep),
+    (plots.dimensions_per_feature, sweep),
   ],
 )
 def test_a_picture_returns_the_axes_that_it_is_given_or_those_of_a_new_figure(draw, data):
   axes = Figure().subplots()
-  assert draw(data, axes) is axes
+  assert draw(data(), axes) is axes
   assert axes.has_data()
   before = set(pyplot.get_fignums())
-  fresh = draw(data)
+  fresh = draw(data())
   assert {fresh.figure.number} == set(pyplot.get_fignums()) - before
   pyplot.close(fresh.figure)
 
@@ -70,47 +78,47 @@ def test_a_picture_returns_the_axes_that_it_is_given_or_those_of_a_new_figure(dr
 @pytest.mark.parametrize("draw", [plots.arrows, plots.gram, plots.norms, plots.graph])
 def test_more_than_one_model_is_refused_with_its_axes(draw):
   with pytest.raises(UserError, match=r"density \(3\), restart \(2\).*best"):
-    draw(SWEEP, Figure().subplots())
+    draw(sweep(), Figure().subplots())
 
 
 def test_arrows_end_at_the_directions_in_standard_position_in_any_order_of_axes():
-  W = MODEL["W"].values
-  for model in (MODEL, MODEL.transpose("feature", "hidden")):
-    lines = plots.arrows(model, Figure().subplots()).get_lines()
+  W = model()["W"].values
+  for data in (model(), model().transpose("feature", "hidden")):
+    lines = plots.arrows(data, Figure().subplots()).get_lines()
     ends = [np.asarray(line.get_xydata())[0] for line in lines if line.get_marker() == "o"]
     np.testing.assert_allclose(ends, oriented(W).T, atol=1e-6)
 
 
 def test_arrows_are_of_two_dimensions():
   with pytest.raises(UserError, match=r"two hidden dimensions.*has 4"):
-    plots.arrows(SWEEP.isel(density=0, restart=0), Figure().subplots())
+    plots.arrows(sweep().isel(density=0, restart=0), Figure().subplots())
 
 
 def test_gram_is_the_product_with_the_bias_in_a_separate_column():
-  W, b = MODEL["W"].values, MODEL["b"].values
-  image = plots.gram(MODEL, Figure().subplots()).images[0].get_array()
+  W, b = model()["W"].values, model()["b"].values
+  image = plots.gram(model(), Figure().subplots()).images[0].get_array()
   shown: np.ndarray = np.ma.filled(np.ma.asarray(image), np.nan)
   np.testing.assert_allclose(shown[:, :5], W.T @ W, rtol=1e-6)
   assert np.isnan(shown[:, 5]).all()
   np.testing.assert_array_equal(shown[:, 6], b)
-  alone = plots.gram(MODEL, Figure().subplots(), bias=False).images[0].get_array()
+  alone = plots.gram(model(), Figure().subplots(), bias=False).images[0].get_array()
   assert alone is not None and alone.shape == (5, 5)
 
 
 def test_bars_are_as_long_as_norms_up_to_one():
-  axes = plots.norms(MODEL, Figure().subplots())
+  axes = plots.norms(model(), Figure().subplots())
   bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
   np.testing.assert_allclose(
-    [bar.get_width() for bar in bars], np.minimum(MODEL["feature_norm"], 1), rtol=1e-6
+    [bar.get_width() for bar in bars], np.minimum(model()["feature_norm"], 1), rtol=1e-6
   )
 
 
 def test_a_missing_measure_is_named():
   for draw, name in ((plots.norms, "feature_norm"), (plots.norms, "superposition")):
     with pytest.raises(UserError, match=rf"no '{name}'.*config\.measures"):
-      draw(MODEL.drop_vars(name), Figure().subplots())
+      draw(model().drop_vars(name), Figure().subplots())
   with pytest.raises(UserError, match="no 'feature_dimensionality'"):
-    plots.dimensionality(SWEEP.drop_vars("feature_dimensionality"), Figure().subplots())
+    plots.dimensionality(sweep().drop_vars("feature_dimensionality"), Figure().subplots())
 
 
 def test_a_graph_joins_the_members_of_a_component_and_has_their_kinds_colours():
@@ -132,30 +140,30 @@ def test_a_graph_joins_the_members_of_a_component_and_has_their_kinds_colours():
 
 @pytest.mark.parametrize("weight", [0, np.nan])
 def test_a_graph_without_features_has_a_note_instead(weight):
-  model = MODEL.assign(W=xr.full_like(MODEL["W"], weight))
-  (text,) = plots.graph(model, Figure().subplots()).texts
+  silent = model().assign(W=xr.full_like(model()["W"], weight))
+  (text,) = plots.graph(silent, Figure().subplots()).texts
   assert "no norm" in text.get_text()
 
 
 def test_dimensionalities_are_at_their_heights_near_their_densities():
-  axes = plots.dimensionality(SWEEP, Figure().subplots())
+  axes = plots.dimensionality(sweep(), Figure().subplots())
   (points,) = axes.collections
   x, y = np.asarray(points.get_offsets()).T
-  expected = SWEEP.sortby("density", ascending=False)["feature_dimensionality"]
+  expected = sweep().sortby("density", ascending=False)["feature_dimensionality"]
   np.testing.assert_allclose(y, expected.values.ravel(), rtol=1e-6)
   nearest = np.abs(np.log(x[:, None] * DENSITIES)).argmin(axis=1)
   np.testing.assert_array_equal(DENSITIES[nearest], np.repeat([1.0, 0.3, 0.1], 12))
 
 
 def test_the_line_is_the_mean_over_restarts():
-  line = plots.dimensions_per_feature(SWEEP, Figure().subplots()).get_lines()[0]
-  mean = SWEEP["dimensions_per_feature"].mean("restart").sortby("density", ascending=False)
+  line = plots.dimensions_per_feature(sweep(), Figure().subplots()).get_lines()[0]
+  mean = sweep()["dimensions_per_feature"].mean("restart").sortby("density", ascending=False)
   expected = np.stack([1 / mean["density"].values, mean.values], axis=1)
   np.testing.assert_allclose(np.asarray(line.get_xydata()), expected)
 
 
 def test_a_measure_drawn_against_density_has_that_axis_and_no_others():
-  for data in (MODEL, SWEEP.rename(restart="seed")):
+  for data in (model(), sweep().rename(restart="seed")):
     with pytest.raises(UserError, match="drawn against density alone"):
       plots.dimensionality(data, Figure().subplots())
 

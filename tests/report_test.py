@@ -13,6 +13,7 @@ import xarray as xr
 
 from tests import pages
 from toy_superposition import report
+from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, VERDICTS, Claim
 from toy_superposition.geometry.definitions import MONOSEMANTIC, REPRESENTED
 from toy_superposition.records import results
@@ -241,8 +242,8 @@ def test_models_that_were_not_trained_have_no_panels():
 
 def workdir_of_format_1(folder: Path) -> Workdir:
   """Returns the folder of a run as it was before config.experiment."""
-  config = pages.CONFIG | {"analysis": "none", "figures": [], "model.n_features": 4}
-  config |= {"model.n_hidden": 2, "model.name": "relu_output"}
+  config = pages.CONFIG | {"analysis": "none", "figures": [], "axes": ["restart"]}
+  config |= {"model.n_features": 4, "model.n_hidden": 2, "model.name": "relu_output"}
   session = {"command": ["/somewhere/bin/python", "-m", "toy_superposition.main", "--config=a b"]}
   manifest = {"format": 1, "config": config, "identity": {}, "sessions": [session]}
   workdir = Workdir(folder)
@@ -263,14 +264,23 @@ def test_a_run_of_an_earlier_version_is_read_with_its_command_and_without_python
   assert "analysis" not in text.partition("All fields of the config")[2]
 
 
-def test_the_page_shows_the_pictures_that_the_manifest_lists(tmp_path):
+def test_the_page_shows_the_pictures_of_the_run_and_no_others(tmp_path):
   workdir = workdir_of_format_1(tmp_path)
   workdir.figures.mkdir()
-  paths = [workdir.figures / f"{name}.png" for name in ("earlier", "ours")]
-  for path in paths:
+  paths = {name: workdir.figures / f"{name}.png" for name in ("thomson", "mine", "listed")}
+  for path in paths.values():
     path.write_bytes(PNG)
-  assert report.read(workdir).figures == paths
+  (workdir.figures / "correlated.png").symlink_to(paths["mine"])
+  assert report.read(workdir).figures == [paths["thomson"]]  # a name that format 1 gave
   manifest = json.loads(workdir.manifest.read_text())
-  listed = manifest | {"pictures": ["figures/ours.pdf", "figures/ours.png"]}
+  listed = manifest | {"format": 2, "pictures": ["figures/listed.png", "figures/correlated.png"]}
   workdir.manifest.write_text(json.dumps(listed))
-  assert report.read(workdir).figures == paths[1:]
+  assert report.read(workdir).figures == [paths["listed"]]
+
+
+def test_a_figure_that_is_a_link_is_not_put_into_a_page(tmp_path, no_plotly):
+  (tmp_path / "private").write_bytes(PNG + b"somebody's own")
+  (tmp_path / "one.png").symlink_to("private")
+  with pytest.raises(UserError, match=r"one\.png: is a link"):
+    page(tmp_path, pages.run("one", NOTHING, figures=[tmp_path / "one.png"]))
+  assert not (tmp_path / "page.html").exists()

@@ -46,7 +46,7 @@ def assert_is_the_sum(found, terms):
 def assert_total_is_that_of_vmap(function, *operands):
   found = jax.jit(functools.partial(total, function))(*operands)
   in_axes = (*(None for _ in operands[:-1]), 1)
-  assert_is_the_sum(found, jax.vmap(function, in_axes)(*operands))
+  assert_is_the_sum(found, jax.jit(jax.vmap(function, in_axes))(*operands))
 
 
 def primitives(function, *arguments) -> set[str]:
@@ -223,17 +223,18 @@ def test_instances_have_their_own_totals():
   together = [jnp.stack(leaves) for leaves in zip(*cases, strict=True)]
   gradient = jax.grad(loss, argnums=(0, 1))
   found = jax.jit(jax.vmap(functools.partial(total, gradient)))(*together)
-  for i, (W, b, rows) in enumerate(cases):
-    terms = jax.vmap(gradient, (None, None, 1))(W, b, rows)
-    assert_is_the_sum(jax.tree.map(lambda leaf, i=i: leaf[i], found), terms)
+  by_column = jax.jit(jax.vmap(gradient, (None, None, 1)))
+  for i, operands in enumerate(cases):
+    assert_is_the_sum(jax.tree.map(lambda leaf, i=i: leaf[i], found), by_column(*operands))
 
 
 def test_instances_may_share_their_columns():
   W, b, rows = case()
   scaled = jnp.stack([W, 2 * W, -W])
-  found = jax.vmap(functools.partial(total, loss), (0, None, None))(scaled, b, rows)
+  found = jax.jit(jax.vmap(functools.partial(total, loss), (0, None, None)))(scaled, b, rows)
+  by_column = jax.jit(jax.vmap(loss, (None, None, 1)))
   for W, x in zip(scaled, found, strict=True):
-    assert_is_the_sum(x, jax.vmap(loss, (None, None, 1))(W, b, rows))
+    assert_is_the_sum(x, by_column(W, b, rows))
 
 
 def test_rows_with_two_axes_hold_a_column_at_each_place():

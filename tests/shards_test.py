@@ -5,14 +5,19 @@ import shutil
 
 import numpy as np
 import pytest
+from absl import flags
 
-from configs import base
-from toy_superposition import runner, shards
+from toy_superposition import collect as entry_point
+from toy_superposition import measures, runner, shards, terminal
+from toy_superposition.cli import collect as cli
+from toy_superposition.config import base, catalogue, execute
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.devices.plan import make_plans
 from toy_superposition.errors import UserError
-from toy_superposition.records.workdir import Workdir, open_workdir
+from toy_superposition.records import results
+from toy_superposition.records.opening import open_workdir
+from toy_superposition.records.workdir import Workdir
 from toy_superposition.shards import Shard
 
 MESH = meshes.make_mesh(setup.devices(2))
@@ -142,3 +147,85 @@ def test_shards_do_not_go_where_a_full_run_is(tmp_path):
   opened(tmp_path, FULL, FULL.identity)
   with pytest.raises(UserError, match="not in shards"):
     shards.check_neighbours(tmp_path, FULL, Shard(0, 2))
+
+
+def collect(monkeypatch, root, config=None) -> int:
+  """Returns the exit code of collect.py, on the tests' devices."""
+  monkeypatch.setattr(setup, "configure", lambda *options, **keywords: None)
+  monkeypatch.setattr(terminal, "show_log", lambda quiet=False: None)
+  options = flags.FlagValues()
+  entry_point.define_flags(options)
+  options(["collect", f"--workdir={root}", *([f"--config={config}"] if config else [])])
+  return cli.main(options)
+
+
+OWN = """
+import toy_superposition as ts
+from toy_superposition.config import base
+
+FACTOR = 2.0
+ts.MEASURES["theirs"] = ts.Measure(lambda params, instance: FACTOR * params.W.sum(), (), "theirs")
+
+
+def get_config():
+  config = base.get_config()
+  config.name, config.measures = "test", ("theirs",)
+  config.train.steps, config.evaluation.n_samples = 0, 64
+  base.set_axes(config, restart=base.restarts(4))
+  return config
+"""
+
+
+def test_shards_with_a_row_of_their_own_are_collected_with_the_config_that_registers_it(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setitem(measures.MEASURES, "theirs", None)  # so that the row goes with the test
+  config, root = tmp_path / "own.py", tmp_path / "run"
+  config.write_text(OWN)
+  what = resolve(execute.get_config(str(config)))
+  for number in range(2):
+    run(root, Shard(number, 2), what)
+  del measures.MEASURES["theirs"]
+  with pytest.raises(UserError, match=r"config\.measures: 'theirs' is not .*--config=FILE"):
+    collect(monkeypatch, root)
+  config.write_text(OWN.replace("2.0", "3.0"))
+  with pytest.raises(UserError, match=r"another config \(measures: code of 'theirs' '\w+' → '\w+'"):
+    collect(monkeypatch, root, config)
+  assert not Workdir(root).results.exists()
+  config.write_text(OWN)
+  assert collect(monkeypatch, root, config) == 0
+  dataset = results.read(Workdir(root))["/"]
+  expected = 2 * dataset["W"].sum(("hidden", "feature"))
+  np.testing.assert_allclose(dataset["theirs"], expected, rtol=1e-5)
+
+
+def smallest(name: str):
+  """Returns a config of configs/ in its quick variant, trained as little as can be."""
+  settings = execute.get_config(f"{name}:quick")
+  if settings.train.steps:
+    settings.train.steps, settings.train.batch_size = max(2, settings.history.num), 8
+    settings.history.num = min(settings.history.num, 2)
+    settings.evaluation.n_samples = 64
+    if settings.train.estimator == "auto":
+      settings.train.estimator = "autodiff"
+  return settings
+
+
+CHEAP = ("optimizer_basis",)
+
+
+@pytest.mark.parametrize(
+  "name",
+  [
+    name if name in CHEAP else pytest.param(name, marks=pytest.mark.slow)
+    for name in catalogue.names()
+  ],
+)
+def test_every_experiment_can_be_sharded_and_collected(name, tmp_path, monkeypatch):
+  monkeypatch.setattr(cli.finish, "present", lambda *run: None)  # figures of untrained models
+  what = resolve(smallest(name))
+  total = min(2, sum(len(group.cells) for group in what.groups))
+  for number in range(total):
+    run(tmp_path, Shard(number, total), what)
+  assert collect(monkeypatch, tmp_path) == 0
+  assert Workdir(tmp_path).results.exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
 from toy_superposition import experiments
 
 ROOT = Path(__file__).parent.parent
@@ -103,14 +104,10 @@ def test_no_name_is_undefined():
   assert undefined == []
 
 
-def test_configs_import_nothing_but_configs_and_ml_collections():
+def test_configs_import_nothing_but_the_base():
   for path in sorted((ROOT / "configs").glob("*.py")):
-    tops = {name.partition(".")[0] for name in imports(path)}
-    # The base gathers the fields that the package declares.
-    allowed = {"configs", "ml_collections"} | (
-      {"toy_superposition"} if path.stem == "base" else set()
-    )
-    assert tops <= allowed, path
+    for module in imports(path):
+      assert f"{module}.".startswith("toy_superposition.config.base."), path
 
 
 def test_every_experiment_is_a_room_with_a_test_and_a_config_and_every_room_an_experiment():
@@ -137,3 +134,8 @@ def test_a_room_has_its_claims_and_its_figure_and_imports_no_other_room(name):
   for path in folder.glob("*.py"):
     for module in imports(path):
       assert not any(module == other or module.startswith(f"{other}.") for other in others), path
+
+
+def test_the_modules_of_tests_that_run_first_are_there():
+  there = [path.stem.removesuffix("_test") for path in (ROOT / "tests").rglob("*_test.py")]
+  assert set(LONGEST) <= set(there) and len(set(there)) == len(there)

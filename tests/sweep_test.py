@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from configs import base
 from toy_superposition import fields, sweep
@@ -45,7 +46,7 @@ def points(axis) -> tuple:
     (base.log("train.batch_size", 1, 1000, 4), (1, 10, 100, 1000)),
     (base.log("train.steps", 10, 100, 3), (10, 32, 100)),  # √10 · 10 = 31.6
   ],
-  ids=lambda value: value["scale"] if isinstance(value, base.ConfigDict) else "",
+  ids=lambda value: value["scale"] if isinstance(value, ConfigDict) else "",
 )
 def test_points_are_spaced_as_the_scale_says(axis, expected):
   found = points(axis)

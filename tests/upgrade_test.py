@@ -19,7 +19,7 @@ from configs import base
 from toy_superposition import fields
 from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
-from toy_superposition.records import load, results, upgrade
+from toy_superposition.records import load, opening, results, upgrade
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.workdir import Workdir
 
@@ -37,9 +37,7 @@ def run(tmp_path) -> Workdir:
 
 def open_again(run: Workdir, overwrite: bool = False) -> Workdir:
   values = workdirs.read_values(run)
-  return workdirs.open_workdir(
-    run.path, values, values, overwrite=overwrite, command=[], devices=[]
-  )
+  return opening.open_workdir(run.path, values, values, overwrite=overwrite, command=[], devices=[])
 
 
 def test_the_stored_values_become_a_config_of_today_that_resolves():
@@ -110,8 +108,10 @@ def test_the_report_draws_figure_and_page_again(run):
     "feature_count.pdf",
   }
   assert "feature_count_small" in run.report.read_text()
-  listed = json.loads(run.manifest.read_text())["pictures"]
-  assert sorted(listed) == ["figures/feature_count.pdf", "figures/feature_count.png"]
+  assert [path.name for path in workdirs.pictures(run)] == [
+    "feature_count.pdf",
+    "feature_count.png",
+  ]
 
 
 def test_continuing_is_refused_in_one_line_that_says_why_and_what_still_works(run):
@@ -144,9 +144,9 @@ def test_continuing_is_refused_in_one_line_that_says_why_and_what_still_works(ru
 )
 def test_overwriting_deletes_the_pictures_of_the_earlier_run_and_no_others(run, name, stays):
   if name == "new_question.png":
-    workdirs.add_pictures(run, [run.figures / name])
+    opening.add_files(run, [run.figures / name])
   (run.figures / name).write_text("picture")
   open_again(run, overwrite=True)
   assert (run.figures / name).exists() == stays
   assert not run.results.exists()
-  assert json.loads(run.manifest.read_text())["format"] == workdirs.FORMAT == 2
+  assert json.loads(run.manifest.read_text())["format"] == workdirs.FORMAT == 3

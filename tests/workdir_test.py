@@ -10,16 +10,19 @@ import pytest
 from configs import phase_change
 from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
+from toy_superposition.records import opening, versions
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.workdir import Workdir
 
+NEW = {"manifest.json", "journal.jsonl"}  # the files of a run that has only begun
 VALUES = {"name": "x", "seed": 0, "axes": ("a", "b"), "train.steps": 10, "train.b1": 0.9}
+OTHER = VALUES | {"seed": 1}
 
 
 def open_at(path: Path, values=VALUES, identity=None, **changes) -> Workdir:
   arguments: dict = {"overwrite": False, "command": ["program", "--flag"], "devices": ["cpu:0"]}
   identity = values if identity is None else identity
-  return workdirs.open_workdir(path, values, identity, **(arguments | changes))
+  return opening.open_workdir(path, values, identity, **(arguments | changes))
 
 
 def open_with(path: Path, settings, **changes) -> Workdir:
@@ -48,17 +51,20 @@ def fill(workdir: Workdir) -> None:
   workdir.results.write_text("results")
   for group, step in ((0, "10"), (0, "20"), (12, "20"), (0, "30.orbax-checkpoint-tmp-1")):
     folder = workdir.checkpoints(group) / step / "state"
+    opening.add_files(workdir, [workdir.checkpoints(group) / step.split(".")[0]])
     folder.mkdir(parents=True)
     (folder / "data").write_text("weights")
   draw(workdir, "question.png", "question_n=5.pdf")
   (workdir.tensorboard / "group_0000").mkdir(parents=True)
-  (workdir.tensorboard / "group_0000" / "events.out.tfevents.1.host").write_text("events")
+  events = workdir.tensorboard / "group_0000" / "events.out.tfevents.1.host"
+  events.write_text("events")
+  opening.add_files(workdir, [events], written=True)
 
 
 def draw(workdir: Workdir, *names: str) -> None:
   """Puts pictures where a run puts them, and lists them as it does."""
   workdir.figures.mkdir(exist_ok=True)
-  workdirs.add_pictures(workdir, [workdir.figures / name for name in names])
+  opening.add_files(workdir, [workdir.figures / name for name in names])
   for name in names:
     (workdir.figures / name).write_text("picture")
 
@@ -70,24 +76,25 @@ def tree(path: Path) -> dict[str, bytes | None]:
   }
 
 
-def test_the_manifest_holds_config_command_versions_devices_and_times(tmp_path):
+def test_manifest_and_journal_hold_config_command_versions_devices_and_times(tmp_path):
   workdir = open_at(tmp_path / "run", VALUES, {"seed": 0})
-  workdirs.close_session(workdir, 12.34)
-  written = manifest(workdir.path)
-  assert written["format"] == workdirs.FORMAT
-  assert written["config"] == VALUES | {"axes": ["a", "b"]}
-  assert written["identity"] == {"seed": 0}
-  (session,) = written["sessions"]
+  opening.close_session(workdir, 12.34)
+  assert manifest(workdir.path) == {
+    "format": workdirs.FORMAT,
+    "config": VALUES | {"axes": ["a", "b"]},
+    "identity": {"seed": 0},
+  }
+  (session,) = workdirs.sessions(workdir)
   assert session["command"] == ["program", "--flag"]
   assert session["devices"] == ["cpu:0"]
   assert session["versions"]["python"] == platform.python_version()
   assert session["versions"]["jax"] == jax.__version__
-  assert set(workdirs.PACKAGES) <= session["versions"].keys()
+  assert set(versions.PACKAGES) <= session["versions"].keys()
   assert "not installed" not in session["versions"].values()
   assert session["started"] <= session["ended"]
   assert session["seconds"] == 12.3
   assert "commit" in session
-  assert written["pictures"] == []
+  assert workdirs.pictures(workdir) == []
 
 
 def test_config_is_read_back_from_the_manifest(tmp_path):
@@ -100,16 +107,16 @@ def test_the_same_identity_continues_and_adds_a_session(tmp_path):
   workdir = open_at(tmp_path)
   fill(workdir)
   before = tree(tmp_path)
-  workdirs.close_session(workdir, 1.0)
-  first = manifest(tmp_path)["sessions"]
+  opening.close_session(workdir, 1.0)
+  first = workdirs.sessions(workdir)
   open_at(tmp_path, command=["second"])
-  sessions = manifest(tmp_path)["sessions"]
+  sessions = workdirs.sessions(workdir)
   assert sessions[:1] == first
   assert [session["command"] for session in sessions] == [["program", "--flag"], ["second"]]
   after = tree(tmp_path)
-  assert {k: v for k, v in before.items() if k != "manifest.json"} == {
-    k: v for k, v in after.items() if k != "manifest.json"
-  }
+  for files in (before, after):
+    del files["journal.jsonl"]
+  assert after == before
 
 
 def test_execution_settings_may_differ_when_a_run_is_continued(tmp_path):
@@ -120,9 +127,8 @@ def test_execution_settings_may_differ_when_a_run_is_continued(tmp_path):
   settings.run.memory_gib = 0.25
   settings.run.tensorboard = True
   open_with(tmp_path, settings)
-  written = manifest(tmp_path)
-  assert len(written["sessions"]) == 2
-  assert written["config"]["run.log_every"] == 7  # the config is that of the last session
+  assert len(workdirs.sessions(Workdir(tmp_path))) == 2
+  assert workdirs.read_values(Workdir(tmp_path))["run.log_every"] == 7  # of the last session
 
 
 def test_another_config_is_refused_with_each_field_and_both_values(tmp_path):
@@ -161,7 +167,8 @@ def test_results_or_checkpoints_without_a_manifest_are_refused(tmp_path, left):
   before = tree(tmp_path)
   message = refusal(tmp_path)
   assert str(tmp_path) in message
-  assert "manifest.json" in message and "--overwrite" in message
+  assert "manifest.json" in message and "--workdir" in message
+  assert refusal(tmp_path, overwrite=True) == message
   assert tree(tmp_path) == before
 
 
@@ -229,21 +236,9 @@ def test_a_workdir_that_cannot_be_made_is_one_line_naming_it(tmp_path, obstacle)
 def test_overwrite_deletes_the_files_of_the_earlier_run(tmp_path):
   fill(open_at(tmp_path))
   open_at(tmp_path, VALUES | {"train.steps": 11}, overwrite=True)
-  assert list(tree(tmp_path)) == ["manifest.json"]
+  assert tree(tmp_path).keys() == NEW
   assert manifest(tmp_path)["config"]["train.steps"] == 11
-  assert len(manifest(tmp_path)["sessions"]) == 1
-
-
-@pytest.mark.parametrize("content", [None, "{"], ids=["no_manifest", "a_broken_one"])
-def test_overwrite_without_a_readable_manifest_leaves_unknown_pictures_alone(tmp_path, content):
-  fill(open_at(tmp_path))
-  (tmp_path / "figures" / "phase_diagram.png").write_text("a name that format 1 gave")
-  (tmp_path / "manifest.json").unlink()
-  if content:
-    (tmp_path / "manifest.json").write_text(content)
-  open_at(tmp_path, overwrite=True)
-  unknown = {f"figures/{name}" for name in ("question.png", "question_n=5.pdf")}
-  assert tree(tmp_path).keys() == {"manifest.json", "figures", *unknown}
+  assert len(workdirs.sessions(Workdir(tmp_path))) == 1
 
 
 def test_pictures_are_listed_once_and_over_all_sessions(tmp_path):
@@ -251,31 +246,31 @@ def test_pictures_are_listed_once_and_over_all_sessions(tmp_path):
   draw(workdir, "b.png", "a.pdf")
   open_at(tmp_path)
   draw(workdir, "b.png", "c.png")
-  assert manifest(tmp_path)["pictures"] == ["figures/a.pdf", "figures/b.png", "figures/c.png"]
+  assert [path.name for path in workdirs.pictures(workdir)] == ["a.pdf", "b.png", "c.png"]
 
 
 def test_overwrite_deletes_the_listed_pictures_and_no_others(tmp_path):
   workdir = open_at(tmp_path)
   draw(workdir, "any name of the future.png")
   (workdir.figures / "phase_diagram.png").write_text("a name that format 1 gave")
-  open_at(tmp_path, overwrite=True)
-  assert tree(tmp_path).keys() == {"manifest.json", "figures", "figures/phase_diagram.png"}
+  open_at(tmp_path, OTHER, overwrite=True)
+  assert tree(tmp_path).keys() == NEW | {"figures", "figures/phase_diagram.png"}
 
 
 @pytest.mark.parametrize(
   "name",
-  ["a.png", "figures/mine/a.png", "figures/../a.png", "../a.png", "{root}/a.png", "figures", ""],
+  ["figures/../../a.png", "../a.png", "{root}/a.png", "figures", "", "figures/..", "link/a.png"],
 )
-def test_overwrite_deletes_nothing_outside_of_figures_whatever_the_manifest_lists(tmp_path, name):
+def test_overwrite_deletes_no_folder_and_nothing_outside_whatever_the_journal_lists(tmp_path, name):
   run = tmp_path / "run"
   open_at(run)
   for path in (run / "a.png", run / "figures" / "mine" / "a.png", tmp_path / "a.png"):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("mine")
-  content = manifest(run) | {"pictures": [name.format(root=tmp_path)]}
-  (run / "manifest.json").write_text(json.dumps(content))
+  (run / "link").symlink_to(tmp_path)
+  Workdir(run).journal.append(files=[name.format(root=tmp_path)])
   before = tree(tmp_path)
-  open_at(run, overwrite=True)
+  open_at(run, OTHER, overwrite=True)
   assert tree(tmp_path).keys() == before.keys()
 
 
@@ -284,7 +279,7 @@ def test_overwrite_of_no_run_is_a_fresh_start(tmp_path, before):
   if before == "an_empty_folder":
     (tmp_path / "run").mkdir()
   open_at(tmp_path / "run", overwrite=True)
-  assert list(tree(tmp_path / "run")) == ["manifest.json"]
+  assert tree(tmp_path / "run").keys() == NEW
 
 
 @pytest.mark.parametrize(
@@ -308,6 +303,15 @@ def test_overwrite_of_no_run_is_a_fresh_start(tmp_path, before):
     "tensorboard/figures/notes.txt",
     "profile/notes.txt",
     "profile/plugins/profile/today/notes.txt",
+    # Under names that a run gives.
+    "checkpoints/group_0000/15/data",
+    "checkpoints/group_0000/40.orbax-checkpoint-tmp-1/data",
+    "history/group_0000/step_0000000003.npz",
+    "tensorboard/group_0000/events.out.tfevents.2.host",
+    "tensorboard/figures/events.out.tfevents.2.host",
+    "profile/plugins/profile/today/host.xplane.pb",
+    "figures/question_n=6.pdf",
+    "shards/00000-of-00002/shard.nc",
   ],
 )
 def test_overwrite_leaves_the_files_of_others(tmp_path, theirs):
@@ -316,7 +320,7 @@ def test_overwrite_leaves_the_files_of_others(tmp_path, theirs):
   (tmp_path / theirs).write_text("mine")
   open_at(tmp_path, VALUES | {"seed": 1}, overwrite=True)
   left = {name: content for name, content in tree(tmp_path).items() if content is not None}
-  assert left.keys() == {"manifest.json", theirs}
+  assert left.keys() == NEW | {theirs}
   assert left[theirs] == b"mine"
   assert manifest(tmp_path)["config"]["seed"] == 1
 
@@ -329,7 +333,7 @@ def test_overwrite_follows_no_link_out_of_the_folder(tmp_path):
   fill(workdir)
   workdir.results.unlink()
   workdir.results.symlink_to(theirs / "data")
-  open_at(tmp_path / "run", overwrite=True)
+  open_at(tmp_path / "run", OTHER, overwrite=True)
   assert (theirs / "data").read_text() == "mine"
   assert not workdir.results.exists()
 

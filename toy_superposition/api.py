@@ -5,8 +5,6 @@ compiled programs, which go to the user's cache folder.
 """
 
 import contextlib
-import importlib.util
-import json
 import logging
 import signal
 import sys
@@ -18,13 +16,13 @@ import jax
 from ml_collections import ConfigDict
 
 from toy_superposition import experiments, interrupts, runner
+from toy_superposition.config import execute
 from toy_superposition.config import resolve as config
-from toy_superposition.config.catalogue import CONFIGS, names
-from toy_superposition.devices import mapping, meshes, setup
+from toy_superposition.devices import mapping, memory, meshes, setup
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.experiments.experiment import Claim, Experiment
 from toy_superposition.measures import MEASURES, Measure, check, working_bytes
-from toy_superposition.records import results, upgrade
+from toy_superposition.records import results, schema, upgrade
 from toy_superposition.records.instances import instances as rebuilt
 from toy_superposition.records.workdir import Workdir
 
@@ -39,33 +37,14 @@ def get_config(name: str = "base") -> ConfigDict:
   """Returns a config to be changed and run; a mistyped field raises AttributeError.
 
   Args:
-    name: of a config in configs/, or the path of a file, which is executed; after a colon its
-      variant: "introduction", "phase_change:quick", "my/own.py". By default configs/base.py, the
-      default of every field.
+    name: of a config that comes with the package, or the path of a file, which is executed; after a
+      colon its variant: "introduction", "phase_change:quick", "my/own.py". By default the default
+      of every field.
 
   Raises:
-    UserError: there is no such file or variant.
+    UserError: there is no such config or variant, or its code raises or returns something else.
   """
-  file, _, variant = name.partition(":")
-  path = Path(file) if file.endswith(".py") else CONFIGS / f"{file}.py"
-  if not path.exists():
-    known = names()
-    raise UserError(f"no config {file!r}{nearest(file, known)}; there are: {', '.join(known)}")
-  spec = importlib.util.spec_from_file_location(f"configs.{path.stem}", path)
-  assert spec is not None and spec.loader is not None  # the path ends in .py
-  module = importlib.util.module_from_spec(spec)
-  try:
-    spec.loader.exec_module(module)
-  except ModuleNotFoundError as error:
-    if error.name != "configs":
-      raise
-    raise UserError(
-      "configs/ is not importable; install the package with `pip install -e .`"
-    ) from error
-  try:
-    return module.get_config(*([variant] if variant else []))
-  except (ValueError, TypeError) as error:  # an unknown variant, or a config without variants
-    raise UserError(f"config {name!r}: {error}") from error
+  return execute.get_config(name)
 
 
 def run(config: ConfigDict | str) -> "xr.Dataset":
@@ -73,11 +52,12 @@ def run(config: ConfigDict | str) -> "xr.Dataset":
 
   The dataset is the one that the command stores in results.nc: parameters, losses, measures, and
   the variables of the config's experiment. Fields of config.run that concern a folder have no
-  effect. Ctrl-C, or a notebook's interrupt button, raises KeyboardInterrupt at the next segment end
-  (config.run.log_every, by default a twentieth of the steps); a second one, at once.
+  effect. Ctrl-C, or a notebook's interrupt button, raises KeyboardInterrupt within seconds; a
+  second one, at once.
 
-  If JAX has not been used before, it is set up as for the command: full float32 products, one
-  device per processor core, compiled programs stored in the user's cache folder.
+  If JAX has not been used before, it is set up as for the command: one device per processor core,
+  compiled programs stored in the user's cache folder. JAX options that would change numbers, such
+  as jax_enable_x64, have no effect here, and keep their values.
 
   Args:
     config: as `get_config` returns it, or the name that it takes.
@@ -88,6 +68,7 @@ def run(config: ConfigDict | str) -> "xr.Dataset":
   return next(iter(run_shapes(config, several=False).values()))
 
 
+@setup.fixed_options()
 def run_shapes(config: ConfigDict | str, several: bool = True) -> dict[str, "xr.Dataset"]:
   """Returns the results of a sweep over models of several shapes, such as over model.n_features.
 
@@ -110,10 +91,10 @@ def run_shapes(config: ConfigDict | str, several: bool = True) -> dict[str, "xr.
       "dataset; run_shapes(config) returns one per shape"
     )
   with contextlib.suppress(RuntimeError):  # JAX was used before, and keeps its devices
-    setup.configure(setup.cores(), compilation_cache=True)
+    setup.prepare(setup.cores(), compilation_cache=True)
   mesh = meshes.make_mesh(setup.devices())
   try:
-    with _log_shown():
+    with _log_shown(), memory.explained():
       return runner.run(what, None, mesh)
   except interrupts.Interrupted as stopped:
     if stopped.number != signal.SIGINT:
@@ -160,13 +141,14 @@ def load(workdir: Path | str, shape: str = results.ROOT) -> "xr.Dataset":
   Raises:
     UserError: there is no such run or shape, or the file is damaged.
   """
-  datasets = results.read(Workdir(Path(workdir)))
+  datasets = results.read(Workdir(Path(workdir).expanduser()))
   if shape not in datasets:
     known = ", ".join(sorted(datasets))
     raise UserError(f"{workdir}: no shape {shape!r}{nearest(shape, datasets)}; there are: {known}")
   return datasets[shape]
 
 
+@setup.fixed_options()
 def claims(dataset: "xr.Dataset") -> list[Claim]:
   """Returns the claims of a run's experiment with their verdicts; none without an experiment.
 
@@ -180,6 +162,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   return experiment.claims(dataset) if experiment else []
 
 
+@setup.fixed_options()
 def draw(dataset: "xr.Dataset") -> "Figure":
   """Returns the figure of a run's experiment.
 
@@ -208,6 +191,7 @@ def _with_experiment(dataset: "xr.Dataset") -> tuple["xr.Dataset", Experiment | 
   return dataset, experiment
 
 
+@setup.fixed_options()
 def measure(
   dataset: "xr.Dataset", row: str | Measure, weights: str | None = None
 ) -> "xr.DataArray":
@@ -251,6 +235,4 @@ def measure(
 
 def _values(dataset: "xr.Dataset") -> dict:
   """Returns every field of the config that a dataset was made from, under today's names."""
-  if "config" not in dataset.attrs:
-    raise UserError("not a run's dataset: the attribute 'config' is missing")
-  return upgrade.upgraded(json.loads(dataset.attrs["config"]))
+  return schema.config(dataset)

@@ -7,9 +7,11 @@ sections in fields.py, and the field belongs to every config. Defaults, checks, 
 --print_config prints are all derived from these declarations.
 """
 
+import contextlib
 import dataclasses
 import math
 import re
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -18,16 +20,23 @@ import numpy as np
 from toy_superposition.errors import nearest, not_allowed
 
 MAX_INTEGER = 2**31 - 1  # steps and indices are int32 on the device
+MAX_NAME = 200  # bytes of a name; file systems allow 255 for a name with its endings
 # Dotted name of the field that names a row → the rows. A row is a class with declared fields, which
 # `build` makes an instance of, or an object without any.
 TABLES: dict[str, Mapping[str, Any]] = {}
+_OWN: dict[str, Mapping[str, Any]] = {}  # the tables as the package defines them, without additions
 
 
 def table(fields: str | Collection[str], rows: dict[str, Any]) -> dict[str, Any]:
   """Registers the rows among which the named config fields choose, and returns them."""
   for field in [fields] if isinstance(fields, str) else fields:
-    TABLES[field] = rows
+    TABLES[field], _OWN[field] = rows, dict(rows)
   return rows
+
+
+def is_own(field: str, name: str) -> bool:
+  """Returns whether a name stands for what the package defines: one of its rows, or no row."""
+  return TABLES[field].get(name) is _OWN[field].get(name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +110,7 @@ class Number(Declaration):
 
   def holds(self, value: Any) -> bool:
     """Whether a value is a number, and no truth value, in the interval."""
-    return _is_number(value, int | float | np.number) and value in self.interval
+    return is_real(value) and value in self.interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +126,7 @@ class Integer(Declaration):
 
   def holds(self, value: Any) -> bool:
     """Whether a value is an integer, and no truth value, in the range."""
-    return _is_number(value, int | np.integer) and self.minimum <= value <= MAX_INTEGER
+    return is_integer(value) and self.minimum <= value <= MAX_INTEGER
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,13 +173,15 @@ class Text(Declaration):
 
   @property
   def allowed(self) -> str:
-    """The characters."""
-    return "letters, digits, '-', '_' and '.', not empty"
+    """The characters, and how many."""
+    return f"letters, digits, '-', '_' and '.', not empty, at most {MAX_NAME} bytes"
 
   def holds(self, value: Any) -> bool:
     """Whether a value is a name that no shell or file system mistakes."""
     text = value if isinstance(value, str) else ""
-    return bool(text) and all(c.isalnum() or c in "-_." for c in text) and not text.startswith(".")
+    if not text or text.startswith(".") or len(text.encode()) > MAX_NAME:
+      return False
+    return all(c.isalnum() or c in "-_." for c in text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,8 +199,38 @@ class Names(Declaration):
     return is_tuple and len(set(value)) == len(value)
 
 
-def _is_number(value: Any, kinds: Any) -> bool:
-  return isinstance(value, kinds) and not isinstance(value, bool)
+def is_integer(value: Any) -> bool:
+  """Returns whether a plain value is an integer, and no truth value."""
+  return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_real(value: Any) -> bool:
+  """Returns whether a plain value is a number, and no truth value, within the range of floats."""
+  if not is_integer(value):
+    return isinstance(value, float)
+  return abs(value) <= sys.float_info.max
+
+
+def plain(value: Any) -> Any:
+  """Returns a config's value as Python and JSON have it: numbers, truth values and texts of NumPy
+  and JAX become those of Python, and their arrays and all lists become tuples.
+
+  Every number keeps its value: np.float32(0.05) becomes 0.05000000074505806. What has no plain form
+  is returned as it is, for the check of its field to refuse.
+  """
+  if isinstance(value, tuple | list):
+    return tuple(plain(entry) for entry in value)
+  if isinstance(value, bool | int | float):
+    return next(kind(value) for kind in (bool, int, float) if isinstance(value, kind))
+  if isinstance(value, str):
+    return str.__str__(value)
+  if hasattr(value, "__array__"):
+    with contextlib.suppress(TypeError, ValueError):  # such as a random key
+      array = np.asarray(value)
+      if (kind := array.dtype.kind) in "fV":  # V: bfloat16 and its like
+        array = array.astype(float)
+      return plain(array.tolist()) if kind in "biufVUO" else value
+  return value
 
 
 def _field(declaration: Declaration) -> Any:

@@ -4,26 +4,34 @@ A step's numbers are rows, one per draw that an example needs, with one column p
 element is a function of (key, row, column), so a way of training that works on whole arrays, on
 blocks of columns or on one row at a time uses the same numbers. jax.random's own generator is not
 used because on CPU it is a loop that cannot be fused into a step.
+
+Numbers are multiples of 2⁻²³, which is too coarse for events of a probability near it. Where the
+caller passes `rare`, a scalar that may differ from instance to instance, they have all 24 digits of
+a float32 however small they are: 64 random bits, of which the first 23 are those of the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, UInt32
+from jaxtyping import Array, Bool, Float, UInt32
 
 from toy_superposition import declare
 
 Words = UInt32[Array, "..."]
 KeyWords = UInt32[Array, "2"]  # a key's two words: jax.random.key_data of a Threefry key
 Generator = Callable[[Words, Words, Words, Words], tuple[Words, Words]]
+Rare = Bool[Array, ""]  # whether an instance needs small numbers resolved
 
 MAX_WORDS = 2**32  # one counter each
+# Folded into a key for the lower 32 bits of its numbers. No counter of the draws themselves has it.
+LOWER = np.uint32(2**32 - 1)
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 _GOLDEN_RATIO = 0x9E3779B9  # 2³² / φ, odd
 _LOWBIAS = 0x846CA68B  # of Wellons' hash lowbias32 (2018)
+_LARGEST = np.float32(1 - 2.0**-24)  # below 1
 
 
 def threefry(key0: Words, key1: Words, x0: Words, x1: Words) -> tuple[Words, Words]:
@@ -67,7 +75,7 @@ GENERATORS: dict[str, Generator] = declare.table(
 )
 
 
-def fold_in(key: KeyWords, number: Array | int) -> KeyWords:
+def fold_in(key: KeyWords, number: Array | np.uint32 | int) -> KeyWords:
   """Returns jax.random.fold_in(key, number) as words, elementwise for use inside a fused step."""
   word = jnp.asarray(number).astype(jnp.uint32)
   return jnp.stack(threefry(key[0], key[1], jnp.zeros_like(word), word))
@@ -79,20 +87,41 @@ def _to_uniform(bits: Words) -> Float[Array, "..."]:
   return lax.bitcast_convert_type(one_to_two, jnp.float32) - 1
 
 
+def _resolved(bits: Words, lower: Words) -> Float[Array, "..."]:
+  """Returns the number on [0, 1) of 64 bits, rounded to float32."""
+  high = bits.astype(jnp.float32) * np.float32(2.0**-32)
+  return jnp.minimum(high + lower.astype(jnp.float32) * np.float32(2.0**-64), _LARGEST)
+
+
+def _numbers(
+  words: Callable[[KeyWords], Sequence[Words]], key: KeyWords, rare: Rare | None
+) -> list[Float[Array, "..."]]:
+  """Returns the uniform numbers of the words that a key makes."""
+  bits = words(key)
+  if rare is None:
+    return [_to_uniform(x) for x in bits]
+  pairs = zip(bits, words(fold_in(key, LOWER)), strict=True)
+  return [jnp.where(rare, _resolved(x, lower), _to_uniform(x)) for x, lower in pairs]
+
+
 def uniform_rows(
-  generator: str, key: KeyWords, n_rows: int, n_examples: int
+  generator: str, key: KeyWords, n_rows: int, n_examples: int, rare: Rare | None = None
 ) -> list[Float[Array, "example"]]:
   """Returns the rows of `uniform` one by one, for a step that is fused into one loop."""
   n_pairs = -(-n_rows // 2)
   example = lax.iota(jnp.uint32, n_examples)
-  first, second = [], []
-  for pair in range(n_pairs):
+
+  def numbers(pair: int) -> list[Float[Array, "example"]]:
     x0 = example + np.uint32(pair * n_examples)
     x1 = example + np.uint32((n_pairs + pair) * n_examples)
-    words = GENERATORS[generator](key[0], key[1], x0, x1)
-    first.append(_to_uniform(words[0]))
-    second.append(_to_uniform(words[1]))
-  return (first + second)[:n_rows]
+
+    def words(key: KeyWords) -> tuple[Words, Words]:
+      return GENERATORS[generator](key[0], key[1], x0, x1)
+
+    return _numbers(words, key, rare)
+
+  first, second = zip(*map(numbers, range(n_pairs)), strict=True)
+  return [*first, *second][:n_rows]
 
 
 def uniform(
@@ -103,6 +132,7 @@ def uniform(
   first: Array | int = 0,
   n_columns: int | None = None,
   by_row: bool = False,
+  rare: Rare | None = None,
 ) -> Float[Array, "row column"]:
   """Returns uniform numbers on [0, 1), one row per draw and one column per example.
 
@@ -119,6 +149,7 @@ def uniform(
     n_columns: how many, all from `first` on by default.
     by_row: make each row by itself, for rows that are spread over devices: needs no communication,
       at the price of discarding one of the two words of each block.
+    rare: whether small numbers have all their digits; None: they have not, at no cost.
   """
   n_pairs = -(-n_rows // 2)
   shape = (n_rows if by_row else n_pairs, n_examples if n_columns is None else n_columns)
@@ -129,14 +160,17 @@ def uniform(
     row = jnp.where(second, row - np.uint32(n_pairs), row)
   counter = row * jnp.uint32(n_examples) + column
   half = np.uint32(n_pairs * n_examples)
-  words = GENERATORS[generator](key[0], key[1], counter, counter + half)
-  if by_row:
-    return _to_uniform(jnp.where(second, words[1], words[0]))
-  return _to_uniform(jnp.concatenate(words, axis=0))[:n_rows]
+
+  def words(key: KeyWords) -> list[Words]:
+    block = GENERATORS[generator](key[0], key[1], counter, counter + half)
+    return [jnp.where(second, block[1], block[0]) if by_row else jnp.concatenate(block, axis=0)]
+
+  (numbers,) = _numbers(words, key, rare)
+  return numbers[:n_rows]
 
 
 def uniform_pairs(
-  generator: str, key: KeyWords, n_rows: int, n_examples: int
+  generator: str, key: KeyWords, n_rows: int, n_examples: int, rare: Rare | None = None
 ) -> tuple[Float[Array, "row example"], Float[Array, "row example"]]:
   """Returns two uniform numbers on [0, 1) for each row and example.
 
@@ -146,5 +180,9 @@ def uniform_pairs(
   shape = (n_rows, n_examples)
   row, example = (lax.broadcasted_iota(jnp.uint32, shape, axis) for axis in (0, 1))
   counter = row * jnp.uint32(n_examples) + example
-  words = GENERATORS[generator](key[0], key[1], counter, counter + np.uint32(MAX_WORDS // 2))
-  return _to_uniform(words[0]), _to_uniform(words[1])
+
+  def words(key: KeyWords) -> tuple[Words, Words]:
+    return GENERATORS[generator](key[0], key[1], counter, counter + np.uint32(MAX_WORDS // 2))
+
+  one, other = _numbers(words, key, rare)
+  return one, other

@@ -9,14 +9,17 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from toy_superposition import declare, draws, scalarize, sizes, streams
+from toy_superposition import declare, draws, objective, scalarize, streams
 from toy_superposition.problem import Problem
 from toy_superposition.theory import expected_loss
 from toy_superposition.types import Instance, Key, Params, Spec
 
 PerFeature = Float[Array, "feature"]
 GENERATOR = "threefry"  # of the evaluation samples, also where training used a cheaper one
-BATCH_SIZE = 1024  # samples at once; changes the result by round-off only
+BATCH_SIZE = 1024  # samples of a batch that is drawn from one key and computed at once
+BATCH_NUMBERS = 2**27  # of a batch, features × samples: wider models have fewer samples in one
+# Arrays of the size of a batch that are held at once; XLA's own count is in tests/plan_test.py.
+FEATURE_ARRAYS, HIDDEN_ARRAYS = 4, 1
 
 
 class Evaluation(NamedTuple):
@@ -35,23 +38,32 @@ def sampled(
   """Returns each feature's importance-weighted squared error, averaged over fresh samples.
 
   All instances share the same evaluation samples (common random numbers), so differences between
-  losses are more precise than the losses. Samples come in batches of BATCH_SIZE, the last one full.
+  losses are more precise than the losses. Samples come in batches of `batch_size`, the last one
+  full.
   """
-  n_batches = -(-n_samples // BATCH_SIZE)
+  size = min(n_samples, batch_size(problem.spec))
+  n_batches = -(-n_samples // size)
   stream = streams.words(root, streams.Stream.EVALUATE, 0)
 
   def body(batch, total):
-    x = problem.sample(
-      draws.fold_in(stream, batch), instance, min(n_samples, BATCH_SIZE), generator=GENERATOR
-    )
+    x = problem.sample(draws.fold_in(stream, batch), instance, size, generator=GENERATOR)
     return total + problem.feature_loss(params, instance, x)
 
   return lax.fori_loop(0, n_batches, body, jnp.zeros_like(instance.importance)) / n_batches
 
 
+def batch_size(spec: Spec) -> int:
+  """Returns the number of samples in a batch: BATCH_SIZE, or as many as BATCH_NUMBERS allows.
+
+  It depends on the model alone: the same samples are drawn on every machine.
+  """
+  return max(1, min(BATCH_SIZE, BATCH_NUMBERS // spec.n_features))
+
+
 def sampled_bytes(spec: Spec) -> int:
   """Returns the bytes of the arrays of one batch of samples."""
-  return sizes.batch_bytes(spec, BATCH_SIZE)
+  numbers = FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden
+  return 4 * batch_size(spec) * numbers
 
 
 def exact(
@@ -84,10 +96,14 @@ EVALUATIONS: dict[str, Evaluation] = declare.table(
 def evaluate(
   problem: Problem, params: Params, instances: Instance, method: str, n_samples: int
 ) -> Float[Array, "instance feature"]:
-  """Returns the feature losses of instances with a leading axis by a row of EVALUATIONS."""
+  """Returns the feature losses of instances with a leading axis by a row of EVALUATIONS.
+
+  They are NaN for an instance whose parameters are not finite.
+  """
   root = streams.root(problem.spec.seed)
 
   def of_instance(params: Params, instance: Instance) -> PerFeature:
-    return EVALUATIONS[method].feature_loss(problem, params, instance, root, n_samples)
+    loss = EVALUATIONS[method].feature_loss(problem, params, instance, root, n_samples)
+    return objective.nan_if_diverged(loss, params)
 
   return jax.vmap(of_instance)(params, instances)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from toy_superposition import declare, estimators, evaluation, profiles
 from toy_superposition.declare import Declaration, choice, flag, integer, names, number, text
+from toy_superposition.distributions import ERROR, LEAST
+from toy_superposition.errors import UserError
 from toy_superposition.types import Spec
 
 # All tables are registered once these are imported: those of models, distributions, targets,
@@ -48,7 +50,12 @@ class Features:
     of="density.profile",
   )
   density_base: float = number(
-    0.1, "[0, 1]", "density that the profile spreads", of="density.base", swept=True
+    0.1,
+    "[0, 1]",
+    "density that the profile spreads; a feature's is 0, or "
+    f"{LEAST:g} to 1, and its probability and moments are right within {100 * ERROR:g} %",
+    of="density.base",
+    swept=True,
   )
   importance_profile: str = choice(
     "uniform",
@@ -99,13 +106,13 @@ class Run:
   log_every: int = integer(
     0,
     "≥ 0",
-    "steps between metrics and possible stops; 0: a twentieth of the steps",
+    "steps between metrics; 0: a twentieth of the steps",
     of="run.log_every",
   )
   checkpoint_seconds: float = number(
     30.0,
     "≥ 0",
-    "minimum time between checkpoints; 0: one at every segment end",
+    "time of training between checkpoints, at most; 0: one at every pause of training",
     of="run.checkpoint_seconds",
   )
   memory_gib: float = number(
@@ -159,7 +166,7 @@ def fields() -> dict[str, Field]:
   Tables are read when this is called: a row may be added at any time.
 
   Raises:
-    ValueError: two rows of a table declare the same field differently.
+    UserError: two rows of a table declare the same field differently.
   """
   gathered: dict[str, Field] = {}
   for section in SECTIONS:
@@ -177,7 +184,11 @@ def _add_rows(gathered: dict[str, Field], chooser: str) -> None:
       name = f"{section}.{attribute}"
       known = gathered.get(name)
       if known and known.declaration != declaration:
-        raise ValueError(f"{name} is declared twice, by {row_name} and by {known.rows or 'Spec'}")
+        others = ", ".join(known.rows) or "every config"
+        raise UserError(
+          f"config.{name} is declared by {row_name} in another way than by {others}; allowed: one "
+          "declaration for all, or another name"
+        )
       rows = known.rows if known else ()
       gathered[name] = Field(declaration, (*rows, row_name))
       if not known:

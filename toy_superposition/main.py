@@ -1,34 +1,33 @@
-"""Runs one experiment: python -m toy_superposition.main --config=configs/phase_change.py
+"""Runs one experiment: python -m toy_superposition.main --config=phase_change:quick
 
 The config is Python code and is executed; run only configs that you trust.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from absl import flags
+if TYPE_CHECKING:
+  from absl import flags
 
-FLAGS = flags.FLAGS
 
+def define_flags(values: "flags.FlagValues | None" = None) -> None:
+  """Defines this entry point's flags, as absl.flags.FLAGS by default."""
+  from absl import flags
 
-def define_flags(values: flags.FlagValues = FLAGS) -> None:
-  """Defines this entry point's flags."""
-  from ml_collections import config_flags
+  from toy_superposition.cli import config_flag
+
+  known = flags.FLAGS if values is None else values
 
   def text(name: str, about: str) -> None:
-    flags.DEFINE_string(name, None, about, flag_values=values)
+    flags.DEFINE_string(name, None, about, flag_values=known)
 
   def boolean(name: str, default: bool, about: str) -> None:
-    flags.DEFINE_bool(name, default, about, flag_values=values)
+    flags.DEFINE_bool(name, default, about, flag_values=known)
 
   def integer(name: str, about: str, lower_bound: int | None = None) -> None:
-    flags.DEFINE_integer(name, None, about, lower_bound=lower_bound, flag_values=values)
+    flags.DEFINE_integer(name, None, about, lower_bound=lower_bound, flag_values=known)
 
-  config_flags.DEFINE_config_file(
-    "config",
-    None,
-    "An experiment in configs/, such as configs/phase_change.py:quick",
-    flag_values=values,
-  )
+  config_flag.define(known)
   text("workdir", "Where results go; runs/<config.name> by default.")
   boolean("overwrite", False, "Delete an earlier run in the workdir and start afresh.")
   boolean("list", False, "List the experiments with their costs, and stop.")
@@ -48,13 +47,18 @@ def define_flags(values: flags.FlagValues = FLAGS) -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Runs the experiment that the flags name; returns the exit code."""
+  from absl import flags
+
   from toy_superposition.cli import run
 
   del argv
-  return run.main(FLAGS)
+  return run.main(flags.FLAGS)
 
 
 if __name__ == "__main__":
+  from toy_superposition import interrupts
+
+  interrupts.take_over()
   from toy_superposition import terminal
   from toy_superposition.cli.config_errors import parse_flags
 

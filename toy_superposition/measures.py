@@ -56,6 +56,13 @@ MEASURES: dict[str, Measure] = {
   ),
 }
 
+_OWN = dict(MEASURES)  # without the rows that are added later
+
+
+def is_own(name: str) -> bool:
+  """Returns whether the measure of that name is one that the package defines."""
+  return MEASURES[name] is _OWN.get(name)
+
 
 def measure(params: Params, instances: Instance, names: Sequence[str]) -> dict[str, Array]:
   """Returns the named measures of instances; all leaves have a leading instance axis."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from toy_superposition import declare
+from toy_superposition.types import Params
 
 Feature = Float[Array, "feature"]
 
@@ -34,3 +36,13 @@ def feature_loss(target: Feature, output: Feature, importance: Feature) -> Featu
   n times smaller, as in the notebook.
   """
   return importance * (target - output) ** 2
+
+
+def nan_if_diverged(loss: Float[Array, "..."], params: Params) -> Float[Array, "..."]:
+  """Returns one instance's losses, NaN if any of its parameters is not finite.
+
+  On CPU the maximum in a fused ReLU may return 0 for NaN, so that diverged weights would have the
+  loss of zero weights.
+  """
+  finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]
+  return jnp.where(jnp.all(jnp.stack(finite)), loss, jnp.nan)

@@ -9,7 +9,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float
 
-from toy_superposition import draws, models, objective, optimizers
+from toy_superposition import distributions, draws, models, objective, optimizers
 from toy_superposition.theory import attacks
 from toy_superposition.types import Instance, Key, Params, Spec
 
@@ -60,8 +60,13 @@ class Problem(NamedTuple):
       first,
       n_columns,
       by_row=self.shared,
+      rare=self.rare(instance),
     )
     return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
+
+  def rare(self, instance: Instance) -> draws.Rare | None:
+    """Returns whether an instance's draws need more bits; None if no instance of the group does."""
+    return distributions.is_rare(instance.density) if self.spec.rare else None
 
   def example_objective(self, params: Params, instance: Instance, x: Feature) -> Scalar:
     """Returns the training objective for one input: the reduced loss, and the penalty."""

@@ -1,5 +1,6 @@
 """Progress of training: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import logging
 import sys
 import time
@@ -7,6 +8,7 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from toy_superposition import watchdog
 from toy_superposition.devices import meshes
 from toy_superposition.devices.plan import Plan
 from toy_superposition.train import Program
@@ -26,17 +28,19 @@ class Progress:
     self._bar: tqdm | None = None
     self._step, self._timed_steps, self._seconds = first, 0, 0.0
     self._clock = self._line = time.perf_counter()
+    self._ended = contextlib.ExitStack()
+    self._watch = self._ended.enter_context(watchdog.watched(f"{label}: compiling"))
 
   def compiled(self, program: Program) -> None:
     """Reports the compilation; training time is counted from here."""
-    plan = self._plan
-    n_slices, width = len(plan.slices), meshes.feature_devices(plan.mesh)
+    self._watch_steps()
+    n_slices, width = len(self._plan.slices), meshes.feature_devices(program.mesh)
     slices = f" in {n_slices} slices" if n_slices > 1 else ""
     shared = f", {width} to an instance" if width > 1 else ""
     log.info(
       "%s: compiled in %.1f s (%s); %d instances%s on %d device(s)%s",
-      *(self._label, program.compile_seconds, plan.group.spec.estimator),
-      *(self._n_instances, slices, plan.mesh.size, shared),
+      *(self._label, program.compile_seconds, self._plan.group.spec.estimator),
+      *(self._n_instances, slices, program.mesh.size, shared),
     )
     if sys.stderr.isatty():
       self._bar = tqdm(
@@ -56,6 +60,7 @@ class Progress:
     self._seconds += now - self._clock
     self._timed_steps += n_steps
     self._step, self._clock = snapshot.step, now
+    self._watch_steps()
     finite = snapshot.losses[snapshot.finite]
     loss = f"{np.median(finite):.4g}" if len(finite) else "none finite"
     if self._bar is not None:
@@ -70,7 +75,11 @@ class Progress:
       )
       self._line = now
 
+  def _watch_steps(self) -> None:
+    self._watch(f"{self._label}: training from step {self._step} of {self._steps} on")
+
   def close(self) -> None:
-    """Ends the bar, so that the next line of the terminal is free."""
+    """Ends the watch, and the bar, so that the next line of the terminal is free."""
+    self._ended.close()
     if self._bar is not None:
       self._bar.close()

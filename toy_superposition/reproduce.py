@@ -6,14 +6,17 @@ panels and figures in the paper's order, to one page.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from absl import flags
+if TYPE_CHECKING:
+  from absl import flags
 
-FLAGS = flags.FLAGS
 
+def define_flags(values: "flags.FlagValues | None" = None) -> None:
+  """Defines this entry point's flags, as absl.flags.FLAGS by default."""
+  from absl import flags
 
-def define_flags(values: flags.FlagValues = FLAGS) -> None:
-  """Defines this entry point's flags."""
+  values = flags.FLAGS if values is None else values
   flags.DEFINE_string(
     "workdir",
     None,
@@ -45,13 +48,18 @@ def define_flags(values: flags.FlagValues = FLAGS) -> None:
 
 def main(argv: Sequence[str]) -> int:
   """Runs the chosen experiments; returns the exit code."""
+  from absl import flags
+
   from toy_superposition.cli import reproduce
 
   del argv
-  return reproduce.main(FLAGS)
+  return reproduce.main(flags.FLAGS)
 
 
 if __name__ == "__main__":
+  from toy_superposition import interrupts
+
+  interrupts.take_over()
   from toy_superposition import terminal
 
   define_flags()

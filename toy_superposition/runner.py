@@ -11,15 +11,14 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import experiments, interrupts, problem, streams, train
+from toy_superposition import experiments, interrupts, problem, segments, streams, train
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices import memory, processes
 from toy_superposition.devices.plan import Plan, make_plans
-from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import Claim
 from toy_superposition.problem import Problem
 from toy_superposition.progress import Progress
-from toy_superposition.records import files, history, metrics, results, tensorboard
+from toy_superposition.records import files, history, metrics, netcdf, opening, results, tensorboard
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.recorder import DiskRecorder, MemoryRecorder, Recorder
 from toy_superposition.records.workdir import Workdir
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
   import xarray as xr
 
 log = logging.getLogger(__name__)
-LOGS_PER_RUN = 20  # segments of a run whose config sets no length
 Outcome = Mapping[str, np.ndarray]  # a group's variables of the results, by name
 
 
@@ -68,18 +66,22 @@ def outcomes(
     plans: of its groups.
 
   Raises:
-    Interrupted: Ctrl-C or SIGTERM came while training; the state was saved at the next segment end,
+    Interrupted: Ctrl-C or SIGTERM came while training; the state was saved within seconds,
       and the same call later continues.
     UserError: the disk is full or cannot be written.
   """
   scores: list[Outcome] = []
-  writer = None
-  if workdir and processes.is_first():
+  run, writer = "", None
+  if not processes.is_first():
+    workdir = None  # the first process reads and writes for all
+  if workdir:  # as its folder has it: of a shard, with the shard's number
+    run = workdirs.training_hash(workdirs.read_identity(workdir))
     events = workdir.tensorboard if resolved.values["run.tensorboard"] else None
     writer = metrics.Metrics(workdir.metrics, events)
   try:
     for number, plan in enumerate(plans):
-      recorder = DiskRecorder(workdir, number, writer) if workdir else MemoryRecorder()
+      interrupts.check()
+      recorder = DiskRecorder(workdir, run, number, writer) if workdir else MemoryRecorder()
       state = _train(resolved, number, plan, recorder)
       scorer = Scorer(resolved, plan)
       scores.append(
@@ -103,6 +105,7 @@ def finish(
   Raises:
     UserError: the disk is full or cannot be written.
   """
+  interrupts.check()
   datasets = results.assemble(resolved.values, resolved.axes, resolved.groups, outcomes)
   if resolved.experiment != "none":
     log.info("theory: computing the variables of %s", resolved.experiment)
@@ -130,7 +133,7 @@ def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder
   if len(resolved.groups) > 1:
     label += f" [{number + 1}/{len(resolved.groups)}]"
   with contextlib.closing(recorder):
-    start = recorder.latest(jax.eval_shape(initial_state, instances))
+    start = _start(resolved, spec.steps, jax.eval_shape(initial_state, instances), recorder)
     if start and start[0] == spec.steps:
       return start[1]
     if start:
@@ -139,6 +142,44 @@ def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder
     progress = Progress(label, start[0] if start else 0, plan)
     with contextlib.closing(progress):
       return _train_on(resolved, group_problem, plan, start, recorder, progress)
+
+
+def _start(
+  resolved: ResolvedConfig, steps: int, like: TrainState, recorder: Recorder
+) -> tuple[int, TrainState] | None:
+  """Returns the newest recorded step and state up to which the history is whole, None without one.
+
+  The first process reads both, perhaps from a disk that the others do not have.
+  """
+  history_steps = _history_steps(resolved, steps)
+  gap = recorder.gap(history_steps, like.params) if processes.is_first() else None
+  before = _agreed(steps + 1 if gap is None else gap)
+  newest = _latest(recorder, like)
+  if newest is None or newest[0] < before:
+    return newest
+  log.warning("the history of step %d is missing or damaged; training goes back for it", before)
+  return _latest(recorder, like, before)
+
+
+def _latest(
+  recorder: Recorder, like: TrainState, before: int | None = None
+) -> tuple[int, TrainState] | None:
+  """Returns what the first process has recorded, as Recorder.latest does, in all processes."""
+  newest = recorder.latest(like, before) if processes.is_first() else None
+  step = _agreed(-1 if newest is None else newest[0])
+  if step < 0:
+    return None
+  state = newest[1] if newest else jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), like)
+  return step, processes.from_first(state)
+
+
+def _history_steps(resolved: ResolvedConfig, steps: int) -> tuple[int, ...]:
+  return history.steps(steps, resolved.values["history.num"], resolved.values["history.scale"])
+
+
+def _agreed(number: int) -> int:
+  """Returns the first process's number in all processes."""
+  return int(processes.from_first(np.int64(number)))
 
 
 def _train_on(
@@ -151,45 +192,38 @@ def _train_on(
 ) -> TrainState:
   """Returns a group's state after its last step; records it at segment ends on the way."""
   values, steps, n_instances = resolved.values, plan.group.spec.steps, len(plan.group.cells)
-  history_steps = history.steps(steps, values["history.num"], values["history.scale"])
+  history_steps = _history_steps(resolved, steps)
   first = start[0] if start else 0
-  saved, state = time.monotonic(), None
+  log_steps = segments.log_steps(first, steps, values["run.log_every"], history_steps)
+  logged, state = {*log_steps}, None
+  saved = paused = time.monotonic()
   with interrupts.deferred() as stop:
     for chunk in train.run(
       group_problem,
       plan,
-      _segment_ends(first, steps, values["run.log_every"], history_steps),
+      segments.segment_ends(first, log_steps, agreed=_agreed),
       start=(first, processes.own_rows(start[1])) if start else None,
       on_compiled=progress.compiled,
     ):
-      snapshot = processes.gather_snapshot(chunk, n_instances)
+      at_end = chunk.step == steps
+      snapshot = processes.gather_snapshot(chunk, n_instances, to_all=at_end)
       progress.update(snapshot)
-      recorder.write(snapshot, progress.rate, snapshot.step in history_steps)
+      if snapshot.step in logged and processes.is_first():
+        recorder.write(snapshot, progress.rate, snapshot.step in history_steps)
       state, signal = snapshot.state, processes.any_of(stop())
-      late = time.monotonic() - saved >= values["run.checkpoint_seconds"]
+      before, paused = paused, time.monotonic()
+      # At the next pause it would be too late.
+      late = 2 * paused - before - saved >= values["run.checkpoint_seconds"]
       due = processes.any_of(int(late))  # clocks differ
-      if due or signal or snapshot.step == steps:
+      if due or signal or at_end:
         recorder.save(snapshot)
         saved = time.monotonic()
       if signal:
-        raise interrupts.Interrupted(signal, agreed=True)
+        raise interrupts.Interrupted(signal)
     if signal := processes.any_of(stop()):  # one that came while the last state was saved
-      raise interrupts.Interrupted(signal, agreed=True)
+      raise interrupts.Interrupted(signal)
   assert state is not None  # there is at least one step to train
   return state
-
-
-def _segment_ends(first: int, steps: int, every: int, history_steps: Sequence[int]) -> list[int]:
-  """Returns the steps from `first` on at which training pauses.
-
-  They are the multiples of `every` (0: a twentieth of the steps), the history steps, and the end.
-  """
-  every = every or max(1, -(-steps // LOGS_PER_RUN))
-  if first == steps:
-    return []
-  later = {*range(first - first % every + every, steps, every), steps}
-  start = {0} if first == 0 and 0 in history_steps else set()
-  return sorted(start | later | {step for step in history_steps if step > first})
 
 
 def _wall_times(resolved: ResolvedConfig, plan: Plan, recorder: Recorder) -> dict[str, np.ndarray]:
@@ -229,16 +263,20 @@ def draw(name: str, datasets: Mapping[str, "xr.Dataset"], workdir: Workdir) -> I
   with files.disk_errors(workdir.figures):
     workdir.figures.mkdir(exist_ok=True)
     for group, dataset in _to_interpret(datasets).items():
+      interrupts.check()
       stem = workdir.figures / "_".join(filter(None, (name, group.strip("/"))))
       drawn = figure(dataset)
-      workdirs.add_pictures(
-        workdir, [stem.with_name(f"{stem.name}.{suffix}") for suffix in style.FORMATS]
-      )
-      written = style.save(drawn, stem)
-      pictures += [path for path in written if path.suffix == ".png"]
-      yield from written
+      # A stem may contain dots.
+      made = {stem.with_name(f"{stem.name}.{s}"): style.content(drawn, s) for s in style.FORMATS}
+      opening.add_files(workdir, made)
+      for path, content in made.items():
+        files.write_bytes(path, content)
+        yield path
+      pictures += [path for path in made if path.suffix == ".png"]
   if workdir.tensorboard.is_dir():  # the run has event files: the figures belong to them
-    tensorboard.write_figures(workdir.tensorboard, pictures)
+    own = {workdir.path / name for name in workdirs.own_files(workdir)}
+    events = tensorboard.write_figures(workdir.tensorboard, pictures, own)
+    opening.add_files(workdir, events, written=True)
 
 
 def claims(name: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:
@@ -252,11 +290,15 @@ def claims(name: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:
 
 
 def stored(workdir: Workdir) -> dict[str, "xr.Dataset"] | None:
-  """Returns the results of a finished run; None, with a warning if damaged, otherwise."""
+  """Returns the results of a finished run; None, with a warning if damaged, otherwise.
+
+  Raises:
+    UserError: they are another run's, or cannot be read.
+  """
   if not workdir.results.exists():
     return None
   try:
     return results.read(workdir)
-  except UserError as error:
+  except netcdf.Damaged as error:
     log.warning("%s; it is made anew from the checkpoints", str(error).split(";")[0])
     return None

@@ -1,5 +1,6 @@
 """Scores of trained models: losses, measures, and losses during training."""
 
+import functools
 import logging
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,11 +8,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from toy_superposition import evaluation, problem, sizes
+from toy_superposition import evaluation, problem, watchdog
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices import mapping, processes
-from toy_superposition.devices.plan import Plan
-from toy_superposition.measures import MEASURES, measure, working_bytes
+from toy_superposition.devices.plan import Plan, scoring_bytes
+from toy_superposition.measures import MEASURES, measure
 from toy_superposition.records import history
 from toy_superposition.records.recorder import Recorder
 from toy_superposition.types import Instance, Params, TrainState
@@ -75,24 +76,40 @@ class Scorer(NamedTuple):
     self, params: Params, instances: Instance, measures: Sequence[str]
   ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Returns the feature losses and measures of rows with a leading axis, on the host."""
-    spec, method = self.plan.group.spec, self.resolved.values["evaluation.method"]
-    n_samples = self.resolved.values["evaluation.n_samples"]
+    spec, values = self.plan.group.spec, self.resolved.values
+    method, n_samples = values["evaluation.method"], values["evaluation.n_samples"]
     group_problem = problem.make(spec, shared=self.plan.shared)
 
-    def score(operands):
-      params, instances = operands
-      feature_loss = evaluation.evaluate(group_problem, params, instances, method, n_samples)
-      return feature_loss, measure(params, instances, measures)
+    def losses(rows: tuple[Params, Instance]):
+      params, instances = rows
+      return evaluation.evaluate(group_problem, params, instances, method, n_samples)
 
-    row = evaluation.EVALUATIONS[method]
-    bytes_each = sizes.params_bytes(spec) + row.working_bytes(spec)
-    bytes_each += working_bytes(spec.n_features, [MEASURES[name] for name in measures])
-    scores = mapping.map_slices(
-      score,
-      processes.own_rows((params, instances)),
-      mesh=self.plan.mesh_to_score(bytes_each),
-      bytes_each=bytes_each,
-      budget=self.plan.budget,
-      cpu_options=row.cpu_options,
-    )
+    def measured_by(names: Sequence[str], rows: tuple[Params, Instance]):
+      params, instances = rows
+      return measure(params, instances, names)
+
+    def score(rows: tuple[Params, Instance]):
+      return losses(rows), measured_by(measures, rows)
+
+    rows = processes.own_rows((params, instances))
+    bytes_each = scoring_bytes(spec, method, [MEASURES[name] for name in measures])
+    mesh, budget = self.plan.mesh_to_score(bytes_each), self.plan.budget
+    options = evaluation.EVALUATIONS[method].cpu_options
+    what = f"{self.resolved.name}: scoring {len(instances.index)} instances"
+
+    def apart(function, **keywords):
+      return mapping.map_slices(
+        function, rows, mesh=mesh, bytes_each=bytes_each, budget=budget, **keywords
+      )
+
+    with watchdog.watched(what) as watch:
+      together = mapping.lower(score, rows, mesh=mesh, bytes_each=bytes_each, budget=budget)
+      if not together.must_be_alone:
+        scores = together.run(rows, options)
+      else:  # one after another, so that whatever can use all devices does
+        measured: dict[str, np.ndarray] = {}
+        scores = apart(losses, cpu_options=options), measured
+        for name in measures:
+          watch(f"{what} by measure {name}")
+          measured |= apart(functools.partial(measured_by, [name]))
     return processes.gather(scores, len(instances.index))

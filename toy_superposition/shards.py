@@ -17,8 +17,10 @@ import numpy as np
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices.plan import fix_estimators
 from toy_superposition.errors import UserError
-from toy_superposition.records import files
-from toy_superposition.records.workdir import Workdir, differences, read_identity
+from toy_superposition.models import param_names
+from toy_superposition.records import history, netcdf, schema
+from toy_superposition.records.opening import differences
+from toy_superposition.records.workdir import Workdir, identity_hash, read_identity
 from toy_superposition.types import Group
 
 if TYPE_CHECKING:
@@ -137,6 +139,11 @@ def _compare(root: Path, shard: Shard, identity: Mapping[str, Any], total: int) 
 def save(folder: Path, resolved: ResolvedConfig, outcomes: Sequence[Outcome]) -> None:
   """Writes the results of a shard's groups; the file appears complete or not at all.
 
+  Args:
+    folder: of the shard, whose manifest says which run the file belongs to.
+    resolved: the shard's own groups.
+    outcomes: of each group.
+
   Raises:
     UserError: the disk is full or cannot be written.
   """
@@ -151,9 +158,8 @@ def save(folder: Path, resolved: ResolvedConfig, outcomes: Sequence[Outcome]) ->
     tree[f"/group_{number}"] = xr.Dataset(
       variables, {"instance": ("instance", group.instances.index)}
     )
-  content = xr.DataTree.from_dict(tree).to_netcdf(engine="h5netcdf")
-  with files.replacing(Workdir(folder).shard) as temporary:
-    temporary.write_bytes(content)
+  workdir = Workdir(folder)
+  netcdf.write(workdir.shard, tree, identity_hash(read_identity(workdir)))
 
 
 def is_finished(folder: Path) -> bool:
@@ -169,6 +175,8 @@ def collect(root: Path, resolved: ResolvedConfig) -> list[Outcome]:
   """
   shards, identity = begun(root), _plain_identity(resolved)
   total = shards[0].total
+  if total > (n := _n_instances(resolved)):
+    raise UserError(f"{shards[0].folder(root)}: one of {total} shards of {n} instances")
   for shard in shards:
     _compare(root, shard, identity, total)
   finished = {shard.number for shard in shards if is_finished(shard.folder(root))}
@@ -178,23 +186,59 @@ def collect(root: Path, resolved: ResolvedConfig) -> list[Outcome]:
       f"{root}: {len(missing)} of {total} shards missing: {_ranges(missing)}; "
       f"run the experiment's command with --shard={missing[0]}/{total}"
     )
-  chunks = [chunk for shard in shards for chunk in _read(Workdir(shard.folder(root)).shard)]
+  chunks = [chunk for shard in shards for chunk in _read(root, resolved, shard)]
   return [_join(group, chunks) for group in resolved.groups]
 
 
-def _read(path: Path) -> list["xr.Dataset"]:
-  """Returns the datasets of a shard's groups."""
-  import xarray as xr
+def _read(root: Path, resolved: ResolvedConfig, shard: Shard) -> list["xr.Dataset"]:
+  """Returns the datasets of a shard's groups.
 
-  try:
-    tree = xr.open_groups(path, engine="h5netcdf")
-    loaded = [dataset.load() for name, dataset in tree.items() if name != "/"]
-    for dataset in tree.values():
-      dataset.close()
-  except (OSError, ValueError, KeyError, RuntimeError) as error:
-    reason = f"damaged ({files.one_line(error)}); delete it and run that shard again"
-    raise UserError(f"{path}: {reason}") from error
-  return loaded
+  Args:
+    root: folder of all shards.
+    resolved: of the full sweep.
+    shard: one of its shards.
+
+  Raises:
+    UserError: its file cannot be read, is damaged, or belongs to another run or shard.
+  """
+  path = Workdir(shard.folder(root)).shard
+  datasets = netcdf.read(path, identity_hash(identity(resolved, shard)))
+  chunks = [dataset for name, dataset in datasets.items() if name != netcdf.ROOT]
+  for chunk in chunks:
+    if reason := _mismatch(resolved, chunk):
+      raise netcdf.not_ours(path, reason)
+  return chunks
+
+
+def _mismatch(resolved: ResolvedConfig, chunk: "xr.Dataset") -> str:
+  """Returns in what a dataset is not of instances of a group, "" if it is."""
+  index = chunk.variables.get("instance")
+  if index is None or index.dims != ("instance",) or index.dtype.kind != "i" or not index.size:
+    return "there are no instances"
+  groups = [g for g in resolved.groups if np.isin(index.values, g.instances.index).all()]
+  if not groups:
+    return "its instances are not of one group of this run"
+  spec = groups[0].spec
+  steps = history.steps(
+    spec.steps, resolved.values["history.num"], resolved.values["history.scale"]
+  )
+  needed = {*schema.SCORES, *param_names(spec.model), *resolved.measures}
+  needed |= {f"{schema.HISTORY}{name}" for name in (*param_names(spec.model), "loss") if steps}
+  if missing := needed - set(chunk.data_vars):
+    return f"the variable {min(missing)!r} is missing"
+  lengths = {"hidden": spec.n_hidden, "feature": spec.n_features, "step": len(steps)}
+  for name, variable in chunk.data_vars.items():
+    try:
+      dims = schema.labels(str(name), spec.model)[0]
+    except KeyError:
+      return f"there is no variable {name!r}"
+    if variable.dims[:1] != ("instance",) or variable.dtype.kind not in "biuf":
+      return f"the variable {name!r} has no number of each instance"
+    shape = variable.shape[1:]
+    expected = tuple(lengths.get(dim, n) for dim, n in zip(dims, shape, strict=False))
+    if len(dims) != len(shape) or shape != expected:
+      return f"the variable {name!r} has shape {variable.shape}"
+  return ""
 
 
 def _join(group: Group, chunks: Sequence["xr.Dataset"]) -> Outcome:
@@ -204,8 +248,12 @@ def _join(group: Group, chunks: Sequence["xr.Dataset"]) -> Outcome:
   rows = np.array([positions[int(i)] for chunk in own for i in chunk["instance"].values])
   order = np.argsort(rows)
   if not np.array_equal(rows[order], np.arange(len(group.instances.index))):
-    raise UserError("the shards do not hold every instance once; delete them and run them again")
+    raise UserError(
+      "the shards do not hold every instance once; run them again in another --workdir"
+    )
   names = [str(name) for name in own[0].data_vars]
+  if any({*chunk.data_vars} != {*names} for chunk in own):
+    raise UserError("the shards hold different variables; run them again in another --workdir")
   return {name: np.concatenate([chunk[name].values for chunk in own])[order] for name in names}
 
 

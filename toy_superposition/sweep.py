@@ -5,6 +5,7 @@ over instances; a field that is compiled in splits the sweep into groups. Column
 all instances at once: no config is copied per cell.
 """
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toy_superposition import declare, fields
+from toy_superposition import declare, distributions, fields
 from toy_superposition.models import params_class
-from toy_superposition.types import Group, Instance
+from toy_superposition.types import Group, Instance, Spec
 
 Scalar = bool | int | float | str
 
@@ -97,8 +98,32 @@ def make_instances(
     )
 
 
-def make_groups(values: Mapping[str, Scalar], axes: Sequence[Axis]) -> list[Group]:
-  """Returns the groups of a sweep, in the order of the axes.
+class Part(NamedTuple):
+  """One group of a sweep before its arrays are made."""
+
+  spec: Spec
+  values: Mapping[str, Scalar]  # of the config, with the points of the axes that split the sweep
+  where: tuple[int | slice, ...]  # the group's cells in the grid of all axes
+  n_models: int
+
+
+def make_parts(values: Mapping[str, Scalar], axes: Sequence[Axis]) -> list[Part]:
+  """Returns the groups of a sweep without their arrays, in the order of the axes."""
+  splitting = [k for k, axis in enumerate(axes) if axis.splits]
+  n_models = math.prod(len(axis.points) for axis in axes if not axis.splits)
+  parts = []
+  for chosen in itertools.product(*(range(len(axes[k].points)) for k in splitting)):
+    where: list[int | slice] = [slice(None)] * len(axes)
+    own = dict(values)
+    for k, i in zip(splitting, chosen, strict=True):
+      where[k] = i
+      own[axes[k].field] = axes[k].points[i]
+    parts.append(Part(fields.make_spec(own), own, tuple(where), n_models))
+  return parts
+
+
+def make_groups(axes: Sequence[Axis], parts: Sequence[Part]) -> list[Group]:
+  """Returns the groups of a sweep, made of all its parts.
 
   An instance's index is its position in the whole sweep, last axis fastest, so an instance keeps
   its random numbers when axes of groups and axes of instances trade places in the layout.
@@ -107,22 +132,16 @@ def make_groups(values: Mapping[str, Scalar], axes: Sequence[Axis]) -> list[Grou
   n_instances = math.prod(shape)
   position = np.arange(n_instances).reshape(shape)
   all_cells = np.indices(shape).reshape(len(axes), n_instances).T
-  splitting = [k for k, axis in enumerate(axes) if axis.splits]
   groups = []
-  for chosen in itertools.product(*(range(shape[k]) for k in splitting)):
-    where: list[int | slice] = [slice(None)] * len(axes)
-    group_values = dict(values)
-    for k, i in zip(splitting, chosen, strict=True):
-      where[k] = i
-      group_values[axes[k].field] = axes[k].points[i]
-    index = np.ravel(position[tuple(where)])
+  for part in parts:
+    index = np.ravel(position[part.where])
     cells = all_cells[index]
     columns = {
       axis.field: np.asarray(axis.points)[cells[:, k]]
       for k, axis in enumerate(axes)
       if axis.field and not axis.splits
     }
-    spec = fields.make_spec(group_values)
-    instances = make_instances(group_values, columns, index, n_features=spec.n_features)
+    instances = make_instances(part.values, columns, index, n_features=part.spec.n_features)
+    spec = dataclasses.replace(part.spec, rare=distributions.any_rare(instances.density))
     groups.append(Group(spec, instances, cells))
   return groups

@@ -1,18 +1,20 @@
 """How entry points speak: one line for a mistake, a short summary of a run."""
 
 import collections
+import contextlib
 import json
 import logging
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
 
-from toy_superposition import text
+from toy_superposition import interrupts, text
 from toy_superposition.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
   from toy_superposition.experiments.experiment import Claim
 
 MAX_WIDTHS = (52, 44, 36, 24)  # characters of the columns of a table of claims
+# Parts of the paths of source files whose messages are known: Orbax logs tracebacks of exceptions
+# that it also raises, which are reported in one line; matplotlib, that it lists the fonts.
+KNOWN = ("/orbax/", "/asyncio/", "/font_manager.py")
 # Flag → placeholder of its value, unless it is a number or VALUE.
 PLACEHOLDERS = {
   "config": "FILE[:VARIANT]",
@@ -31,6 +36,8 @@ PLACEHOLDERS = {
   "experiments": "NAME,NAME",
   "claims_page": "FILE.md",
 }
+# JAX's message about an environment variable of its own, which it reads when it is imported.
+JAX_VARIABLE = re.compile("for (environment|JAX flag) .?JAX_", re.IGNORECASE)
 # absl's message about a value of the wrong type → what is allowed.
 WRONG_TYPES = {
   "invalid literal for int()": "an integer, written without exponent or point",
@@ -39,8 +46,18 @@ WRONG_TYPES = {
 }
 
 
+class _OneLine(logging.Formatter):
+  """Formats the first line of a message, without a traceback."""
+
+  def format(self, record: logging.LogRecord) -> str:
+    """Returns the line."""
+    record.message = text.visible(next(iter(record.getMessage().splitlines()), ""))
+    record.asctime = self.formatTime(record, self.datefmt)
+    return self.formatMessage(record)
+
+
 def show_log(quiet: bool = False) -> None:
-  """Shows this package's messages on stderr as plain lines, and those of no other package.
+  """Shows this package's messages on stderr as plain lines, and warnings of others but KNOWN.
 
   `quiet` leaves warnings only, for a process beside the one that reports.
   """
@@ -49,16 +66,31 @@ def show_log(quiet: bool = False) -> None:
   logger = logging.getLogger("toy_superposition")
   logger.handlers, logger.propagate = [handler], False
   logger.setLevel(logging.WARNING if quiet else logging.INFO)
-  # Orbax logs tracebacks of exceptions that it also raises. It leaves asyncio tasks that warn when
-  # garbage-collected; its exceptions are reported in one line by the caller.
-  absl_logging.set_verbosity(absl_logging.FATAL)
+  others = logging.StreamHandler(sys.stderr)
+  others.setFormatter(_OneLine("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+  others.addFilter(lambda record: not any(part in record.pathname for part in KNOWN))
+  logging.root.handlers = [others]
+  logging.root.setLevel(logging.WARNING)
+  absl_logging.set_verbosity(absl_logging.WARNING)
+  # Orbax leaves asyncio tasks that warn when garbage-collected.
   sys.unraisablehook = lambda unraisable: None
 
 
 def fail(message: object, code: int = 1) -> NoReturn:
   """Prints one line on stderr and ends the process with a non-zero code."""
-  print(" ".join(str(message).split()), file=sys.stderr, flush=True)
+  line = text.visible(" ".join(str(message).split()))
+  for stream, words in ((sys.stdout, ""), (sys.stderr, f"{line}\n")):
+    try:
+      print(words, end="", file=stream, flush=True)
+    except OSError:
+      _abandon(stream)
   raise SystemExit(code)
+
+
+def _abandon(stream: Any) -> None:
+  """Lets what a stream still holds go nowhere: Python would try again to write it at the end."""
+  with contextlib.suppress(OSError):
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def parse_flags(argv: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> list[str]:
@@ -68,16 +100,30 @@ def parse_flags(argv: Sequence[str], values: flags.FlagValues = flags.FLAGS) -> 
     argv: program and flags, as in sys.argv.
     values: the flags' definitions, which receive the values.
   """
-  try:
+  with flag_errors():
     if {"--help", "-help", "--helpshort", "-helpshort", "-h"} & set(argv[1:]):
-      print(help_text(argv[0], values))
+      print(help_text(argv[0], values), flush=True)
       raise SystemExit(0)
     rest = app.parse_flags_with_usage(list(argv)) if _asks_help(argv) else values(list(argv))
-  except flags.Error as error:
-    fail(_explain(str(error)))
   if len(rest) > 1:
     fail(f"unexpected argument {rest[1]!r}; flags are written --name=value")
+  for name in (name for name in values if "." not in name):  # those of a config are checked there
+    if values[name].present and values[name].value in ("", []):
+      fail(f"--{name}: it is empty; allowed: --{name}={PLACEHOLDERS.get(name, 'VALUE')}")
   return rest
+
+
+@contextlib.contextmanager
+def flag_errors() -> Iterator[None]:
+  """Ends the process with one line if absl finds a mistake in the flags."""
+  try:
+    yield
+  except flags.CantOpenFlagFileError as error:
+    fail(f"--flagfile: {str(error).removeprefix('ERROR:: Unable to open flagfile: ')}")
+  except UnicodeDecodeError as error:
+    fail(f"--flagfile: not a text file: {error.reason}")
+  except flags.Error as error:
+    fail(_explain(str(error)))
 
 
 def help_text(program: str, values: flags.FlagValues = flags.FLAGS) -> str:
@@ -109,27 +155,39 @@ def _asks_help(argv: Sequence[str]) -> bool:
   return any(word.lstrip("-").startswith("help") for word in argv[1:])
 
 
-def guarded(main: Callable[..., Any], *arguments: Any) -> int:
-  """Returns the exit code of an entry point; UserError and Ctrl-C end it in one line.
+def guarded(main: Callable[..., Any], *arguments: Any) -> Any:
+  """Returns what an entry point, or its parser of flags, returns; 0 instead of None.
 
-  A broken pipe or a full terminal is not a mistake of the run and ends it without a message.
+  A UserError, Ctrl-C, and a standard output that cannot be written end the process in one line. If
+  whoever read the output has seen enough, it ends without one.
   """
   try:
-    return main(*arguments) or 0
+    outcome = main(*arguments) or 0
+    sys.stdout.flush()  # a full disk behind it shows here at the latest
+    return outcome
   except UserError as error:
     fail(error)
+  except interrupts.Interrupted as stopped:
+    interrupts.end(stopped)
+    fail(stopped, stopped.exit_code)
   except KeyboardInterrupt:
     fail("interrupted", 130)
   except MemoryError as error:
     fail(f"out of memory: {error}; config.run.memory_gib limits a slice of instances")
   except BrokenPipeError:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    _abandon(sys.stdout)
+    raise SystemExit(1) from None
+  except ValueError as error:
+    if not JAX_VARIABLE.search(str(error)):
+      raise
+    fail(error)
+  except OSError as error:  # those of files are UserErrors
+    fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
 
 
 def run(main: Callable[[list[str]], Any], parser: Callable[[Sequence[str]], list[str]]) -> None:
   """Runs an entry point and ends the process with its exit code."""
-  app.run(lambda argv: guarded(main, argv), flags_parser=parser)
+  app.run(lambda argv: guarded(main, argv), flags_parser=lambda argv: guarded(parser, argv))
 
 
 def claims_table(claims: Sequence["Claim"]) -> str:
@@ -139,10 +197,7 @@ def claims_table(claims: Sequence["Claim"]) -> str:
 
 def catalogue(entries: Sequence["Entry"]) -> str:
   """Returns the list of experiments with their subjects, variants and costs."""
-  heads = [
-    f"configs/{entry.name}.py[{','.join(f':{name}' for name in entry.variants)}]"
-    for entry in entries
-  ]
+  heads = [f"{entry.name}[{','.join(f':{name}' for name in entry.variants)}]" for entry in entries]
   width = max(len(head) for head in heads) + 2
   lines = []
   for head, entry in zip(heads, entries, strict=True):
@@ -176,7 +231,7 @@ def print_summary(
       continue  # the others' models again, or untrained ones
     finite = dataset["finite"].values
     losses = dataset["loss"].values[finite == 1]
-    title = f"{dataset.attrs['title']} {name.strip('/')}".strip()
+    title = text.visible(f"{dataset.attrs['title']} {name.strip('/')}".strip())
     median = f"{sorted(losses.ravel())[losses.size // 2]:.4g}" if losses.size else "none finite"
     print(f"{title}: {finite.size} models, {int((finite == 0).sum())} not finite, ", end="")
     print(f"median loss {median} ({dataset['loss'].attrs['reduction']} over features)")

@@ -1,9 +1,12 @@
 """Text for a terminal: tables, filled lines, sizes and durations in words."""
 
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 
 LINE = 100  # characters per line of running text
+# Unicode classes of the characters that set the direction of the text after them.
+TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 
 
 def table(rows: Sequence[Sequence[str]], max_widths: Sequence[int] = ()) -> str:
@@ -50,3 +53,24 @@ def duration(seconds: float) -> str:
   if seconds < 90:
     return f"{seconds:.2g} s"
   return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def visible(text: str) -> str:
+  """Returns text with its control characters as escapes such as \\x1b.
+
+  Text that comes from a file could otherwise change what a terminal shows: by colours, by moving
+  the cursor, or by turning the direction of writing around.
+  """
+  if text.isprintable():
+    return text
+  return "".join(_escape(c) if _is_control(c) else c for c in text)
+
+
+def _is_control(character: str) -> bool:
+  category = unicodedata.category(character)
+  turns = unicodedata.bidirectional(character) in TURNS
+  return category in ("Cc", "Cs", "Zl", "Zp") or turns
+
+
+def _escape(character: str) -> str:
+  return character.encode("unicode_escape").decode()

@@ -10,7 +10,8 @@ from toy_superposition import problem, text, train
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices.plan import Plan
 from toy_superposition.errors import UserError
-from toy_superposition.records import files
+from toy_superposition.records import files, opening
+from toy_superposition.records.workdir import Workdir
 
 LARGE = 50 * 2**20  # bytes of a trace that viewers open slowly
 
@@ -27,26 +28,27 @@ def check_steps(resolved: ResolvedConfig, n_steps: int) -> None:
     raise UserError(f"--profile_steps={n_steps}: allowed: {allowed} config.train.steps={steps}")
 
 
-def write(plan: Plan, folder: Path, n_steps: int) -> str:
-  """Traces steps of a group's first slice into a folder; returns a line about the files.
+def write(plan: Plan, workdir: Workdir, n_steps: int) -> str:
+  """Traces steps of a group's first slice into a run's folder; returns a line about the files.
 
   The trace begins after compilation and the first step.
 
   Args:
     plan: of the group, with more than `n_steps` steps.
-    folder: for the trace.
+    workdir: of the run.
     n_steps: steps to trace.
 
   Raises:
     UserError: the disk is full.
   """
-  plan = plan.first_slice()
+  plan, folder = plan.first_slice(), workdir.profile
   segments = train.run(problem.make(plan.group.spec), plan, [1, 1 + n_steps])
   next(segments)
   before = set(folder.rglob("*"))
   with files.disk_errors(folder), _traced(folder):
     next(segments)
   written = [path for path in folder.rglob("*") if path.is_file() and path not in before]
+  opening.add_files(workdir, written, written=True)
   size = sum(path.stat().st_size for path in written)
   instances = f"{len(plan.group.cells)} instances, {plan.group.spec.estimator}"
   advice = "; large: ask for fewer steps" if size > LARGE else ""

@@ -16,8 +16,8 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from toy_superposition import draws, optimizers, streams
-from toy_superposition.devices import mapping, meshes
+from toy_superposition import draws, objective, optimizers, streams
+from toy_superposition.devices import mapping, memory, meshes
 from toy_superposition.devices.plan import Plan
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.estimators.estimator import Method
@@ -74,11 +74,11 @@ def monitor(
   method: Method, params: Params, instance: Instance, root: Key, step: Step
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
   """Returns one instance's loss on the next step's batch, which these parameters were not trained
-  on, and whether loss and parameters are finite."""
+  on, and whether loss and parameters are finite; without finite parameters the loss is NaN."""
   stream = streams.words(root, streams.Stream.TRAIN, instance.index)
   loss = method.loss(params, instance, draws.fold_in(stream, step))
-  leaves = [*jax.tree.leaves(params), loss]
-  return loss, jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+  loss = objective.nan_if_diverged(loss, params)
+  return loss, jnp.isfinite(loss)
 
 
 def initial_state(problem: Problem, instances: Instance, root: Key) -> TrainState:
@@ -93,7 +93,43 @@ def first_state(problem: Problem, plan: Plan) -> Callable[[Instance, Key], Train
     return initial_state(problem, instances, root)
 
   state = jax.eval_shape(of_slice, plan.own.instances, streams.root(problem.spec.seed))
-  return jax.jit(of_slice, out_shardings=meshes.shardings(plan.mesh, state))
+
+  def lowered(mesh: Mesh) -> jax.stages.Lowered:
+    jitted = jax.jit(of_slice, out_shardings=meshes.shardings(mesh, state))
+    return jitted.lower(_abstract(plan, plan.own.instances, mesh), streams.root(problem.spec.seed))
+
+  (program,), mesh = _on_devices(lambda mesh: [lowered(mesh)], plan.mesh)
+  compiled = program.compile()
+
+  def first(instances: Instance, root: Key) -> TrainState:
+    return meshes.spread(compiled(meshes.spread(instances, mesh), root), plan.mesh)
+
+  return first
+
+
+def _abstract(plan: Plan, tree: Any, mesh: Mesh) -> Any:
+  """Returns shapes and places of a slice of arrays with a leading instance axis."""
+  return jax.tree.map(
+    lambda x, sharding: jax.ShapeDtypeStruct(
+      (plan.slice_length, *x.shape[1:]), x.dtype, sharding=sharding
+    ),
+    tree,
+    meshes.shardings(mesh, tree),
+  )
+
+
+def _on_devices(
+  lower: Callable[[Mesh], list[jax.stages.Lowered]], mesh: Mesh
+) -> tuple[list[jax.stages.Lowered], Mesh]:
+  """Returns lowered programs and the devices that they are for: all, or one if they must be alone.
+
+  The length of a slice is a multiple of the number of slots, and so one device takes it as well.
+  """
+  programs = lower(mesh)
+  if not mapping.must_be_alone(mesh, *programs):
+    return programs, mesh
+  alone = mapping.one_device(mesh)
+  return lower(alone), alone
 
 
 def over_instances(
@@ -133,27 +169,35 @@ class Program(NamedTuple):
 
   segment: jax.stages.Compiled  # (state, instances, root, first, last) → state
   monitor: jax.stages.Compiled  # (params, instances, root, step) → (losses, finite)
+  mesh: Mesh  # the plan's, or one device of it for operations that could not run on several
   compile_seconds: float
 
 
 def compile_programs(problem: Problem, plan: Plan) -> Program:
-  """Returns the programs that train a slice of the plan's instances on its devices."""
+  """Returns the programs that train a slice of the plan's instances on its devices.
+
+  Raises:
+    UserError: the compiler found too little memory.
+  """
   started = time.perf_counter()
-  estimator, mesh = ESTIMATORS[plan.group.spec.estimator], plan.mesh
+  estimator = ESTIMATORS[plan.group.spec.estimator]
+  programs, mesh = _on_devices(lambda mesh: _lowered(problem, plan, mesh), plan.mesh)
+  with memory.explained():
+    segment, monitored = (
+      mapping.compile_for(mesh, program, estimator.cpu_options) for program in programs
+    )
+  return Program(segment, monitored, mesh, time.perf_counter() - started)
+
+
+def _lowered(problem: Problem, plan: Plan, mesh: Mesh) -> list[jax.stages.Lowered]:
+  """Returns `train_segment` and `monitor` of a slice of the plan's instances, lowered."""
+  estimator = ESTIMATORS[plan.group.spec.estimator]
   method = estimator.make(problem._replace(shared=plan.shared), plan.own.instances)
   root = streams.root(problem.spec.seed)
-
-  def abstract(tree):
-    return jax.tree.map(
-      lambda x, sharding: jax.ShapeDtypeStruct(
-        (plan.slice_length, *x.shape[1:]), x.dtype, sharding=sharding
-      ),
-      tree,
-      meshes.shardings(mesh, tree),
-    )
-
-  instances = abstract(plan.own.instances)
-  state = abstract(jax.eval_shape(lambda i: initial_state(problem, i, root), plan.own.instances))
+  instances = _abstract(plan, plan.own.instances, mesh)
+  state = _abstract(
+    plan, jax.eval_shape(lambda i: initial_state(problem, i, root), plan.own.instances), mesh
+  )
   step = jax.ShapeDtypeStruct((), jnp.int32)
 
   def segment(*operands):
@@ -162,16 +206,15 @@ def compile_programs(problem: Problem, plan: Plan) -> Program:
   def monitored(*operands):
     return monitor(method, *operands)
 
-  lowered = jax.jit(
+  training = jax.jit(
     over_instances(segment, estimator.one_by_one, mesh),
     out_shardings=meshes.shardings(mesh, state),
-  ).lower(state, instances, root, step, step)
-  segment_compiled = mapping.compile_for(mesh, lowered, estimator.cpu_options)
-  lowered = jax.jit(over_instances(monitored, estimator.one_by_one, mesh)).lower(
-    state.params, instances, root, step
   )
-  monitor_compiled = mapping.compile_for(mesh, lowered, estimator.cpu_options)
-  return Program(segment_compiled, monitor_compiled, time.perf_counter() - started)
+  monitoring = jax.jit(over_instances(monitored, estimator.one_by_one, mesh))
+  return [
+    training.lower(state, instances, root, step, step),
+    monitoring.lower(state.params, instances, root, step),
+  ]
 
 
 def run(
@@ -190,26 +233,35 @@ def run(
     segment_ends: increasing step counts, from `start`'s step (or 0) to at most spec.steps.
     start: step and state to continue from, in the form of Snapshot.state.
     on_compiled: called once with the program, before the first step.
+
+  Raises:
+    UserError: the devices found too little memory.
   """
-  n_instances, mesh = len(plan.own.instances.index), plan.mesh
+  n_instances = len(plan.own.instances.index)
   root = streams.root(problem.spec.seed)
-  instances = [meshes.place(plan.own.instances, positions, mesh) for positions in plan.slices]
   step, states = 0, [None] * len(plan.slices)
   if start is not None:
     step, state = start
     states = [jax.tree.map(lambda leaf, p=positions: leaf[p], state) for positions in plan.slices]
   program = compile_programs(problem, plan)
-  initial = first_state(problem, plan)
+  mesh = program.mesh
+  instances = [meshes.place(plan.own.instances, positions, mesh) for positions in plan.slices]
+  initial = first_state(problem, plan._replace(mesh=mesh)) if start is None else None
   on_compiled(program)
 
   for end in segment_ends:
     results = []
     for i, before in enumerate(states):
-      state = initial(instances[i], root) if before is None else meshes.spread(before, mesh)
-      state = program.segment(state, instances[i], root, jnp.int32(step), jnp.int32(end))
-      monitored = program.monitor(state.params, instances[i], root, jnp.int32(end))
-      # To the host before the next slice begins: two would not fit in memory.
-      results.append(jax.tree.map(np.asarray, (state, monitored)))
+      with memory.explained():
+        if before is None:
+          assert initial is not None
+          state = initial(instances[i], root)
+        else:
+          state = meshes.spread(before, mesh)
+        state = program.segment(state, instances[i], root, jnp.int32(step), jnp.int32(end))
+        monitored = program.monitor(state.params, instances[i], root, jnp.int32(end))
+        # To the host before the next slice begins: two would not fit in memory.
+        results.append(jax.tree.map(np.asarray, (state, monitored)))
       states[i] = state if len(states) == 1 else results[i][0]
     step = end
     state, (losses, finite) = meshes.gather(results, n_instances)

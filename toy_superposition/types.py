@@ -105,6 +105,9 @@ class Spec:
   )
   # (dotted field, value) of the rows chosen above; where absent, the declared default holds.
   hyperparameters: tuple[tuple[str, Any], ...] = ()
+  # Whether any instance of the group has features so rare that draws need more bits: no field of a
+  # config but a consequence of its densities (sweep.py). Groups without pay nothing for it.
+  rare: bool = False
 
   def row(self, field: str) -> Any:
     """Returns the row that a config field chose, such as "train.optimizer", with its own fields.

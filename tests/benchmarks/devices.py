@@ -148,8 +148,7 @@ def checkpoints() -> Iterator[str]:
   from toy_superposition import runner
   from toy_superposition.config import resolve as config
   from toy_superposition.devices import meshes, setup
-  from toy_superposition.records import recorder
-  from toy_superposition.records import workdir as workdirs
+  from toy_superposition.records import opening, recorder
 
   machine.configure()
   interval = base.get_config().run.checkpoint_seconds
@@ -171,7 +170,7 @@ def checkpoints() -> Iterator[str]:
     what = config.resolve(settings)
     spent.clear()
     with tempfile.TemporaryDirectory() as folder:
-      workdir = workdirs.open_workdir(
+      workdir = opening.open_workdir(
         Path(folder) / "run", what.values, what.identity, overwrite=False, command=[], devices=[]
       )
       runner.run(what, workdir, meshes.make_mesh(setup.devices()))

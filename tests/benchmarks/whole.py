@@ -20,7 +20,7 @@ from tests.benchmarks.engine import Engine, plan_for
 from toy_superposition import problem, runner, train
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import mapping
-from toy_superposition.records import workdir as workdirs
+from toy_superposition.records import opening
 from toy_superposition.train import Program
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def _experiment(sweep: ConfigDict, mesh: jax.sharding.Mesh, program: Program) ->
     return map_slices(*arguments, **keywords)
 
   with tempfile.TemporaryDirectory() as folder:
-    workdir = workdirs.open_workdir(
+    workdir = opening.open_workdir(
       Path(folder) / "run", what.values, what.identity, overwrite=False, command=[], devices=[]
     )
     with (

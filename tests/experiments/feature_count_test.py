@@ -23,7 +23,8 @@ from toy_superposition.experiments.experiment import (
 from toy_superposition.experiments.feature_count import EXPERIMENT, analysis, figure
 from toy_superposition.geometry import features
 from toy_superposition.records import metrics, results
-from toy_superposition.records.workdir import Workdir, open_workdir
+from toy_superposition.records.opening import open_workdir
+from toy_superposition.records.workdir import Workdir
 from toy_superposition.report import runs
 
 P = np.array([0.1, 0.05])
@@ -106,14 +107,14 @@ def test_an_absent_features_loss_is_the_variance_of_its_values():
   x = np.where(x < P[0], x / P[0], 0)
   density = xr.DataArray(P, dims="density")
   assert float(analysis.absent_loss(density)[0]) == pytest.approx(x.var(), rel=0.01)
-  loss = np.asarray(analysis.absent_loss(density))[0] * np.ones(12)
-  model = analysed(np.concatenate([np.eye(4)] * 3, axis=1), loss).isel(density=0, restart=0)
+  loss = np.asarray(analysis.absent_loss(density))[0] * np.ones(20)
+  model = analysed(np.concatenate([np.eye(4)] * 5, axis=1), loss).isel(density=0, restart=0)
   assert float(model["loss_saved"]) == pytest.approx(0)
   assert float(model["relative_loss"]) == pytest.approx(1)
 
 
 def test_a_model_that_represents_nothing_has_no_number_and_is_no_failure():
-  model = analysed(np.full((2, 9), 0.1), np.ones(9)).isel(density=0, restart=0)
+  model = analysed(np.full((4, 20), 0.1), np.ones(20)).isel(density=0, restart=0)
   assert np.isnan(model["interference"]) and np.isnan(model["relative_loss"])
   assert (float(model["loss_saved"]), float(model["absent_share"])) == (0, 1)
 
@@ -191,7 +192,7 @@ def test_the_figure_is_drawn_with_and_without_seeds():
 def tiny() -> ResolvedConfig:
   settings = feature_count.get_config("quick")
   settings.train.steps = 20
-  settings.train.estimator = "blocked"  # compiles fastest
+  settings.train.estimator, settings.data.generator = "blocked", "hash"  # compile fastest
   settings.evaluation.n_samples = 64
   settings.axis.n = base.points("model.n_features", (24, 12))
   settings.axis.m = base.points("model.n_hidden", (2,))

@@ -1,9 +1,10 @@
 """Runs the experiments of the paper one after another, each in a process of its own.
 
 The child processes are supervised by hand: subprocess.run kills its child at an interrupt, and an
-experiment has to receive the signal once, and then the time to save its state.
+experiment has to hear of a signal once, and then the time to save its state.
 """
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -17,7 +18,7 @@ from absl import flags
 
 from toy_superposition import interrupts, report, terminal
 from toy_superposition.cli import claims_page
-from toy_superposition.config.catalogue import CONFIGS, EXPERIMENTS, about
+from toy_superposition.config.catalogue import EXPERIMENTS, about
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.records import files
 from toy_superposition.records.workdir import Workdir
@@ -36,21 +37,17 @@ def main(options: flags.FlagValues) -> int:
   if not options.workdir:
     terminal.fail("--workdir is missing; for example --workdir=runs/paper")
   names, root = _chosen(options), Path(options.workdir)
-  page = Path(options.claims_page) if options.claims_page else None
+  page = Path(os.path.expanduser(options.claims_page)) if options.claims_page else None
   if page:
     _check_page(page, options)
   with files.disk_errors(root):
     (root / "logs").mkdir(parents=True, exist_ok=True)
   started = time.perf_counter()
-  try:
-    with interrupts.raised():
-      runs = [
-        _run(name, root, f"[{i}/{len(names)}]", options) for i, name in enumerate(names, start=1)
-      ]
-  except interrupts.Interrupted as signal:
-    print()
-    without = ", without --overwrite," if options.overwrite else ""
-    terminal.fail(f"{signal}: stopped; the same command{without} continues", signal.exit_code)
+  without = ", without --overwrite," if options.overwrite else ""
+  with interrupts.raised(f"the same command{without} continues"):
+    runs = [
+      _run(name, root, f"[{i}/{len(names)}]", options) for i, name in enumerate(names, start=1)
+    ]
   for run in runs:
     if run.claims:
       print(f"\n{run.name}\n{terminal.claims_table(run.claims)}")
@@ -87,8 +84,7 @@ def _check_page(page: Path, options: flags.FlagValues) -> None:
 def command(name: str, folder: Path, quick: bool) -> list[str]:
   """Returns the command that runs an experiment, at its quick size or at its own."""
   variant = ":quick" if quick else ""
-  config = os.path.relpath(CONFIGS / f"{name}.py")
-  options = [f"--config={config}{variant}", f"--workdir={folder}"]
+  options = [f"--config={name}{variant}", f"--workdir={folder}"]
   return [sys.executable, "-m", "toy_superposition.main", *options]
 
 
@@ -98,7 +94,11 @@ def _run(name: str, root: Path, label: str, options: flags.FlagValues) -> report
   clock, folder = time.perf_counter(), root / name
   full_command = command(name, folder, options.quick)
   overwrite = ["--overwrite"] if options.overwrite else []
-  problem = _supervise([*full_command, *overwrite], root / "logs" / f"{name}.txt")
+  try:
+    problem = _supervise([*full_command, *overwrite], root / "logs" / f"{name}.txt")
+  except interrupts.Interrupted:
+    print()
+    raise
   run = _read(name, folder, shlex.join(["python", *full_command[1:]]), problem)
   outcome = f"failed: {problem}" if problem else report.summary(run.claims)
   print(f"({time.perf_counter() - clock:.0f} s): {outcome}", flush=True)
@@ -111,20 +111,30 @@ def _supervise(full_command: Sequence[str], log: Path) -> str:
   Raises:
     Interrupted: a signal came; it was passed on, and the command has ended.
   """
-  with open(log, "w") as output:
-    # In a session of its own: it hears of Ctrl-C from here, once, and saves its state.
+  # In a session of its own: it hears of Ctrl-C from here, once, and saves its state. It hears
+  # through a pipe, which the kernel closes if this process is killed.
+  reading, writing = os.pipe()
+  with (
+    open(log, "w") as output,
+    open(writing, "wb", buffering=0) as pipe,
+    interrupts.deferred() as stop,
+  ):
     child = subprocess.Popen(
-      full_command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+      full_command,
+      stdout=output,
+      stderr=subprocess.STDOUT,
+      start_new_session=True,
+      pass_fds=[reading],
+      env=os.environ | {interrupts.PARENT: str(reading)},
     )
-    stopped = None
-    while child.returncode is None:
-      try:
-        child.wait()
-      except interrupts.Interrupted as received:
-        child.send_signal(received.number)
-        stopped = received
-  if stopped is not None:
-    raise stopped
+    os.close(reading)
+    passed_on = None
+    while child.poll() is None:
+      if passed_on is None and (passed_on := stop()):
+        pipe.write(bytes([passed_on]))
+      with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=0.2)
+  interrupts.check()
   if child.returncode == 0:
     return ""
   lines = log.read_text().strip().splitlines() or [f"exit code {child.returncode}"]

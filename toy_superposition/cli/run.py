@@ -5,8 +5,8 @@ Modules are imported where they are used: --list does not wait for jax.
 
 import contextlib
 import os
+import shlex
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,16 @@ def main(options: flags.FlagValues) -> int:
     return 0
   from toy_superposition import fields, interrupts, terminal
   from toy_superposition.config.resolve import resolve
-  from toy_superposition.devices import meshes, processes, setup
+  from toy_superposition.devices import memory, meshes, processes, setup
+  from toy_superposition.records import versions
+  from toy_superposition.records.workdir import path_of
 
   resolved = resolve(options.config)
+  path = Path("runs") / resolved.name if options.workdir is None else path_of(options.workdir)
   if options.print_config:
     print(fields.describe(resolved.values))
     return 0
+  check_alone(options)
   if options.profile_steps is not None:
     check_trace(resolved, options)
   terminal.show_log()
@@ -47,47 +51,49 @@ def main(options: flags.FlagValues) -> int:
     options.coordinator,
     options.num_processes,
     options.process_id,
-    resolved.values["run.peer_timeout"],
+    timeout=resolved.values["run.peer_timeout"],
+    identity=resolved.identity | versions.packages(),
   )
+  mesh = meshes.make_mesh(setup.devices(options.devices))
   if not processes.is_first():
     terminal.show_log(quiet=True)
-  mesh = meshes.make_mesh(setup.devices(options.devices))
-  path = Path(options.workdir) if options.workdir else Path("runs") / resolved.name
-  try:
-    with interrupts.raised():
-      if options.dry_run:
-        print_dry_run(resolved, mesh, options)
-      elif options.shard is None:
-        run_in(path, resolved, mesh, options)
-      else:
-        run_shard(path, resolved, mesh, options)
-  except interrupts.Interrupted as signal:
-    without = ", without --overwrite," if options.overwrite else ""
-    message = f"{signal}: stopped; the same command{without} continues from what is saved in {path}"
-    with processes.exit_at_once(unless=signal.agreed):
-      terminal.fail(message, signal.exit_code)
+  without = ", without --overwrite," if options.overwrite else ""
+  advice = f"the same command{without} continues from what is saved in {path}"
+  with interrupts.raised(advice), memory.explained():
+    if options.dry_run:
+      print_dry_run(resolved, mesh, options)
+    elif options.shard is None:
+      run_in(path, resolved, mesh, options)
+    else:
+      run_shard(path, resolved, mesh, options)
   return 0
 
 
+def check_alone(options: flags.FlagValues) -> None:
+  """Raises UserError for what one process does, asked of several, before they meet."""
+  if options.coordinator is None:
+    return
+  if options.shard is not None:
+    raise UserError("--shard and --coordinator are two ways to use many machines; take one")
+  for name in ("dry_run", "profile_steps"):
+    if options[name].value:
+      raise UserError(f"--{name} is for one process; leave --coordinator out")
+
+
 def print_list() -> None:
-  """Prints the experiments in configs/ with their costs."""
+  """Prints the experiments that come with the package, with their costs."""
   from toy_superposition import terminal
   from toy_superposition.config import catalogue
 
-  print(terminal.catalogue([catalogue.entry(name) for name in catalogue.names()]))
-  print(
-    "\nEach with the time measured on 2 CPU cores. [:quick] is a variant: --config=FILE.py:quick"
-  )
+  print(terminal.catalogue(catalogue.entries()))
+  print("\nEach with the time measured on 2 CPU cores. [:quick] is a variant: --config=NAME:quick")
 
 
 def print_dry_run(resolved: "ResolvedConfig", mesh: "Mesh", options: flags.FlagValues) -> None:
   """Prints the size of an experiment, or of one shard of it, and its estimated time."""
   from toy_superposition import dry_run, shards
-  from toy_superposition.devices import processes
   from toy_superposition.devices.plan import make_plans
 
-  if processes.count() > 1:
-    raise UserError("--dry_run is for one process; leave --coordinator out")
   if options.shard is not None:
     shard = shards.parse(options.shard, resolved)
     resolved = shards.cut(resolved, shard, mesh.devices.flat[0].platform)
@@ -98,8 +104,6 @@ def check_trace(resolved: "ResolvedConfig", options: flags.FlagValues) -> None:
   """Raises UserError for a trace that cannot be made, before anything is written."""
   from toy_superposition import trace
 
-  if options.coordinator is not None:
-    raise UserError("--profile_steps is for one process; leave --coordinator out")
   trace.check_steps(resolved, options.profile_steps)
 
 
@@ -111,38 +115,28 @@ def session(
   mesh: "Mesh",
   options: flags.FlagValues,
 ) -> Iterator["Workdir"]:
-  """Yields the opened folder of a run; writes the session's duration to its manifest at the end."""
+  """Yields the folder of a run, which the first process opens, locks and closes at the end."""
   from toy_superposition.devices import processes
-  from toy_superposition.records import tensorboard
+  from toy_superposition.records import opening, tensorboard
   from toy_superposition.records import workdir as workdirs
 
-  started = time.perf_counter()
   if resolved.values["run.tensorboard"]:
     tensorboard.check_installed()  # before anything is written or overwritten
-  with processes.first_alone() as first:
-    workdir = workdirs.Workdir(path)
-    if first:
-      workdir = workdirs.open_workdir(
-        path,
-        resolved.values,
-        identity,
-        overwrite=options.overwrite,
-        command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
-        devices=[str(device) for device in mesh.devices.flat],
-      )
-      print(f"writing to {path}", flush=True)
-
-  def close() -> None:
-    if first:
-      workdirs.close_session(workdir, time.perf_counter() - started)
-
-  try:
+  workdir = workdirs.Workdir(path)
+  with contextlib.ExitStack() as stack:
+    with processes.first_alone() as first:
+      if first:
+        opened = opening.session(
+          path,
+          resolved.values,
+          identity,
+          overwrite=options.overwrite,
+          command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
+          devices=[str(device) for device in mesh.devices.flat],
+        )
+        stack.enter_context(opened)
+        print(f"writing to {path}", flush=True)
     yield workdir
-  except BaseException:
-    with contextlib.suppress(UserError):  # the error that ended the run is the one to report
-      close()
-    raise
-  close()
 
 
 def run_in(path: Path, resolved: "ResolvedConfig", mesh: "Mesh", options: flags.FlagValues) -> None:
@@ -159,7 +153,7 @@ def run_in(path: Path, resolved: "ResolvedConfig", mesh: "Mesh", options: flags.
   plans = make_plans(resolved, mesh) if needs_plans else None
   with session(path, resolved, resolved.identity, mesh, options) as workdir:
     if plans and options.profile_steps is not None:
-      print(trace.write(plans[0], workdir.profile, options.profile_steps), flush=True)
+      print(trace.write(plans[0], workdir, options.profile_steps), flush=True)
     datasets = runner.stored(workdir) if processes.is_first() else None
     if not processes.any_of(int(datasets is not None)):
       datasets = runner.run(resolved, workdir, mesh, plans)
@@ -175,11 +169,8 @@ def run_shard(
 ) -> None:
   """Runs one of the shards of an experiment, or finds it finished."""
   from toy_superposition import runner, shards, trace
-  from toy_superposition.devices import processes
   from toy_superposition.devices.plan import make_plans
 
-  if processes.count() > 1:
-    raise UserError("--shard and --coordinator are two ways to use many machines; take one")
   shard = shards.parse(options.shard, resolved)
   shards.check_neighbours(root, resolved, shard)
   folder = shard.folder(root)
@@ -191,9 +182,12 @@ def run_shard(
     check_trace(own, options)
   with session(folder, own, shards.identity(resolved, shard), mesh, options) as workdir:
     if options.profile_steps is not None:
-      print(trace.write(plans[0], workdir.profile, options.profile_steps), flush=True)
+      print(trace.write(plans[0], workdir, options.profile_steps), flush=True)
     if finished:
       print(f"shard {shard.name} is finished (--overwrite runs it afresh)")
     else:
       shards.save(folder, own, runner.outcomes(own, workdir, plans))
-  print(f"\nonce all are finished: python -m toy_superposition.collect --workdir={root}")
+  # Rows from outside are registered by the config, which collect then has to execute too.
+  rows = [word for word in sys.argv if word.startswith("--config=")] if resolved.outside else []
+  command = ["python", "-m", "toy_superposition.collect", f"--workdir={root}", *rows]
+  print(f"\nonce all are finished: {shlex.join(command)}")

@@ -1,12 +1,12 @@
-"""The configs: what each is about, its variants and what it costs, read without executing them."""
+"""The configs: where they are, and what each is about, read without executing them."""
 
 import ast
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from toy_superposition.errors import UserError
+from toy_superposition.errors import UserError, nearest, shown
 
-CONFIGS = Path(__file__).parent.parent.parent / "configs"
+PACKAGE = Path(__file__).parent.parent
 # Configs of the paper's experiments, in its order, and of follow-ups that belong beside them.
 EXPERIMENTS = (
   "introduction",
@@ -51,16 +51,40 @@ class Entry(NamedTuple):
   cost: str  # measured, in words
 
 
+def folder() -> Path:
+  """Returns the folder of configs: of a wheel inside the package, of a clone beside it.
+
+  Raises:
+    UserError: it does not exist.
+  """
+  places = (PACKAGE / "configs", PACKAGE.parent / "configs")
+  for place in places:
+    if (place / "base.py").is_file():
+      return place
+  raise UserError(f"{places[0]}: no such folder; install the package again to have its configs")
+
+
 def names() -> list[str]:
   """Returns the names of all configs: EXPERIMENTS in their order, then all others.
 
   Raises:
-    UserError: the folder of configs does not exist: the package was installed without it.
+    UserError: the folder of configs does not exist.
   """
-  if not CONFIGS.is_dir():
-    raise UserError(f"{CONFIGS}: no such folder; install with `pip install -e .` to have configs")
-  there = {path.stem for path in CONFIGS.glob("*.py")} - {"base", "__init__"}
+  there = {path.stem for path in folder().glob("*.py")} - {"base", "__init__"}
   return [n for n in EXPERIMENTS if n in there] + sorted(there - set(EXPERIMENTS))
+
+
+def path(name: str) -> Path:
+  """Returns the file of a config; "base" has the defaults.
+
+  Raises:
+    UserError: there is no config of this name.
+  """
+  known = ["base", *names()]
+  if name not in known:
+    allowed = f"allowed: {', '.join(known)}, or the path of a file, such as ./mine.py"
+    raise UserError(f"no config {shown(name)}{nearest(name, known)}; {allowed}")
+  return folder() / f"{name}.py"
 
 
 def about(name: str) -> str:
@@ -88,13 +112,28 @@ def entry(name: str) -> Entry:
   return Entry(name, _text(name, constants, "ABOUT"), variants, _text(name, constants, "COST"))
 
 
+def entries() -> list[Entry]:
+  """Returns all configs; of a file that does not declare its constants, what it lacks in words.
+
+  Raises:
+    UserError: the folder of configs does not exist.
+  """
+  found = []
+  for name in names():
+    try:
+      found.append(entry(name))
+    except (UserError, OSError) as error:
+      found.append(Entry(name, str(error), (), "not measured"))
+  return found
+
+
 def _constants(name: str) -> dict[str, ast.expr]:
   """Returns the expressions that a config's file assigns to names at its top level."""
-  path = CONFIGS / f"{name}.py"
+  file = folder() / f"{name}.py"
   try:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(file.read_text(encoding="utf-8"))
   except (SyntaxError, ValueError) as error:
-    raise UserError(f"{path}: {error}; allowed: a file of Python code") from None
+    raise UserError(f"{file}: {error}; allowed: a file of Python code") from None
   constants = {}
   for node in tree.body:
     if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name):
@@ -119,4 +158,4 @@ def _text(name: str, constants: dict[str, ast.expr], constant: str) -> str:
 
 
 def _missing(name: str, constant: str, needed: str) -> UserError:
-  return UserError(f"{CONFIGS / name}.py: no constant {constant}; needed: {needed}")
+  return UserError(f"{folder() / name}.py: no constant {constant}; needed: {needed}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from toy_superposition import fields, optimizers, sweep
-from toy_superposition.draws import MAX_WORDS
+from toy_superposition.distributions import LEAST, RARE
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.models import has_gram
@@ -31,7 +31,7 @@ def check(values: Mapping[str, Any], axes: Sequence[Axis], groups: Sequence[Grou
   for group in groups:
     spec, instances = group.spec, group.instances
     _check_values(group)
-    _check_draws(spec, instances)
+    _check_sets(spec, instances)
     if reason := _refusal(spec, instances):
       raise not_allowed("train.estimator", spec.estimator, reason)
     if spec.attack and not has_gram(spec.model):
@@ -64,10 +64,13 @@ def _check_values(group: Group) -> None:
   rates = group.instances.learning_rate
   if not np.isfinite(rates).all():
     raise not_allowed("train.learning_rate", float(rates.max()), "numbers that float32 can hold")
-  rules = (("density", 1.0, "0 to 1"), ("importance", math.inf, "finite numbers ≥ 0"))
-  for field, high, allowed in rules:
+  rules = (
+    ("density", LEAST, 1.0, f"0, or {LEAST:g} to 1"),
+    ("importance", 0.0, math.inf, "finite numbers ≥ 0"),
+  )
+  for field, low, high, allowed in rules:
     values = getattr(group.instances, field)
-    bad = ~((values >= 0) & (values <= high) & np.isfinite(values))
+    bad = ~((values == 0) | (values >= low) & (values <= high) & np.isfinite(values))
     if bad.any():
       row, feature = np.argwhere(bad)[0]
       raise UserError(
@@ -102,15 +105,12 @@ def _check_axes(values: Mapping[str, Any], axes: Sequence[Axis]) -> None:
       raise not_allowed(f"axis.{axis.name}.field", field, allowed)
 
 
-def _check_draws(spec: Spec, instances: Instance) -> None:
-  """Checks that the distribution exists at these sizes and densities."""
+def _check_sets(spec: Spec, instances: Instance) -> None:
+  """Checks that features fill whole sets, and that exclusive ones have possible densities."""
   distribution = spec.row("data.distribution")
   set_size = getattr(distribution, "set_size", 1)
   if distribution.in_sets and spec.n_features % set_size:
     raise not_allowed("data.set_size", set_size, f"a divisor of {spec.n_features} features")
-  most = MAX_WORDS // distribution.n_draws(spec.n_features)
-  if spec.batch_size > most:
-    raise not_allowed("train.batch_size", spec.batch_size, f"at most {most} for these features")
   if distribution.exclusive:
     sums = instances.density.reshape(len(instances.density), -1, set_size).sum(axis=2)
     if sums.max() > 1 + 1e-6:
@@ -118,3 +118,19 @@ def _check_draws(spec: Spec, instances: Instance) -> None:
         f"config.density: {spec.distribution} has at most one active feature in a set, but the "
         f"densities of a set add up to {sums.max():g}; allowed: sums up to 1"
       )
+    _check_shares(spec, instances, set_size)
+
+
+def _check_shares(spec: Spec, instances: Instance, set_size: int) -> None:
+  """Checks that float32 tells the members of exclusive sets apart, by the sums of densities."""
+  density = instances.density
+  sums = np.cumsum(density.reshape(len(density), -1, set_size), axis=2, dtype=float)
+  low = RARE * np.minimum(sums, 1).reshape(density.shape)
+  bad = (density > 0) & (density < low)
+  if bad.any():
+    row, feature = np.argwhere(bad)[0]
+    raise UserError(
+      f"config.density: {density[row, feature]:g} for feature {feature} of instance "
+      f"{instances.index[row]}; allowed with {spec.distribution}: 0, or at least "
+      f"{low[row, feature]:g}, 1/{1 / RARE:g} of the sum of the densities up to it in its set"
+    )

@@ -1,15 +1,15 @@
 """ConfigDict → ResolvedConfig: everything is checked here, before any device is touched."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from toy_superposition import fields, sweep
-from toy_superposition.config import cross_checks
+from toy_superposition import declare, fields, sweep
+from toy_superposition.config import cross_checks, limits, outside
 from toy_superposition.config.axes import RESERVED, make_axes
-from toy_superposition.declare import check_choice
+from toy_superposition.declare import Text, check_choice
 from toy_superposition.errors import UserError, nearest, not_allowed
 from toy_superposition.experiments import requirements
 from toy_superposition.measures import MEASURES
@@ -27,11 +27,17 @@ class ResolvedConfig:
   groups: tuple[Group, ...]
   measures: tuple[str, ...]
   experiment: str  # name of an experiment, or "none"
+  outside: Mapping[str, str]  # what rows from outside the package compute, as hashes
 
   @property
   def identity(self) -> dict[str, Any]:
-    """The fields that decide the results: two runs with equal identities agree."""
-    return {k: v for k, v in self.values.items() if not k.startswith(fields.EXECUTION)}
+    """What decides the results: two runs with equal identities agree.
+
+    These are the fields that do not say how a run is executed; and for rows from outside the
+    package, whose names may stand for anything, what they compute.
+    """
+    own = {k: v for k, v in self.values.items() if not k.startswith(fields.EXECUTION)}
+    return own | dict(self.outside)
 
 
 def resolve(config: ConfigDict) -> ResolvedConfig:
@@ -46,6 +52,9 @@ def resolve(config: ConfigDict) -> ResolvedConfig:
 def resolve_values(values: Mapping[str, Any]) -> ResolvedConfig:
   """Returns what a config's fields by dotted name describe, such as a manifest keeps.
 
+  This is where values become plain: NumPy's and JAX's scalars become Python's, and lists, which
+  JSON has for tuples, become tuples.
+
   Raises:
     UserError: as `resolve` does.
   """
@@ -53,26 +62,40 @@ def resolve_values(values: Mapping[str, Any]) -> ResolvedConfig:
   for name in values:
     if name not in known and not name.startswith("axis."):
       raise UserError(f"config.{name}: there is no such field{nearest(name, known)}")
-  values = {name: known[name].declaration.default for name in known if known[name].rows} | dict(
-    values
-  )
+  of_rows = {name: known[name].declaration.default for name in known if known[name].rows}
+  values = of_rows | {name: declare.plain(value) for name, value in values.items()}
   missing = [name for name in known if name not in values]
   if missing:
-    raise UserError(f"config.{missing[0]}: missing; a config starts from configs/base.py")
+    raise UserError(f"config.{missing[0]}: missing; every config starts from base.get_config()")
   for name, field in known.items():
     field.declaration.check(name, values[name])
+  Text("", "").check("experiment", values["experiment"])  # it names the figures' files
+  _check_measures(values["measures"])
   axes = make_axes(values)
-  for name in values["measures"]:  # the table may have rows that a user added
-    check_choice("measures", name, MEASURES)
-    if name in RESERVED:
-      raise not_allowed("measures", name, "a name that no other variable of the results has")
-  groups = tuple(sweep.make_groups(values, axes))
+  parts = sweep.make_parts(values, axes)
+  limits.check_parts(values, axes, parts)
+  groups = tuple(sweep.make_groups(axes, parts))
   if values["experiment"] != "none":
     requirements.check(values["experiment"], values, axes, groups)
   cross_checks.check(values, axes, groups)
   return ResolvedConfig(
-    values["name"], values, axes, groups, tuple(values["measures"]), values["experiment"]
+    name=values["name"],
+    values=values,
+    axes=axes,
+    groups=groups,
+    measures=values["measures"],
+    experiment=values["experiment"],
+    outside=outside.identity(values, axes, groups),
   )
+
+
+def _check_measures(names: Sequence[str]) -> None:
+  """Checks the measures against their table, which may have rows that a user added."""
+  for name in names:
+    check_choice("measures", name, MEASURES)
+    if name in RESERVED:
+      raise not_allowed("measures", name, "a name that no other variable of the results has")
+    Text("", "").check("measures", name)
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

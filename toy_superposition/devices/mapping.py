@@ -2,18 +2,23 @@
 
 import functools
 import logging
+import re
 import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition.devices import meshes
+from toy_superposition import interrupts
+from toy_superposition.devices import memory, meshes
 from toy_superposition.devices.layout import layout
 
 log = logging.getLogger(__name__)
+# Operations that wait for XLA's threads while they occupy one: calls out of the compiled program,
+# such as those of LAPACK and of Python, but not the compiler's own marks.
+WAITS = re.compile(r"custom_call @\"?(?!Sharding|SPMD|xla\.sdy)")
 
 
 @functools.cache
@@ -30,9 +35,66 @@ def compile_for(
   try:
     return lowered.compile(compiler_options=dict(cpu_options))
   except jax.errors.JaxRuntimeError as error:
+    if memory.is_exhausted(error):
+      raise
     reason = str(error).splitlines()[0]
     _warn_once(f"slower than could be: XLA refuses {', '.join(cpu_options)} ({reason})")
     return lowered.compile()
+
+
+def must_be_alone(mesh: Mesh, *programs: jax.stages.Lowered) -> bool:
+  """Returns whether one of a mesh's programs has to run on one device of it.
+
+  The CPU devices of a process share XLA's threads. An operation that waits for these threads holds
+  one of them, so as many devices as there are threads would wait for each other for ever.
+  """
+  devices = list(mesh.devices.flat)
+  if len(devices) == 1 or not memory.is_shared(devices):
+    return False
+  return any(WAITS.search(program.as_text()) for program in programs)
+
+
+def one_device(mesh: Mesh) -> Mesh:
+  """Returns the mesh of the first device alone."""
+  return meshes.make_mesh(list(mesh.devices.flat)[:1])
+
+
+class Mapped(NamedTuple):
+  """A function of instances, lowered for slices of them."""
+
+  mesh: Mesh  # devices in use
+  slices: list[np.ndarray]  # positions of each slice's instances
+  lowered: jax.stages.Lowered
+
+  @property
+  def must_be_alone(self) -> bool:
+    """Whether the function has to run on one device; see the function of that name."""
+    return must_be_alone(self.mesh, self.lowered)
+
+  def run(self, tree: Any, cpu_options: Mapping[str, bool | str]) -> Any:
+    """Returns the function of the tree that it was lowered for, on the host.
+
+    Raises:
+      UserError: the compiler or the devices found too little memory.
+    """
+    with memory.explained():
+      compiled = compile_for(self.mesh, self.lowered, cpu_options)
+      # To the host at once: only one slice's result stays on the devices.
+      results = []
+      for positions in self.slices:
+        interrupts.check()
+        results.append(jax.tree.map(np.asarray, compiled(meshes.place(tree, positions, self.mesh))))
+      return meshes.gather(results, len(jax.tree.leaves(tree)[0]))
+
+
+def lower(
+  function: Callable[..., Any], tree: Any, *, mesh: Mesh, bytes_each: int, budget: int
+) -> Mapped:
+  """Returns a function lowered for slices of a tree; the arguments are those of `map_slices`."""
+  n_instances = len(jax.tree.leaves(tree)[0])
+  used, slices = layout(n_instances, mesh, bytes_per_instance=bytes_each, budget=budget)
+  jitted = jax.jit(function, out_shardings=meshes.sharding(used))
+  return Mapped(used, slices, jitted.lower(meshes.place(tree, slices[0], used)))
 
 
 def map_slices(
@@ -46,6 +108,8 @@ def map_slices(
 ) -> Any:
   """Returns function(tree) on the host, computed slice by slice and spread over the mesh.
 
+  On one device only, if the function contains operations that could not run on several.
+
   Args:
     function: of a tree with a leading instance axis, which its result has too. It treats instances
       independently and is compiled once.
@@ -54,15 +118,12 @@ def map_slices(
     bytes_each: that one instance may take.
     budget: bytes that one slice may take on all devices together.
     cpu_options: XLA's, for CPU.
+
+  Raises:
+    UserError: as `Mapped.run`.
   """
-  n_instances = len(jax.tree.leaves(tree)[0])
-  used, slices = layout(n_instances, mesh, bytes_per_instance=bytes_each, budget=budget)
-  lowered = jax.jit(function, out_shardings=meshes.sharding(used)).lower(
-    meshes.place(tree, slices[0], used)
-  )
-  compiled = compile_for(used, lowered, cpu_options)
-  # To the host at once: only one slice's result stays on the devices.
-  results = [
-    jax.tree.map(np.asarray, compiled(meshes.place(tree, positions, used))) for positions in slices
-  ]
-  return meshes.gather(results, n_instances)
+  mapped = lower(function, tree, mesh=mesh, bytes_each=bytes_each, budget=budget)
+  if mapped.must_be_alone:
+    alone = one_device(mesh)
+    mapped = lower(function, tree, mesh=alone, bytes_each=bytes_each, budget=budget)
+  return mapped.run(tree, cpu_options)

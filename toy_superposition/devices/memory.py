@@ -1,12 +1,16 @@
 """Memory: how much a run's devices have, and how much of it a slice of instances may take."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
 
+from toy_superposition.errors import UserError
+
 GIB = 2**30
+EXHAUSTED = "RESOURCE_EXHAUSTED"  # as which XLA reports that there is no memory left
 # Share of the memory that a slice may take if the config names no budget: of an accelerator's own,
 # and of the machine's, which other programs use too.
 DEVICE_SHARE, MACHINE_SHARE = 0.5, 0.25
@@ -24,7 +28,7 @@ def budget(devices: Sequence[jax.Device], gibibytes: float) -> int:
   if gibibytes > 0:
     return int(gibibytes * GIB)
   if is_shared(devices):
-    return int(MACHINE_SHARE * _machine_bytes())
+    return int(MACHINE_SHARE * machine_bytes())
   return int(DEVICE_SHARE * _device_bytes(devices))
 
 
@@ -32,7 +36,7 @@ def limit(devices: Sequence[jax.Device], gibibytes: float) -> int:
   """Returns the bytes that all devices have together, or that the config allows if it is not 0."""
   if gibibytes > 0:
     return int(gibibytes * GIB)
-  return _machine_bytes() if is_shared(devices) else _device_bytes(devices)
+  return machine_bytes() if is_shared(devices) else _device_bytes(devices)
 
 
 def is_shared(devices: Sequence[jax.Device]) -> bool:
@@ -46,7 +50,7 @@ def _device_bytes(devices: Sequence[jax.Device]) -> int:
   return min(limits) * len(devices)
 
 
-def _machine_bytes() -> int:
+def machine_bytes() -> int:
   """Returns the machine's memory, or the container's limit if it is lower."""
   total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
   try:
@@ -54,3 +58,29 @@ def _machine_bytes() -> int:
   except OSError:
     return total
   return min(total, int(container)) if container.isdigit() else total
+
+
+def is_exhausted(error: BaseException) -> bool:
+  """Returns whether XLA, jax or numpy found too little memory."""
+  if isinstance(error, MemoryError):
+    return True
+  return isinstance(error, jax.errors.JaxRuntimeError) and EXHAUSTED in str(error)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+  """Turns an error about too little memory into one line that names what to change.
+
+  Raises:
+    UserError: the block found too little memory.
+  """
+  try:
+    yield
+  except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    if not is_exhausted(error):
+      raise
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    raise UserError(
+      f"out of memory ({reason}); lower config.run.memory_gib, for smaller slices of models, or "
+      "config.train.batch_size"
+    ) from error

@@ -4,21 +4,21 @@ Training, scoring, dry run and trace take a `Plan` and decide nothing of this th
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import estimators, measures, optimizers, sizes
+from toy_superposition import estimators, evaluation, measures, optimizers, sizes
 from toy_superposition.devices import memory, meshes, processes
 from toy_superposition.devices.layout import fitting, layout
 from toy_superposition.errors import UserError
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.measures import MEASURES, Measure
 from toy_superposition.theory import optimum
-from toy_superposition.types import Group, Instance
+from toy_superposition.types import Group, Instance, Spec
 
 if TYPE_CHECKING:
   from toy_superposition.config.resolve import ResolvedConfig
@@ -78,7 +78,8 @@ def make_plans(resolved: "ResolvedConfig", mesh: Mesh) -> list[Plan]:
 
   Raises:
     UserError: the devices cannot share features as the config asks, an instance does not fit into
-      memory in training or with its measures, or a measure does not return its row's axes.
+      memory in training, in evaluation or with its measures, or a measure does not return its row's
+      axes.
   """
   values, devices = resolved.values, list(mesh.devices.flat)
   rows = {name: MEASURES[name] for name in resolved.measures}
@@ -93,7 +94,7 @@ def make_plans(resolved: "ResolvedConfig", mesh: Mesh) -> list[Plan]:
       limit=limit,
       feature_devices=values["run.feature_devices"],
     )
-    _check_measures_fit(rows, plan, len(devices), limit)
+    _check_scoring_fits(values["evaluation.method"], rows, plan, len(devices), limit)
     plans.append(plan)
   return plans
 
@@ -176,8 +177,8 @@ def _mesh_of(group: Group, mesh: Mesh, budget: int, limit: int, feature_devices:
       else f"on the {widths[-1]} device(s) that can share it"
     )
     raise UserError(
-      f"n_features={n_features}, n_hidden={group.spec.n_hidden}: one instance takes about "
-      f"{taken / memory.GIB:.3g} GiB in training, and there are "
+      f"config.model.n_features={n_features}, n_hidden={group.spec.n_hidden}: one instance takes "
+      f"about {taken / memory.GIB:.3g} GiB in training, and there are "
       f"{shares[-1] * limit / memory.GIB:.3g} GiB {owner}"
     )
   pairs = zip(widths, shares, strict=True)
@@ -193,18 +194,37 @@ def _check_measures(rows: Mapping[str, Measure], group: Group) -> None:
   measures.check(rows, sizes.abstract_params(group.spec), instance)
 
 
-def _check_measures_fit(
-  rows: Mapping[str, Measure], plan: Plan, n_devices: int, limit: int
+def scoring_bytes(spec: Spec, method: str, rows: Collection[Measure]) -> int:
+  """Returns the bytes planned for evaluating and measuring one instance.
+
+  Args:
+    spec: of the instance.
+    method: row of EVALUATIONS.
+    rows: its measures.
+  """
+  evaluated = sizes.params_bytes(spec) + evaluation.EVALUATIONS[method].working_bytes(spec)
+  return evaluated + measures.working_bytes(spec.n_features, rows)
+
+
+def _check_scoring_fits(
+  method: str, rows: Mapping[str, Measure], plan: Plan, n_devices: int, limit: int
 ) -> None:
-  """Raises UserError if the measures of one instance do not fit into a slot's memory."""
-  n_features, mesh = plan.group.spec.n_features, plan.scoring_mesh
+  """Raises UserError if one instance does not fit into a slot's memory when it is scored."""
+  spec, mesh = plan.group.spec, plan.scoring_mesh
   one_memory = memory.is_shared(list(mesh.devices.flat))
   available = limit if one_memory else limit * meshes.feature_devices(mesh) / n_devices
-  taken = measures.working_bytes(n_features, list(rows.values()))
+  evaluated, taken = scoring_bytes(spec, method, ()), scoring_bytes(spec, method, rows.values())
+  if evaluated > available:
+    raise UserError(
+      f"config.model.n_features={spec.n_features}, n_hidden={spec.n_hidden}: evaluating one "
+      f"instance (config.evaluation.method={method!r}) takes about "
+      f"{evaluated / memory.GIB:.3g} GiB, and there are {available / memory.GIB:.3g} GiB of memory "
+      "(config.run.memory_gib, or the machine's)"
+    )
   if taken > available:
     pairwise = [name for name, row in rows.items() if row.pairwise]
     raise UserError(
-      f"config.measures: {', '.join(pairwise)} of all pairs of {n_features} features take "
-      f"{taken / memory.GIB:.3g} GiB, and there are {available / memory.GIB:.3g} GiB; "
-      "leave them out"
+      f"config.measures: {', '.join(pairwise)} of all pairs of {spec.n_features} features take "
+      f"{(taken - evaluated) / memory.GIB:.3g} GiB, and there are "
+      f"{(available - evaluated) / memory.GIB:.3g} GiB; leave them out"
     )

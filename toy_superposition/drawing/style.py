@@ -1,8 +1,8 @@
-"""The style of all figures, and writing them to files."""
+"""The style of all figures, and figures as the content of files."""
 
 import contextlib
+import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -47,20 +47,9 @@ def css(colour: Any) -> str:
   return to_hex(colour)
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-  """Writes a figure in every format and returns the paths.
-
-  Files appear complete or not at all. Equal figures give equal bytes.
-  """
-  written = []
-  for suffix in FORMATS:
-    path = stem.with_name(f"{stem.name}.{suffix}")  # a stem may contain dots
-    temporary = path.with_name(f".{path.name}.tmp")
-    metadata = {"CreationDate": None} if suffix == "pdf" else {}
-    try:
-      figure.savefig(temporary, format=suffix, metadata=metadata, bbox_inches="tight")
-      temporary.replace(path)
-    finally:
-      temporary.unlink(missing_ok=True)
-    written.append(path)
-  return written
+def content(figure: Figure, suffix: str) -> bytes:
+  """Returns a figure as a file of one of FORMATS. Equal figures give equal bytes."""
+  buffer = io.BytesIO()
+  metadata = {"CreationDate": None} if suffix == "pdf" else {}
+  figure.savefig(buffer, format=suffix, metadata=metadata, bbox_inches="tight")
+  return buffer.getvalue()

@@ -38,7 +38,8 @@ def make(problem: Problem, instances: Instance) -> Method:
   spec, example = problem.spec, example_loss(problem)
 
   def mean(function, params: Params, instance: Instance, key: KeyWords):
-    rows = draws.uniform_rows(spec.generator, key, problem.n_draws, spec.batch_size)
+    rare = problem.rare(instance)
+    rows = draws.uniform_rows(spec.generator, key, problem.n_draws, spec.batch_size, rare)
     total = scalarize.total(function, (params, instance), rows)
     return jax.tree.map(lambda leaf: leaf / spec.batch_size, total)
 

@@ -29,6 +29,8 @@ MAX_DENSITY = 0.1  # above, no gain is possible
 # an example has more than that with a probability below 1e-13; any further active
 # features would be dropped without notice.
 SPREAD, SPARE = 8.0, 20.0
+GAP_BLOCK = 1024  # features
+WITHIN = 1  # folded into a step's key for the places within blocks
 SLOT_ARRAYS = 8  # of (slot, example) that are kept at once, for planning memory
 
 
@@ -36,6 +38,28 @@ def n_slots(n_features: int, highest: float) -> int:
   """Returns how many active features an example may have."""
   mean = n_features * highest
   return min(n_features, math.ceil(mean + SPREAD * math.sqrt(mean) + SPARE))
+
+
+def coarse_gaps(u: Values, density: Float[Array, ""]) -> Values:
+  """Returns the numbers of silent features before an active one: a geometric distribution."""
+  return jnp.floor(jnp.log1p(-u) / _log_silent(density))
+
+
+def fine_gaps(u: Values, w: Values, density: Float[Array, ""]) -> Values:
+  """Returns the same of two independent uniform numbers, for any density.
+
+  A geometric number is a geometric number of blocks, and a place within the next one: both are so
+  small that the digits of a float32 give every feature its density, where one quotient has as few
+  values for a feature as 2²³ over its position.
+  """
+  log_silent = _log_silent(density)
+  blocks = jnp.floor(jnp.log1p(-u) / (GAP_BLOCK * log_silent))
+  within = jnp.floor(jnp.log1p(w * jnp.expm1(GAP_BLOCK * log_silent)) / log_silent)
+  return GAP_BLOCK * blocks + jnp.minimum(within, GAP_BLOCK - 1)
+
+
+def _log_silent(density: Float[Array, ""]) -> Float[Array, ""]:
+  return jnp.log1p(-jnp.maximum(density, 1e-30))
 
 
 def make(problem: Problem, instances: Instance) -> Method:
@@ -47,11 +71,14 @@ def make(problem: Problem, instances: Instance) -> Method:
   assert hidden is not None  # others are refused
 
   def active(instance: Instance, key: KeyWords) -> tuple[Positions, Values]:
-    highest = jnp.max(instance.density)
-    u, v = draws.uniform_pairs(spec.generator, key, slots, batch)
+    highest, rare = jnp.max(instance.density), problem.rare(instance)
+    u, v = draws.uniform_pairs(spec.generator, key, slots, batch, rare)
     # Geometric gaps: candidates at the highest density; a feature is active in its share of them.
-    gaps = jnp.log1p(-u) / jnp.log1p(-jnp.maximum(highest, 1e-30))
-    steps = 1 + jnp.minimum(jnp.floor(gaps), n).astype(jnp.int32)
+    gaps = coarse_gaps(u, highest)
+    if rare is not None:
+      w, _ = draws.uniform_pairs(spec.generator, draws.fold_in(key, WITHIN), slots, batch)
+      gaps = jnp.where(rare, fine_gaps(u, w, highest), gaps)
+    steps = 1 + jnp.minimum(gaps, n).astype(jnp.int32)
     positions = jnp.minimum(jnp.cumsum(steps, axis=0) - 1, n)
     share = instance.density / jnp.where(highest > 0, highest, 1)
     share = jnp.concatenate([share, jnp.zeros(1, jnp.float32)])[positions]

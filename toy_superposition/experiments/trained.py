@@ -1,6 +1,6 @@
 """Rebuilds trained models from a results dataset, to run them on fresh examples."""
 
-import json
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import evaluation, fields, models, problem, sizes
+from toy_superposition import distributions, evaluation, fields, models, problem, sizes
 from toy_superposition.devices import mapping
 from toy_superposition.problem import Problem
-from toy_superposition.records import upgrade
+from toy_superposition.records import schema
 from toy_superposition.types import Instance, Params
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
     **changes: config fields by dotted name that hold another value for these models, such as a
       point of an axis.
   """
-  values = upgrade.upgraded(json.loads(dataset.attrs["config"])) | changes
-  made = problem.make(fields.make_spec(values))
+  values = schema.config(dataset) | changes
+  rare = distributions.any_rare(dataset["feature_density"].values)
+  made = problem.make(dataclasses.replace(fields.make_spec(values), rare=rare))
   dims = tuple(str(name) for name in dataset["loss"].dims)
   shape = dataset["loss"].shape
 
@@ -77,7 +78,7 @@ def each(
   """
   spec = models.problem.spec
   bytes_each = bytes_each or (
-    sizes.params_bytes(spec) + sizes.batch_bytes(spec, evaluation.BATCH_SIZE)
+    sizes.params_bytes(spec) + sizes.batch_bytes(spec, evaluation.batch_size(spec))
   )
   return mapping.map_slices(
     lambda operands: jax.vmap(function)(*operands),

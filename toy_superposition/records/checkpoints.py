@@ -1,7 +1,7 @@
 """Checkpoints: train states on disk, written by Orbax; each is verified when it is read.
 
-The checksum and the return to the previous checkpoint are ours: Orbax detects most damage, but not
-all damage inside a data file.
+The checksum, the name of the run and the return to the previous checkpoint are ours: Orbax detects
+most damage, but not all damage inside a data file, and loads whatever lies in the folder.
 """
 
 import contextlib
@@ -30,9 +30,9 @@ def _named(state: Any) -> dict[str, Any]:
   return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
-def _digest(leaves: dict[str, Any]) -> str:
-  """Returns a hash of names, types, shapes and bytes."""
-  sha = hashlib.sha256()
+def _digest(leaves: dict[str, Any], about: dict[str, Any]) -> str:
+  """Returns a hash of whose state it is, and of names, types, shapes and bytes."""
+  sha = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
   for name, leaf in sorted(leaves.items()):
     array = np.ascontiguousarray(leaf)
     sha.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -45,24 +45,46 @@ def _by_step(folder: Path) -> int:
 
 
 def _is_described(folder: Path) -> bool:
-  """Returns whether Orbax's description of a checkpoint is JSON."""
+  """Returns whether Orbax's description of a checkpoint is JSON.
+
+  Raises:
+    OSError: it is there and cannot be read.
+  """
   try:
     json.loads((folder / "_CHECKPOINT_METADATA").read_text())
-  except (OSError, ValueError):
+  except (FileNotFoundError, ValueError):
     return False
   return True
+
+
+def _check_readable(folder: Path) -> None:
+  """Raises OSError for a file that is there and cannot be read, which is not damage."""
+  for path in folder.rglob("*"):
+    if path.is_file():
+      with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        file.read(1)
+
+
+def _owner_text(name: str, value: Any) -> str:
+  return f"run {str(value)[:12]}…" if name == "run" else f"{name} {value}"
 
 
 class Checkpoints:
   """The last checkpoints of one group, each a step and a state in the form of Snapshot.state."""
 
-  def __init__(self, folder: Path):
+  def __init__(self, folder: Path, run: str = "", group: int = 0):
     """Opens the folder, makes it if it does not exist, and removes half-written checkpoints.
+
+    Args:
+      folder: of the group's checkpoints.
+      run: the run's hash, see workdir.training_hash.
+      group: number of the group.
 
     Raises:
       UserError: the folder cannot be made or read.
     """
     self._folder = folder.absolute()
+    self._owner = {"run": run, "group": group}
     with files.disk_errors(self._folder):
       self._folder.mkdir(parents=True, exist_ok=True)
       self._orbax = self._open()
@@ -99,39 +121,59 @@ class Checkpoints:
     Raises:
       UserError: the disk is full or cannot be written.
     """
-    leaves = _named(state)
+    leaves, about = _named(state), self._owner | {"step": step}
+    metadata = about | {"sha256": _digest(leaves, about), "about_sha256": _digest({}, about)}
     try:
-      self._orbax.save(
-        step, leaves, force=True, overwrite=True, custom_metadata={"sha256": _digest(leaves)}
-      )
+      self._orbax.save(step, leaves, force=True, overwrite=True, custom_metadata=metadata)
+      if (self._folder / str(step)).is_dir():  # in the process that writes
+        files.sync_tree(self._folder / str(step))
     except Exception as error:
       reason = files.one_line(error)
       raise UserError(f"{self._folder}: checkpoint not written: {reason}") from error
 
-  def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
+  def latest(self, like: TrainState, before: int | None = None) -> tuple[int, TrainState] | None:
     """Returns step and state of the newest readable checkpoint, None if there is none.
 
     Damaged checkpoints are reported and skipped.
 
     Args:
       like: a state with the expected names, shapes and types, such as from jax.eval_shape.
+      before: a step; only checkpoints of earlier ones count.
+
+    Raises:
+      UserError: a checkpoint is of another run, group or step, or is there and cannot be read.
     """
     for checkpoint in sorted(self._orbax.checkpoints, key=lambda c: c.step, reverse=True):
+      if before is not None and checkpoint.step >= before:
+        continue
+      with files.disk_errors(self._folder):
+        _check_readable(self._folder / str(checkpoint.step))
       try:
         return checkpoint.step, self._load(checkpoint.step, like)
+      except UserError:
+        raise
       except Exception as error:
         self._report(checkpoint.step, error)
     return None
 
   def _load(self, step: int, like: TrainState) -> TrainState:
+    metadata = self._orbax.metadata(step).custom_metadata or {}
+    about = {name: metadata.get(name) for name in ("run", "group", "step")}
+    if metadata.get("about_sha256") != _digest({}, about):
+      raise ValueError("its description does not match its checksum")
+    for name, value in (self._owner | {"step": step}).items():
+      if about[name] != value:
+        raise UserError(
+          f"{self._folder / str(step)}: a checkpoint of {_owner_text(name, about[name])}, not of "
+          f"{_owner_text(name, value)}; move it away"
+        )
     expected = {k: np.empty(leaf.shape, leaf.dtype) for k, leaf in _named(like).items()}
     stored = self._orbax.load(step, expected)
     for name, leaf in expected.items():
       array = stored[name]
       if (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
         raise ValueError(f"{name} is {array.dtype}{array.shape}, not {leaf.dtype}{leaf.shape}")
-    metadata = self._orbax.metadata(step).custom_metadata or {}
-    if metadata.get("sha256") != _digest(stored):
+    if metadata.get("sha256") != _digest(stored, about):
       raise ValueError("its content does not match its checksum")
     structure = jax.tree.structure(like)
     return jax.tree.unflatten(structure, [stored[name] for name in expected])

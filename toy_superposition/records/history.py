@@ -4,7 +4,12 @@ A step is written at its segment end, before any checkpoint of that or a later s
 run is continued from, the history up to it is on disk.
 """
 
+import io
+import json
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,6 +17,8 @@ import numpy as np
 from toy_superposition.errors import UserError
 from toy_superposition.records import files
 from toy_superposition.types import Params
+
+ABOUT = "about"  # name of the array that says whose parameters a file holds
 
 
 def steps(total: int, num: int, scale: str) -> tuple[int, ...]:
@@ -28,33 +35,70 @@ def steps(total: int, num: int, scale: str) -> tuple[int, ...]:
   return tuple(sorted({0, total, *(int(step) for step in np.round(spaced))}))
 
 
-def _path(folder: Path, step: int) -> Path:
-  return folder / f"step_{step:010d}.npz"
+class History(NamedTuple):
+  """The history of one group on disk."""
 
+  folder: Path
+  run: str = ""  # the run's hash, see workdir.training_hash
+  group: int = 0
 
-def write(folder: Path, step: int, params: Params) -> None:
-  """Writes one step's parameters, whole or not at all.
+  def path(self, step: int) -> Path:
+    """File of a step."""
+    return self.folder / f"step_{step:010d}.npz"
 
-  Raises:
-    UserError: the disk is full or cannot be written.
-  """
-  with files.disk_errors(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-  with files.replacing(_path(folder, step)) as temporary, open(temporary, "wb") as file:
-    np.savez(file, *jax.tree.leaves(params))
+  def write(self, step: int, params: Params) -> None:
+    """Writes one step's parameters, whole or not at all.
 
+    Raises:
+      UserError: the disk is full or cannot be written.
+    """
+    with files.disk_errors(self.folder):
+      self.folder.mkdir(parents=True, exist_ok=True)
+    arrays = {f"arr_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(params))}
+    arrays[ABOUT] = np.array(json.dumps(self._about(step)))
+    with files.replacing(self.path(step)) as temporary, open(temporary, "wb") as file:
+      np.savez(file, allow_pickle=False, **arrays)
 
-def read(folder: Path, step: int, like: Params) -> Params:
-  """Returns one step's parameters in the form of `like`.
+  def read(self, step: int, like: Params) -> Params:
+    """Returns one step's parameters in the form of `like`.
 
-  Raises:
-    UserError: the file is missing or damaged.
-  """
-  path = _path(folder, step)
-  try:
-    with np.load(path) as arrays:
-      leaves = [arrays[f"arr_{i}"] for i in range(len(arrays.files))]
+    Raises:
+      Damaged: the file is missing or damaged.
+      UserError: it is of another run, group or step, or is there and cannot be read.
+    """
+    path = self.path(step)
+    with files.disk_errors(path):
+      try:
+        with np.load(io.BytesIO(path.read_bytes())) as arrays:
+          leaves = [arrays[f"arr_{i}"] for i in range(len(arrays.files) - 1)]
+          about = json.loads(str(arrays[ABOUT]))
+      except FileNotFoundError as error:
+        raise Damaged(f"{path}: missing") from error
+      except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise Damaged(f"{path}: damaged ({files.one_line(error)})") from error
+    if about != self._about(step):
+      raise UserError(f"{path}: the history of another run, group or step; move it away")
+    expected = jax.tree.leaves(like)
+    if [x.shape for x in leaves] != [x.shape for x in expected]:
+      raise Damaged(f"{path}: damaged (its arrays have other shapes)")
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
-  except (OSError, ValueError, KeyError, EOFError) as error:
-    reason = f"missing or damaged ({files.one_line(error)}); --overwrite trains afresh"
-    raise UserError(f"{path}: {reason}") from error
+
+  def gap(self, steps: Sequence[int], like: Params) -> int | None:
+    """Returns the first of the steps whose file is missing or damaged, None if all are there.
+
+    Raises:
+      UserError: as `read`, but for damage.
+    """
+    for step in steps:
+      try:
+        self.read(step, like)
+      except Damaged:
+        return step
+    return None
+
+  def _about(self, step: int) -> dict[str, Any]:
+    return {"run": self.run, "group": self.group, "step": step}
+
+
+class Damaged(UserError):
+  """A file of the history is missing or damaged, and can be made again by training."""

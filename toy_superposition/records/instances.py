@@ -6,7 +6,7 @@ import numpy as np
 
 from toy_superposition import models
 from toy_superposition.errors import UserError
-from toy_superposition.records.results import SEVERAL
+from toy_superposition.records import schema
 from toy_superposition.types import Instance, Params
 
 if TYPE_CHECKING:
@@ -44,10 +44,7 @@ def instances(
   if weights and weights not in matrices:
     there = ", ".join(matrices) or "none"
     raise UserError(f"no weights {weights!r} in the dataset; there are: {there}")
-  if "model" not in dataset.attrs:
-    raise UserError("not a run's dataset: the attribute 'model' is missing")
-  model = dataset.attrs["model"].split(SEVERAL)[0]
-  kind = models.params_class(model)
+  kind = models.params_class(schema.model_names(dataset)[0])
   trailing = dict(kind.DIMS)
   directions = next(name for name, dims in trailing.items() if dims == INNER)
   weights = weights or directions

@@ -35,7 +35,7 @@ def summary(group: int, snapshot: Snapshot, rate: float | None) -> dict[str, Any
 
 
 class Metrics:
-  """Appends records to metrics.jsonl; a record is on disk when `write` returns."""
+  """Appends records to metrics.jsonl; a record outlives the process when `write` returns."""
 
   def __init__(self, path: Path, tensorboard: Path | None):
     """Opens metrics.jsonl for appending, and event files under `tensorboard` if given.
@@ -72,10 +72,19 @@ class Metrics:
 
   def write(self, record: dict[str, Any]) -> None:
     """Appends a record to the file and, if any, its numbers to the event files."""
-    with files.disk_errors(self._path), self._path.open("a") as file:
-      file.write(json.dumps(record, allow_nan=False) + "\n")
+    files.append_line(self._path, json.dumps(record, allow_nan=False), sync=False)
     if self._events:
       self._events.scalars(record)
+
+  def event_files(self) -> set[Path]:
+    """Returns the event files that were made so far."""
+    return self._events.written() if self._events else set()
+
+  def sync(self) -> None:
+    """Waits until the records are on disk, and outlive the machine."""
+    if self._path.exists():
+      with files.disk_errors(self._path):
+        files.sync(self._path)
 
   def histograms(self, group: int, snapshot: Snapshot) -> None:
     """Writes histograms of a group's feature norms and dimensionalities to the event files, if

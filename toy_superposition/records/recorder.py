@@ -1,15 +1,15 @@
 """Recorders: where the checkpoints, history and metrics of one group go.
 
-Of several processes, which share one folder, all take part in checkpoints (Orbax lets the first one
-write); the first one alone writes history and metrics.
+Of several processes the first one alone has a recorder with a folder.
 """
 
 import math
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from toy_superposition.records import history
+from toy_superposition.records import opening
 from toy_superposition.records.checkpoints import Checkpoints
+from toy_superposition.records.history import History
 from toy_superposition.records.metrics import Metrics, summary
 from toy_superposition.records.workdir import Workdir
 from toy_superposition.types import Params, Snapshot, TrainState
@@ -19,14 +19,27 @@ from toy_superposition.types import Params, Snapshot, TrainState
 class Recorder(Protocol):
   """Records the training of one group, from `latest` to `close`."""
 
-  def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
+  def gap(self, steps: Sequence[int], like: Params) -> int | None:
+    """Returns the first of the history's steps that is not recorded, None if all are.
+
+    Args:
+      steps: of the history, in order.
+      like: parameters with the expected names, shapes and types.
+
+    Raises:
+      UserError: a file is of another run, or is there and cannot be read.
+    """
+    ...
+
+  def latest(self, like: TrainState, before: int | None = None) -> tuple[int, TrainState] | None:
     """Returns the newest readable step and state, None if there is none.
 
     Args:
       like: a state with the expected names, shapes and types, such as from jax.eval_shape.
+      before: a step; only states of earlier ones count.
 
     Raises:
-      UserError: the folder cannot be made or read.
+      UserError: the folder cannot be made or read, or holds states of another run.
     """
     ...
 
@@ -75,23 +88,28 @@ class Recorder(Protocol):
 class DiskRecorder:
   """Recorder of a run with a folder."""
 
-  def __init__(self, workdir: Workdir, group: int, metrics: Metrics | None):
+  def __init__(self, workdir: Workdir, run: str, group: int, metrics: Metrics | None):
     """Makes no file; `latest` does.
 
     Args:
       workdir: of the run.
+      run: the run's hash, see workdir.training_hash.
       group: its number.
       metrics: of the run; None in a process that does not write them.
     """
-    self._group, self._metrics = group, metrics
-    self._history: Path = workdir.history(group)
-    self._folder: Path = workdir.checkpoints(group)
+    self._workdir, self._run, self._group, self._metrics = workdir, run, group, metrics
+    self._history = History(workdir.history(group), run, group)
     self._checkpoints: Checkpoints | None = None
 
-  def latest(self, like: TrainState) -> tuple[int, TrainState] | None:
+  def gap(self, steps: Sequence[int], like: Params) -> int | None:
+    """Returns the first step whose file is missing or damaged."""
+    return self._history.gap(steps, like)
+
+  def latest(self, like: TrainState, before: int | None = None) -> tuple[int, TrainState] | None:
     """Returns the state of the newest readable checkpoint and its step."""
-    self._checkpoints = Checkpoints(self._folder)
-    return self._checkpoints.latest(like)
+    folder = self._workdir.checkpoints(self._group)
+    self._checkpoints = Checkpoints(folder, self._run, self._group)
+    return self._checkpoints.latest(like, before)
 
   def begin(self, step: int) -> None:
     """Drops the group's lines of metrics.jsonl after `step`."""
@@ -102,18 +120,24 @@ class DiskRecorder:
     """Writes the history first, then a line of metrics and event files."""
     if self._metrics:
       if in_history:
-        history.write(self._history, snapshot.step, snapshot.state.params)
+        opening.add_files(self._workdir, [self._history.path(snapshot.step)])
+        self._history.write(snapshot.step, snapshot.state.params)
       self._metrics.write(summary(self._group, snapshot, rate))
       self._metrics.histograms(self._group, snapshot)
+      opening.add_files(self._workdir, self._metrics.event_files(), written=True)
 
   def save(self, snapshot: Snapshot) -> None:
     """Writes a checkpoint."""
     assert self._checkpoints is not None  # training begins with `latest`
+    if self._metrics:
+      folder = self._workdir.checkpoints(self._group)
+      opening.add_files(self._workdir, [folder / str(snapshot.step)])
+      self._metrics.sync()
     self._checkpoints.save(snapshot.step, snapshot.state)
 
   def history(self, step: int, like: Params) -> Params:
     """Returns the parameters in the history's file of a step."""
-    return history.read(self._history, step, like)
+    return self._history.read(step, like)
 
   def last_rate(self) -> float:
     """Returns the rate in the last line of metrics; nan in a process that does not write them."""
@@ -133,7 +157,11 @@ class MemoryRecorder:
     self._history: dict[int, Params] = {}
     self._rate: float | None = None
 
-  def latest(self, like: TrainState) -> None:
+  def gap(self, steps: Sequence[int], like: Params) -> int | None:
+    """Returns the first step: nothing is recorded before training."""
+    return next(iter(steps), None)
+
+  def latest(self, like: TrainState, before: int | None = None) -> None:
     """Returns None: there are no checkpoints."""
 
   def begin(self, step: int) -> None:

@@ -6,64 +6,30 @@ n_features=5, and the group `sweep` holds the variables without these dimensions
 for experiments that compare sizes. README.md beside this file is the reference.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from toy_superposition.errors import UserError
-from toy_superposition.measures import MEASURES
 from toy_superposition.models import MODELS, Model, param_names, params_class
-from toy_superposition.records import files, history, upgrade
-from toy_superposition.records.workdir import Workdir, versions
+from toy_superposition.records import history, netcdf, schema, upgrade
+from toy_superposition.records import workdir as workdirs
+from toy_superposition.records.netcdf import ROOT
+from toy_superposition.records.schema import SEVERAL, labels
+from toy_superposition.records.versions import versions
+from toy_superposition.records.workdir import Workdir
 from toy_superposition.sweep import Axis
 from toy_superposition.types import Group, Params
 
 if TYPE_CHECKING:
   import xarray as xr
 
-ROOT = "/"
 SWEEP = "/sweep"  # variables of all model sizes, for an experiment that compares sizes
-SEVERAL = " and "  # between the names of a dataset's models
-HISTORY = "history_"  # before the names of parameters and loss during training
-# Variable → its dimensions after the sweep's axes, and a description. For parameters and measures
-# see `labels`.
-VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
-  "history_loss": (("step",), "loss during training, of the same kind as `loss`"),
-  "feature_density": (("feature",), "probability that the feature is active, 1 − S"),
-  "feature_importance": (("feature",), "weight I_i of the squared error"),
-  "peak_learning_rate": ((), "learning rate at the schedule's peak, per step"),
-  "feature_loss": (("feature",), "mean of I_i (x_i − x′_i)² over inputs"),
-  "loss": ((), "training objective on fresh inputs or in expectation"),
-  "loss_sum": ((), "loss, summed over features"),
-  "loss_mean": ((), "loss, averaged over features"),
-  "step_seconds": ((), "wall time of a step of one instance, on all devices, in seconds"),
-  "finite": ((), "1 where loss and parameters are finite, else 0"),
-}
-
-
-def labels(name: str, model: str) -> tuple[tuple[str, ...], str]:
-  """Returns the dimensions of a variable, after the sweep's axes, and its description.
-
-  Tables are looked up when this is called: a row may be added at any time.
-
-  Args:
-    name: of the variable.
-    model: row of MODELS that the variable's instances have.
-  """
-  if name in VARIABLES:
-    return VARIABLES[name]
-  parameter, dims = name.removeprefix(HISTORY), params_class(model).DIMS
-  if name in dims:
-    return dims[name], f"parameter {name}"
-  if parameter in dims:
-    return ("step", *dims[parameter]), f"parameter {parameter} during training"
-  return MEASURES[name].dims, MEASURES[name].long_name
-
-
+MAX_NAME = 1_000  # characters of a netCDF group's name, which becomes part of a picture's
 Outcome = Mapping[str, np.ndarray]  # variable → values with a leading instance axis
 
 
@@ -166,8 +132,16 @@ def gathered(datasets: Mapping[str, "xr.Dataset"]) -> "xr.Dataset":
   return combined.assign_attrs(config=json.dumps(shared))
 
 
-def save(workdir: Workdir, datasets: Mapping[str, "xr.Dataset"]) -> None:
+def save(
+  workdir: Workdir, datasets: Mapping[str, "xr.Dataset"], identity: str | None = None
+) -> None:
   """Writes results.nc, whole or not at all.
+
+  Args:
+    workdir: of the run.
+    datasets: netCDF group → dataset.
+    identity: hash of the run's identity (workdir.identity_hash), by which `read` recognises it; by
+      default that of the folder's manifest, if there is one.
 
   Raises:
     UserError: the disk is full or cannot be written.
@@ -179,31 +153,54 @@ def save(workdir: Workdir, datasets: Mapping[str, "xr.Dataset"]) -> None:
     shared = next(iter(tree.values())).attrs
     attributes = {name: shared[name] for name in ("title", "seed", "versions", "source")}
     tree[ROOT] = xr.Dataset(attrs=attributes | {"groups": json.dumps(list(datasets))})
-  # Made in memory: HDF5 can end the process if the disk is full.
-  content = xr.DataTree.from_dict(tree).to_netcdf(engine="h5netcdf")
-  with files.replacing(workdir.results) as temporary:
-    temporary.write_bytes(content)
+  netcdf.write(workdir.results, tree, identity or _identity(workdir))
 
 
-def read(workdir: Workdir) -> dict[str, "xr.Dataset"]:
+def read(workdir: Workdir, identity: str | None = None) -> dict[str, "xr.Dataset"]:
   """Returns netCDF group → dataset of a finished run, in memory and under today's names.
 
-  Raises:
-    UserError: there are no results, or the file is damaged.
-  """
-  import xarray as xr
+  Args:
+    workdir: of the run.
+    identity: hash of its identity; by default that of the folder's manifest, if there is one.
 
-  if not workdir.results.exists():
-    raise UserError(f"{workdir.results}: not found; is the run finished?")
+  Raises:
+    Damaged: the file is damaged, or this package did not write it.
+    UserError: there are no results, or they belong to another run.
+  """
+  path = workdir.results
+  if not path.exists() and not path.is_symlink():
+    raise UserError(f"{path}: not found; is the run finished?")
+  datasets = netcdf.read(path, identity or _identity(workdir))
   try:
-    tree = xr.open_groups(workdir.results, engine="h5netcdf")
-    datasets = {path: dataset.load() for path, dataset in tree.items() if dataset.variables}
-    for dataset in tree.values():
-      dataset.close()
-  except (OSError, ValueError, KeyError, RuntimeError) as error:
-    reason = f"damaged ({files.one_line(error)}); delete it and run the same command again"
-    raise UserError(f"{workdir.results}: {reason}") from error
-  return {path: upgrade.upgraded_dataset(dataset) for path, dataset in datasets.items()}
+    return {name: _checked(name, ds) for name, ds in datasets.items() if ds.variables}
+  except UserError as error:
+    raise netcdf.not_ours(path, str(error)) from error
+
+
+def _checked(group: str, dataset: "xr.Dataset") -> "xr.Dataset":
+  """Returns the dataset of a netCDF group under today's names.
+
+  Raises:
+    UserError: it is not one that this package wrote.
+  """
+  points = [part.partition("=") for part in group.removeprefix(ROOT).split(",")]
+  if group not in (ROOT, SWEEP) and not all(axis and point for axis, _, point in points):
+    raise UserError(f"the name of group {group!r} is not that of a model shape")
+  if len(group) > MAX_NAME:
+    raise UserError(f"a group's name has {len(group)} characters; allowed: {MAX_NAME}")
+  dataset = upgrade.upgraded_dataset(dataset)
+  schema.check(dataset, all_sizes=group == SWEEP)
+  return dataset
+
+
+def _identity(workdir: Workdir) -> str | None:
+  """Returns the hash of a run's identity, as its folder has it; None without a readable manifest of
+  today's format."""
+  with contextlib.suppress(UserError):
+    manifest = workdirs.stored_manifest(workdir)
+    if manifest and manifest["format"] == workdirs.FORMAT:
+      return workdirs.identity_hash(manifest["identity"])
+  return None
 
 
 def load(workdir: Path | str, shape: str = ROOT) -> Results:
@@ -218,15 +215,15 @@ def load(workdir: Path | str, shape: str = ROOT) -> Results:
   Raises:
     UserError: there is no such run or shape, or the file is damaged.
   """
-  datasets = read(Workdir(Path(workdir)))
+  folder = Workdir(Path(workdir).expanduser())
+  datasets = read(folder)
   datasets.pop(SWEEP, None)  # without parameters
   if shape not in datasets:
     raise UserError(f"{workdir}: no shape {shape!r}; there are: {', '.join(sorted(datasets))}")
   try:
     return rebuild(datasets[shape])
   except UserError as error:
-    path = Workdir(Path(workdir)).results
-    raise UserError(f"{path}: not written by this package, or damaged ({error})") from error
+    raise netcdf.not_ours(folder.results, str(error)) from error
 
 
 def rebuild(dataset: "xr.Dataset") -> Results:
@@ -236,12 +233,7 @@ def rebuild(dataset: "xr.Dataset") -> Results:
     UserError: it is not a dataset of a run, or its model does not exist in this package.
   """
   dataset = upgrade.upgraded_dataset(dataset)
-  try:
-    names = dataset.attrs["model"].split(SEVERAL)
-    models = [MODELS[name] for name in names]
-    arrays = {name: jnp.asarray(dataset[name].values) for name in param_names(names[0])}
-    values = json.loads(dataset.attrs["config"])
-  except (KeyError, ValueError) as error:
-    raise UserError(f"not a run's dataset: {files.one_line(error)}") from error
-  model = models[0] if len(models) == 1 else None
+  values, names = schema.config(dataset), schema.model_names(dataset)
+  arrays = {name: schema.parameter(dataset, name, names[0]) for name in param_names(names[0])}
+  model = MODELS[names[0]] if len(names) == 1 else None
   return Results(dataset, model, params_class(names[0])(**arrays), values)

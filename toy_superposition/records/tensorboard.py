@@ -5,7 +5,7 @@ They are written by tensorboardX (extra `tensorboard`), without TensorBoard or T
 
 import importlib.util
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from toy_superposition.errors import UserError
 from toy_superposition.geometry.components import dimensionalities
 from toy_superposition.records import files
 
+EVENTS = "*/events.out.tfevents.*"
 FIGURES = "figures"  # folder of the images, beside the groups' folders
 # Maximum number of feature pairs, summed over models, in a histogram of dimensionalities.
 MAX_PAIRS = 2**24
@@ -31,7 +32,7 @@ class EventFiles:
       UserError: tensorboardX is not installed.
     """
     check_installed()
-    self._folder = folder
+    self._folder, self._before = folder, set(folder.glob(EVENTS))
     self._writers: dict[int, Any] = {}
 
   def _writer(self, group: int, step: int) -> Any:
@@ -75,28 +76,38 @@ class EventFiles:
           writer.add_histogram(name, values.ravel(), step)
       writer.flush()
 
+  def written(self) -> set[Path]:
+    """Returns the event files that were made so far."""
+    return set(self._folder.glob(EVENTS)) - self._before
+
   def close(self) -> None:
     """Closes the event files."""
     for writer in self._writers.values():
       writer.close()
 
 
-def write_figures(folder: Path, pictures: Sequence[Path]) -> None:
-  """Writes PNG files as images, which replace those of an earlier session.
+def write_figures(folder: Path, pictures: Sequence[Path], own: Collection[Path]) -> set[Path]:
+  """Writes PNG files as images, which replace those of an earlier session; returns the files made.
 
   Does nothing if tensorboardX is not installed: a run may be drawn again on another machine.
+
+  Args:
+    folder: of the run's event files.
+    pictures: PNG files.
+    own: files of the run, which may be deleted.
 
   Raises:
     UserError: the disk is full or cannot be written.
   """
   if importlib.util.find_spec("tensorboardX") is None:
-    return
+    return set()
   from tensorboardX.proto.summary_pb2 import Summary
   from tensorboardX.writer import FileWriter
 
   with files.disk_errors(folder):
-    for old in (folder / FIGURES).glob("events.out.tfevents.*"):
+    for old in set(own).intersection((folder / FIGURES).glob("events.out.tfevents.*")):
       old.unlink()
+    before = set(folder.glob(EVENTS))
     writer = FileWriter(str(folder / FIGURES))
     for path in pictures:
       content = path.read_bytes()
@@ -104,6 +115,7 @@ def write_figures(folder: Path, pictures: Sequence[Path]) -> None:
       image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=content)
       writer.add_summary(Summary(value=[Summary.Value(tag=path.stem, image=image)]), 0)
     writer.close()
+  return set(folder.glob(EVENTS)) - before
 
 
 def check_installed() -> None:

@@ -53,13 +53,13 @@ def upgraded_dataset(dataset: "xr.Dataset") -> "xr.Dataset":
   """
   try:
     values = json.loads(dataset.attrs["config"])
-  except (KeyError, TypeError, ValueError):
+  except (KeyError, TypeError, ValueError, RecursionError):
     return dataset
   if not isinstance(values, dict):
     return dataset
-  if "analysis" in values:
-    names = RENAMED_VARIABLES.get(values["analysis"], {})
-    dataset = dataset.rename({old: new for old, new in names.items() if old in dataset})
+  names = RENAMED_VARIABLES.get(str(values.get("analysis")), {})
+  here = {old: new for old, new in names.items() if old in dataset and new not in dataset}
+  dataset = dataset.rename(here)
   return dataset.assign_attrs(config=json.dumps(upgraded(values), sort_keys=True))
 
 

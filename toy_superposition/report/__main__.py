@@ -4,35 +4,31 @@ It makes the figures and the page report.html, which is interactive if plotly is
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-
-from absl import flags
-
-FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
   """Defines this entry point's flags."""
+  from absl import flags
+
   flags.DEFINE_string("workdir", None, "The folder of a finished run, such as runs/phase_change.")
 
 
 def main(argv: Sequence[str]) -> int:
   """Draws the figures and the page of a run and prints its summary; returns the exit code."""
-  from toy_superposition import terminal
-  from toy_superposition.records import results
-  from toy_superposition.records import workdir as workdirs
+  from absl import flags
+
+  from toy_superposition.records.workdir import Workdir, path_of
   from toy_superposition.report import finish
 
   del argv
-  if not FLAGS.workdir:
-    terminal.fail("--workdir is missing; for example --workdir=runs/phase_change")
-  workdir = workdirs.Workdir(Path(FLAGS.workdir))
-  values = workdirs.read_values(workdir)
-  finish.present(workdir, values["experiment"], results.read(workdir))
+  finish.present_again(Workdir(path_of(flags.FLAGS.workdir)))
   return 0
 
 
 if __name__ == "__main__":
+  from toy_superposition import interrupts
+
+  interrupts.take_over()
   from toy_superposition import terminal
 
   define_flags()

@@ -117,13 +117,18 @@ def _sections(runs: Sequence[Run], interactive: bool) -> list[Section]:
 
 
 def _figures(run: Run, room: float) -> list[Figure]:
-  """Returns the static figures that fit into this many bytes."""
+  """Returns the static figures that fit into this many bytes.
+
+  Raises:
+    UserError: one of them is a link, whose content could be anybody's, or cannot be read.
+  """
   figures: list[Figure] = []
   for path in run.figures:
-    content = base64.b64encode(path.read_bytes()).decode()
-    room -= len(content)
+    room -= 4 / 3 * path.lstat().st_size  # in base64
     if room < 0:
       break
+    with files.disk_errors(path):
+      content = base64.b64encode(files.read_bytes(path, int(FIGURES_ROOM + PLOTLY_ROOM))).decode()
     alt = f"{path.stem.replace('_', ' ')}, drawn from the results of {run.name}"
     figures.append(Figure(alt, f"data:image/png;base64,{content}"))
   return figures

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toy_superposition import experiments, runner, shards
 from toy_superposition.experiments.experiment import VERDICTS, Claim
-from toy_superposition.records import files, results, upgrade
+from toy_superposition.records import files, results
+from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Run(NamedTuple):
   figures: Sequence[Path] = ()  # PNG files
   command: str = ""  # that reproduces the run
   config: Mapping[str, Any] = MappingProxyType({})  # every field
-  sessions: Sequence[Mapping[str, Any]] = ()  # of the manifest, in order of time
+  sessions: Sequence[Mapping[str, Any]] = ()  # in order of time
   datasets: Mapping[str, "xr.Dataset"] = MappingProxyType({})
   problem: str = ""  # why there is no result, "" if there is one
 
@@ -64,14 +65,13 @@ def read(
   Raises:
     UserError: there are no results, or a file is damaged.
   """
-  manifest = files.read_json(workdir.manifest)
   datasets = results.read(workdir) if datasets is None else datasets
-  config, sessions = upgrade.upgraded(manifest["config"]), manifest["sessions"]
-  made_by = _command(sessions[-1])
+  config, sessions = workdirs.read_values(workdir), workdirs.sessions(workdir)
+  made_by = _command(sessions)
   folders = [shard.folder(workdir.path) for shard in shards.begun(workdir.path)]
   if folders:  # the results were collected from shards, which took the time
-    of_shards = [files.read_json(Workdir(folder).manifest)["sessions"] for folder in folders]
-    of_any = re.sub(r"--shard[= ]\d+/(\d+)", r"--shard=i/\1", _command(of_shards[0][-1]))
+    of_shards = [workdirs.sessions(Workdir(folder)) for folder in folders]
+    of_any = re.sub(r"--shard[= ]\d+/(\d+)", r"--shard=i/\1", _command(of_shards[0]))
     made_by = f"{of_any}   # for every i from 0 to {len(folders) - 1}, and then\n{made_by}"
     sessions = [*(session for of_shard in of_shards for session in of_shard), *sessions]
   experiment = config["experiment"]
@@ -80,7 +80,7 @@ def read(
     about=about or _sizes(config, datasets),
     experiment=experiment,
     claims=runner.claims(experiment, datasets) if claims is None else claims,
-    figures=_pictures(workdir, manifest.get("pictures")),
+    figures=[path for path in workdirs.pictures(workdir) if path.suffix == ".png"],
     command=command or made_by,
     config=config,
     sessions=sessions,
@@ -88,16 +88,9 @@ def read(
   )
 
 
-def _pictures(workdir: Workdir, names: Sequence[str] | None) -> list[Path]:
-  """Returns the PNG files in the folder of figures that the manifest names; all of them without a
-  list, as in runs of earlier versions."""
-  paths = sorted(workdir.figures.glob("*.png"))
-  return [p for p in paths if not names or p.relative_to(workdir.path).as_posix() in names]
-
-
-def _command(session: Mapping[str, Any]) -> str:
-  """Returns the command of a session, without the path of its Python."""
-  return shlex.join(["python", *session["command"][1:]])
+def _command(sessions: Sequence[Mapping[str, Any]]) -> str:
+  """Returns the command of the last session, without the path of its Python."""
+  return shlex.join(["python", *sessions[-1]["command"][1:]]) if sessions else ""
 
 
 def _sizes(config: Mapping[str, Any], datasets: Mapping[str, "xr.Dataset"]) -> str:

@@ -64,7 +64,8 @@ def draw_losses(axes: Axes, dataset: "xr.Dataset") -> Axes:
     linestyle=":",
     label="paper: 2.5 times sparser",
   )
-  top = 1.15 * np.nanmax(loss[kinds != analysis.OTHER])
+  named = loss[kinds != analysis.OTHER]
+  top = 1.15 * np.nanmax(named if named.size else loss)
   axes.set(xscale="log", xlabel="relative density ρ of feature 0", ylim=(0, top))
   axes.set(ylabel="expected loss, summed over features", title="loss of every fit")
   axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,0 +1,147 @@
+"""A crash at any file operation loses nothing: the same call goes on to the same bits.
+
+From the crash on, every further operation on the run's folder fails, also those of clean-up code:
+what is on disk then is what a kill at this moment would leave. (Processes that are really killed
+are in interruption_test.py and signals_test.py.)
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs import introduction
+from tests.command import assert_same_bits, metrics, tree
+from toy_superposition import runner
+from toy_superposition.config import resolve as config
+from toy_superposition.devices import meshes, setup
+from toy_superposition.records import opening
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
+
+
+class Crash(BaseException):
+  """The end of the simulated machine."""
+
+
+class Disk:
+  """Counts the operations that change a folder, and fails from a chosen one on."""
+
+  def __init__(self) -> None:
+    self.folder, self.count, self.last = "", 0, sys.maxsize
+
+  def watch(self, folder: Path | str, last: int = sys.maxsize) -> None:
+    self.folder, self.count, self.last = str(folder), 0, last
+
+  def __call__(self, event: str, arguments: tuple) -> None:
+    if not self.folder or (event != "open" and event not in CHANGES):
+      return
+    if event == "open" and not arguments[2] & WRITES:
+      return
+    if not str(arguments[0]).startswith(self.folder):
+      return
+    self.count += 1
+    if self.count > self.last:
+      raise Crash
+
+
+DISK = Disk()
+sys.addaudithook(DISK)  # for good: such a hook cannot be taken away, but watches nothing by default
+
+
+@pytest.fixture(autouse=True)
+def unwatched():
+  yield
+  DISK.watch("")
+
+
+def resolved() -> config.ResolvedConfig:
+  settings = introduction.get_config("quick")
+  settings.experiment = "none"
+  settings.axis.density.num = settings.axis.restart.num = 2
+  settings.train.steps, settings.train.batch_size = 30, 16
+  settings.history.num = 3
+  settings.run.log_every, settings.run.checkpoint_seconds = 10, 0.0
+  settings.evaluation.n_samples = 1024
+  return config.resolve(settings)
+
+
+def run(folder: Path, overwrite: bool = False) -> None:
+  what, mesh = resolved(), meshes.make_mesh(setup.devices(1))
+  with opening.session(
+    folder, what.values, what.identity, overwrite=overwrite, command=["x", "-m", "y"], devices=[]
+  ) as workdir:
+    if runner.stored(workdir) is None:
+      runner.run(what, workdir, mesh)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory) -> tuple[Path, int]:
+  """The folder of an undisturbed run, and the number of operations that it took."""
+  folder = tmp_path_factory.mktemp("expected") / "run"
+  DISK.watch(folder)
+  run(folder)
+  return folder, DISK.count
+
+
+def crash(folder: Path, last: int, overwrite: bool = False) -> None:
+  """Runs until after a number of operations; whatever is raised is the crash."""
+  DISK.watch(folder, last)
+  try:
+    run(folder, overwrite)
+  except BaseException:  # of other types where a library has wrapped the crash
+    assert DISK.count > DISK.last
+  finally:
+    DISK.watch("")
+
+
+def check(folder: Path, expected: Path) -> None:
+  run(folder)
+  assert_same_bits(folder, expected)
+  assert metrics(folder) == metrics(expected)
+  assert {n for n, c in tree(folder).items() if "checkpoints" not in n} == {
+    n for n, c in tree(expected).items() if "checkpoints" not in n
+  }
+
+
+def test_there_are_operations_to_crash_at(expected):
+  assert expected[1] > 50
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8, 0.97])
+def test_a_crash_somewhere_costs_nothing(expected, tmp_path, share):
+  folder, count = expected
+  crash(tmp_path / "run", int(share * count))
+  check(tmp_path / "run", folder)
+
+
+@pytest.mark.slow
+def test_a_crash_at_any_operation_costs_nothing(expected, tmp_path):
+  folder, count = expected
+  for last in range(count):
+    crash(tmp_path / str(last), last)
+    check(tmp_path / str(last), folder)
+
+
+@pytest.mark.slow
+def test_a_second_crash_while_the_first_is_mended_costs_nothing(expected, tmp_path):
+  folder, count = expected
+  for last in range(3, count, 7):
+    crash(tmp_path / str(last), last)
+    for again in (2, 5, 11):
+      crash(tmp_path / str(last), again)
+    check(tmp_path / str(last), folder)
+
+
+@pytest.mark.slow
+def test_a_crash_while_a_run_is_overwritten_leaves_one_run_or_the_other(expected, tmp_path):
+  """Whatever is left, the command that was crashed can be given again and ends right."""
+  folder, _ = expected
+  for last in range(60):
+    there = tmp_path / str(last)
+    run(there)
+    crash(there, last, overwrite=True)
+    run(there, overwrite=True)
+    check(there, folder)

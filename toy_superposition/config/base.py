@@ -1,0 +1,95 @@
+"""What a config starts from: the defaults of every field, other configs, and axes for a sweep.
+
+A config is a file of Python code whose get_config() returns a diff on the defaults, or on another
+config:
+
+  from toy_superposition.config import base
+
+  def get_config():
+    config = base.get_config()  # or base.shipped("phase_change:quick")
+    config.name = "mine"
+    config.model.n_features = 6
+    base.set_axes(config, density=base.log("density.base", 1, 0.01, 8))
+    return config
+
+Fields, with their meaning, range and the paper's value, are declared beside the code that uses
+them; all of them are printed by
+
+  python -m toy_superposition.main --config=base --config.name=any --print_config
+
+Fields are overridden on the command line by their dotted name, for example
+--config.train.steps=10000.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from toy_superposition import fields
+from toy_superposition.config import execute
+from toy_superposition.errors import UserError
+
+
+def get_config() -> ConfigDict:
+  """Returns the defaults, locked: a mistyped field raises."""
+  config = ConfigDict()
+  for name, default in fields.defaults().items():
+    section, _, leaf = name.rpartition(".")
+    if section and section not in config:
+      config[section] = ConfigDict()
+    (config[section] if section else config)[leaf] = default
+  config.axis = ConfigDict()  # one entry per axis, made by linear, log, points or restarts below
+  config.lock()
+  return config
+
+
+def shipped(name: str) -> ConfigDict:
+  """Returns a config that comes with the package, such as "correlated_pairs:quick".
+
+  Raises:
+    UserError: there is no such config or variant.
+  """
+  return execute.get_config(name)
+
+
+def linear(field: str, start: int | float, stop: int | float, num: int) -> ConfigDict:
+  """Returns an axis of `num` points from start to stop, evenly spaced."""
+  return _axis(field=field, scale="linear", start=float(start), stop=float(stop), num=num)
+
+
+def log(field: str, start: int | float, stop: int | float, num: int) -> ConfigDict:
+  """Returns an axis of `num` points from start to stop, evenly spaced in the logarithm."""
+  return _axis(field=field, scale="log", start=float(start), stop=float(stop), num=num)
+
+
+def points(field: str, points: Iterable[Any]) -> ConfigDict:
+  """Returns an axis of the given points: numbers, or names such as models."""
+  return _axis(field=field, scale="points", points=points)
+
+
+def restarts(num: int) -> ConfigDict:
+  """Returns an axis of `num` repetitions that differ in their random numbers only."""
+  return _axis(field="", scale="restarts", num=num)
+
+
+def set_axes(config: ConfigDict, **axes: ConfigDict) -> None:
+  """Sets the sweep's axes, in the order given."""
+  with config.unlocked():
+    config.axes = tuple(axes)
+    config.axis = ConfigDict(axes)
+
+
+def choose(variant: str | None, allowed: tuple[str, ...]) -> str:
+  """Returns the variant that a config's name has after its colon, or "" without one.
+
+  Raises:
+    UserError: the variant is not one of `allowed`.
+  """
+  if variant and variant not in allowed:
+    raise UserError(f"unknown variant {variant!r}; allowed: {', '.join(allowed)}, or none")
+  return variant or ""
+
+
+def _axis(**entry) -> ConfigDict:
+  return ConfigDict(entry)
