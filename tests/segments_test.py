@@ -16,7 +16,9 @@ class Machine:
 
   def train(self, first, log_steps) -> tuple[list[int], list[float]]:
     """Returns where training paused, and how long each segment took."""
-    step, ends, times = first, [], []
+    step = first
+    ends: list[int] = []
+    times: list[float] = []
     for end in segments.segment_ends(first, log_steps, clock=self.clock):
       assert end > step or (end == first and not ends)
       taken = (end - step) * self.seconds_per_step + self.overhead

@@ -132,8 +132,8 @@ class Run:
   peer_timeout: int = integer(
     100,
     "≥ 1",
-    "seconds without a heartbeat before a process of a distributed run is considered "
-    "dead and the others stop",
+    "seconds without an answer from a machine of a distributed run before it is "
+    "considered lost and the others stop",
     of="run.peer_timeout",
   )
   tensorboard: bool = flag(

@@ -34,6 +34,7 @@ def main(options: flags.FlagValues) -> int:
     overwrite=False,
     command=["python", "-m", "toy_superposition.collect", f"--workdir={root}"],
     devices=[str(device) for device in mesh.devices.flat],
+    options=setup.options(),
   ) as workdir:
     datasets = runner.finish(resolved, outcomes, workdir, mesh)
     finish.present(workdir, resolved.experiment, datasets)

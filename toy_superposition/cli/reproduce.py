@@ -20,8 +20,8 @@ from toy_superposition import interrupts, report, terminal
 from toy_superposition.cli import claims_page
 from toy_superposition.config.catalogue import EXPERIMENTS, about
 from toy_superposition.errors import UserError, nearest
-from toy_superposition.records import files
-from toy_superposition.records.workdir import Workdir
+from toy_superposition.records import files, lock
+from toy_superposition.records.workdir import Workdir, path_of
 
 TITLE = "Toy Models of Superposition: every experiment"
 
@@ -34,14 +34,18 @@ def main(options: flags.FlagValues) -> int:
   """
   # Accelerators are left to the experiments; claims are a little arithmetic.
   jax.config.update("jax_platforms", "cpu")
-  if not options.workdir:
-    terminal.fail("--workdir is missing; for example --workdir=runs/paper")
-  names, root = _chosen(options), Path(options.workdir)
+  names, root = _chosen(options), path_of(options.workdir, example="runs/paper")
   page = Path(os.path.expanduser(options.claims_page)) if options.claims_page else None
   if page:
     _check_page(page, options)
+  with lock.held(root):
+    return _run_all(names, root, page, options)
+
+
+def _run_all(names: Sequence[str], root: Path, page: Path | None, options: flags.FlagValues) -> int:
+  """Runs experiments and writes about them as `main` says; returns the exit code."""
   with files.disk_errors(root):
-    (root / "logs").mkdir(parents=True, exist_ok=True)
+    (root / "logs").mkdir(exist_ok=True)
   started = time.perf_counter()
   without = ", without --overwrite," if options.overwrite else ""
   with interrupts.raised(f"the same command{without} continues"):

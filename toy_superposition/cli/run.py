@@ -116,7 +116,7 @@ def session(
   options: flags.FlagValues,
 ) -> Iterator["Workdir"]:
   """Yields the folder of a run, which the first process opens, locks and closes at the end."""
-  from toy_superposition.devices import processes
+  from toy_superposition.devices import processes, setup
   from toy_superposition.records import opening, tensorboard
   from toy_superposition.records import workdir as workdirs
 
@@ -133,6 +133,7 @@ def session(
           overwrite=options.overwrite,
           command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
           devices=[str(device) for device in mesh.devices.flat],
+          options=setup.options(),
         )
         stack.enter_context(opened)
         print(f"writing to {path}", flush=True)
