@@ -24,6 +24,7 @@ from absl import flags
 import toy_superposition as ts
 from configs import base
 from tests.results_test import assemble, encoded, resolved
+from toy_superposition import collect as collect_main
 from toy_superposition import fields, runner, shards, terminal, text
 from toy_superposition.cli import collect
 from toy_superposition.devices import setup
@@ -526,7 +527,9 @@ def test_a_flipped_bit_of_a_shard_is_noticed(root):
 def test_the_command_that_joins_shards_refuses_them_in_one_line(root, monkeypatch):
   monkeypatch.setattr(setup, "configure", lambda *options, **more: None)
   monkeypatch.setattr(terminal, "show_log", lambda quiet=False: None)
-  options = types.SimpleNamespace(workdir=str(root), config=None)
+  options = flags.FlagValues()
+  collect_main.define_flags(options)
+  options(["collect", f"--workdir={root}"])
   edit(shard_file(root), STRUCTURE["soft link"])
   assert "soft" not in refusal(collect.main, options)
   folder = Shard(0, 2).folder(root)

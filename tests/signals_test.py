@@ -23,6 +23,14 @@ BUSY = "while True: time.sleep(.01)\n"
 STUCK = "import ctypes\nctypes.CDLL(None).system(b'exec sleep 8 >/dev/null 2>&1')\n"
 
 
+@pytest.fixture(autouse=True)
+def hangup_is_not_ignored():
+  """As in a terminal, also where the tests themselves were started by nohup."""
+  before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+  yield
+  signal.signal(signal.SIGHUP, before)
+
+
 @contextlib.contextmanager
 def script(*lines: str, command=(), **options):
   """Starts Python without jax; yields when it is ready."""
