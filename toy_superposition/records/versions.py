@@ -27,13 +27,22 @@ def packages() -> dict[str, str]:
 
 def _commit() -> str | None:
   """Returns the commit of the source tree, marked if there are changes; None outside of git."""
-  source = Path(__file__).parent
-  command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40"]
   try:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-  except (OSError, subprocess.TimeoutExpired):
+    _git("ls-files", "--error-unmatch", __file__)  # not of a repository around an installed package
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return _git("rev-parse", "HEAD") + "-dirty" * bool(changes)
+  except (OSError, subprocess.SubprocessError):
     return None
-  return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _git(*arguments: str) -> str:
+  """Returns what git says about the repository of the source tree, in which it changes nothing.
+
+  Without locks: one that a killed process left behind would stop its owner's next commit.
+  """
+  command = ["git", "-C", str(Path(__file__).parent), "--no-optional-locks", *arguments]
+  done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+  return done.stdout.strip()
 
 
 def made_by() -> dict[str, Any]:
