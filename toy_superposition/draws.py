@@ -76,9 +76,12 @@ GENERATORS: dict[str, Generator] = declare.table(
 
 
 def fold_in(key: KeyWords, number: Array | np.uint32 | int) -> KeyWords:
-  """Returns jax.random.fold_in(key, number) as words, elementwise for use inside a fused step."""
+  """Returns jax.random.fold_in(key, number) as words."""
   word = jnp.asarray(number).astype(jnp.uint32)
-  return jnp.stack(threefry(key[0], key[1], jnp.zeros_like(word), word))
+  words = jnp.stack(threefry(key[0], key[1], jnp.zeros_like(word), word))
+  # Made before the loops that draw from it. In a loop over examples LLVM asks of each of its 20
+  # rounds, once for each use, whether it is the same in all lanes: with AVX-512 for hours.
+  return lax.optimization_barrier(words)
 
 
 def _to_uniform(bits: Words) -> Float[Array, "..."]:
