@@ -17,6 +17,7 @@ from toy_superposition import runner
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.records import opening
+from toy_superposition.records.recorder import DiskRecorder
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink"}
@@ -115,6 +116,19 @@ def test_a_crash_somewhere_costs_nothing(expected, tmp_path, share):
   folder, count = expected
   crash(tmp_path / "run", int(share * count))
   check(tmp_path / "run", folder)
+
+
+def test_a_crash_between_the_first_line_of_metrics_and_the_first_checkpoint_repeats_no_line(
+  expected, tmp_path, monkeypatch
+):
+  def crashing(self, snapshot):
+    raise Crash
+
+  with monkeypatch.context() as patch, pytest.raises(Crash):
+    patch.setattr(DiskRecorder, "save", crashing)
+    run(tmp_path / "run")
+  assert [record["step"] for record in metrics(tmp_path / "run")] == [0]
+  check(tmp_path / "run", expected[0])
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ class Recorder(Protocol):
     ...
 
   def begin(self, step: int) -> None:
-    """Drops metrics of steps after `step`, from which training continues."""
+    """Drops metrics of steps after `step`, from which training continues; all of them for −1."""
     ...
 
   def write(self, snapshot: Snapshot, rate: float | None, in_history: bool) -> None:
