@@ -1,9 +1,10 @@
 """A crash at any file operation loses nothing: the same call goes on to the same bits.
 
 A process that is really killed takes seconds, so by default crashes are simulated in this one: from
-the crash on, every further operation on the run's folder fails, also those of clean-up code. What is
-on disk then is what a kill at this moment would leave. Orbax's threads, which wait for each other
-for minutes if one of them fails, are left out there; the slow tests kill a process at any operation.
+the crash on, every further operation on the run's folder fails, also those of clean-up code. What
+is on disk then is what a kill at this moment would leave. Orbax's threads, which wait for each
+other for minutes if one of them fails, are left out there; the slow tests kill a process at any
+operation.
 """
 
 import os
