@@ -244,5 +244,6 @@ def test_without_the_plotting_library_the_page_says_what_to_install(browser, tmp
     assert 'pip install -e ".[report]"' in view.locator(".note").inner_text()
     assert view.locator(".panel").count() == 0
     assert view.locator("figure img").get_attribute("alt")
-    assert view.locator("figure img").evaluate("image => image.naturalWidth") == 1
+    view.locator("figure img").scroll_into_view_if_needed()  # the picture is loaded when it is seen
+    api.expect(view.locator("figure img")).to_have_js_property("naturalWidth", 1)
     api.expect(view.locator(".claims output")).to_have_text("2 of 2 claims")
