@@ -233,7 +233,7 @@ def test_names_are_text_whatever_they_are(browser, tmp_path):
 
 
 def test_without_the_plotting_library_the_page_says_what_to_install(browser, tmp_path, monkeypatch):
-  monkeypatch.setattr(report.document, "plotly", lambda: None)
+  monkeypatch.setattr("toy_superposition.report.document.plotly", lambda: None)
   image = tmp_path / "figure.png"
   image.write_bytes(PNG)
   data = pages.dataset({"density": [0.5, 0.1]}, m=2, n=4)
