@@ -152,10 +152,15 @@ def test_a_crash_somewhere_costs_nothing(expected, tmp_path, share):
   check(tmp_path / "run", folder)
 
 
-def test_a_crash_between_the_first_line_of_metrics_and_the_first_checkpoint_repeats_no_line(
-  expected, tmp_path, monkeypatch
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_crash_around_the_first_checkpoint_repeats_no_line_of_metrics(
+  expected, tmp_path, monkeypatch, saved
 ):
+  save = DiskRecorder.save
+
   def crashing(self, snapshot):
+    if saved:
+      save(self, snapshot)
     raise Crash
 
   with monkeypatch.context() as patch, pytest.raises(Crash):

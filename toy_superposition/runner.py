@@ -138,7 +138,8 @@ def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder
       return start[1]
     if start:
       log.info("%s: continuing after step %d of %d", label, start[0], spec.steps)
-    recorder.begin(start[0] if start else -1)
+    # Step 0 is recorded again, also when training continues from it.
+    recorder.begin(start[0] if start and start[0] else -1)
     progress = Progress(label, start[0] if start else 0, plan)
     with contextlib.closing(progress):
       return _train_on(resolved, group_problem, plan, start, recorder, progress)
