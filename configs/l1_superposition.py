@@ -11,8 +11,7 @@ the axes of the hidden layer as antipodal pairs. A feature in a pair costs no mo
 single feature, so pairs stay until λ is nearly too large for any feature, at about .73.
 
 The paper states no set-up. Sizes are chosen so that all features are represented without the
-penalty; Adam at 1e-2 decaying to 0 by a cosine. Every λ is a program of its own: most of the time
-is compilation.
+penalty; Adam at 1e-2 decaying to 0 by a cosine. λ is data of each model: one program trains all.
 """
 
 from toy_superposition.config import base

@@ -19,7 +19,7 @@ import pytest
 
 import toy_superposition as ts
 from configs import base, phase_change
-from toy_superposition import declare, experiments, fields, sweep
+from toy_superposition import declare, experiments, fields, models, sweep
 from toy_superposition.config import axes
 from toy_superposition.config import resolve as config
 from toy_superposition.config.axes import RESERVED
@@ -223,14 +223,24 @@ BESIDE: dict[str, dict[str, Any]] = {
   "sparse": {"axis.listed.points": (0.05, 0.1)},
   "bfloat16": {"train.estimator": "blocked"},
   "exact": {"axes": ("listed", "repeated")},  # the batch size is none of its affairs
+  "copula": {"data.rank": 1},
+  "tree": {"data.limited": True},
+  "dictionary": {
+    "model.name": "l1_sae",
+    "data.target": "input",
+    "measures": (),
+    "axes": ("listed", "repeated"),  # outputs are no features, and have no importance
+  },
 }
+NEEDS_A_SOURCE = ("data.input", "hidden")  # source_test.py
 
 
 @pytest.mark.parametrize("field", NAMES)
 def test_every_allowed_name_passes_by_itself(field):
   for name in NAMES[field]:
     own_config = field == "experiment" and name != "none"  # which tests/configs_test.py resolves
-    if (field, name) != ("evaluation.method", "exact") and not own_config:
+    left_out = own_config or (field, name) in (("evaluation.method", "exact"), NEEDS_A_SOURCE)
+    if not left_out:
       changes = {field: name} | BESIDE.get(name, {})
       assert config.resolve(plain(changes)).values[field] == name
 
@@ -249,6 +259,7 @@ ABSURD: dict[type, list[Any]] = {
 # beyond memory are tried in bad_input_test.py, with memory limited.
 NUMBERED = ("even", "scaled", "repeated")
 LEFT_OUT: list[tuple[str, Any]] = [("axis.repeated.field", "")]
+LEFT_OUT += [("source", ""), ("model.prefixes", (3,))]
 LEFT_OUT += [(f"axis.{name}.num", wrong) for name in NUMBERED for wrong in (2**31, 10**30)]
 
 
@@ -463,6 +474,9 @@ SCALARS: list[tuple[str, Any, Any]] = [
   ("train.optimizer", np.str_("adam"), "adam"),
   ("measures", np.array(["feature_norm"]), ("feature_norm",)),
   ("measures", ["feature_norm"], ("feature_norm",)),
+  ("density.values", np.linspace(0, 1, 5), (0.0, 0.25, 0.5, 0.75, 1.0)),
+  ("model.prefixes", np.array([1, 2]), (1, 2)),
+  ("source", np.str_(""), ""),
   ("axes", ["repeated", "listed"], ("repeated", "listed")),
   ("axis.repeated.num", np.int64(3), 3),
   ("axis.even.start", np.float32(0.25), 0.25),
@@ -676,7 +690,7 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
       ["config.axis.listed.field", field, f"only {owners} use this one"],
     )
     for field, owners, beside in (
-      ("importance.ratio", "geometric, first_apart, last_apart", {}),
+      ("importance.ratio", "geometric, zipf, first_apart, last_apart", {}),
       ("train.momentum", "sgd", {"train.optimizer": "adam"}),
       ("train.weight_decay", "adamw, sgd", {"train.optimizer": "adam"}),
     )
@@ -720,6 +734,9 @@ def test_every_group_of_a_sweep_is_checked_against_the_estimator():
   assert "at most 6 features, not 7" in refusal(plain(changes | {"axis.listed.points": (2, 7)}))
 
 
+NOT_FUSED = ("tree", "exactly_k", "one_hot")  # they order features, or look up others
+
+
 def test_a_config_is_checked_without_touching_a_device():
   # In a process of its own, whose devices cannot be touched.
   code = """
@@ -729,14 +746,16 @@ from toy_superposition.config import resolve as config
 from toy_superposition.devices import memory
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators import ESTIMATORS
-from toy_superposition.models import MODELS
+from toy_superposition.models import MODELS, sees_features
 
 accepted = 0
-for estimator, model, distribution in itertools.product(ESTIMATORS, MODELS, DISTRIBUTIONS):
+models = filter(sees_features, MODELS)
+for estimator, model, distribution in itertools.product(ESTIMATORS, models, DISTRIBUTIONS):
   settings = base.get_config()
   settings.name = "test"
   settings.train.estimator, settings.model.name = estimator, model
   settings.data.distribution, settings.density.base = distribution, 0.05
+  settings.data.rank, settings.data.limited = 1, True
   try:
     config.resolve(settings)
     accepted += 1
@@ -752,9 +771,11 @@ print(accepted)
     text=True,
   )
   assert done.returncode == 0, done.stderr
-  # Three take all combinations, sparse two distributions, exact two models on one of them.
-  n_models = len(MODELS)
-  assert int(done.stdout) == n_models * (3 * len(DISTRIBUTIONS) + 2) + 2
+  # Autodiff and blocked take all combinations, fused those whose features are arithmetic alone,
+  # sparse the three independent distributions, exact two models on one of them.
+  n_models = sum(map(models.sees_features, MODELS))
+  fused = len(DISTRIBUTIONS) - len(NOT_FUSED)
+  assert int(done.stdout) == n_models * (2 * len(DISTRIBUTIONS) + fused + 3) + 2
 
 
 def test_values_at_the_ends_of_their_intervals_are_allowed():

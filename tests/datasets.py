@@ -92,5 +92,4 @@ def _instances(values: Mapping[str, Any], axes: Mapping[str, Any]) -> Instance:
     if field and sweep.is_swept(field):
       columns[field] = np.asarray(points)[cell]
   index = np.arange(int(np.prod(shape)))
-  n_features = values["model.n_features"]
-  return sweep.make_instances(values, columns, index, n_features=n_features)
+  return sweep.make_instances(values, columns, index, spec=fields.make_spec(values))

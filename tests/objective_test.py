@@ -33,9 +33,10 @@ SHAPES = {"W": (M, N), "W1": (M, N), "W2": (N, M), "b": (N,)}
 IMPORTANCE = np.array([1, 0, 0.5, 2])
 
 
-def test_feature_loss_by_hand():
+def test_the_squared_error_by_hand():
   target, output = jnp.array([1.0, 2]), jnp.array([0.0, 1.5])
-  loss = objective.feature_loss(target, output, jnp.array([2.0, 0.5]))
+  instance = Instance(0, jnp.ones(2), jnp.array([2.0, 0.5]), 1.0)
+  loss = problem.output_loss(small.spec(n_features=2, n_hidden=1))(instance, target, output)
   np.testing.assert_array_equal(loss, [2, 0.125])  # 2 · 1² and 0.5 · 0.5²
   assert objective.REDUCTIONS["sum"](loss) == 2.125
   assert objective.REDUCTIONS["mean"](loss) == 1.0625
@@ -53,7 +54,7 @@ def test_the_loss_of_a_batch_by_hand():
   x = jnp.array([[1.0, 0], [0, 2]])  # (feature, example)
   for reduction, expected in (("sum", 1.5), ("mean", 0.75)):
     one = problem.make(small.spec(n_features=2, n_hidden=1, reduction=reduction))
-    np.testing.assert_array_equal(one.example_loss(params, instance, x[:, 0]), [2, 0.5])
+    np.testing.assert_array_equal(one.feature_loss(params, instance, x[:, :1]), [2, 0.5])
     # 2 · (1 + 0) / 2 and 0.5 · (1 + 1) / 2.
     np.testing.assert_array_equal(one.feature_loss(params, instance, x), [1, 0.5])
     assert one.loss(params, instance, x) == expected
@@ -61,8 +62,39 @@ def test_the_loss_of_a_batch_by_hand():
 
 def test_targets_by_hand():
   x = jnp.array([-1.0, 0.5, 0])
-  np.testing.assert_array_equal(objective.TARGETS["identity"](x), [-1, 0.5, 0])
-  np.testing.assert_array_equal(objective.TARGETS["absolute"](x), [1, 0.5, 0])
+  s = jnp.array([2.0, 3])
+  np.testing.assert_array_equal(objective.TARGETS["identity"](x, s), [-1, 0.5, 0])
+  np.testing.assert_array_equal(objective.TARGETS["absolute"](x, s), [1, 0.5, 0])
+  np.testing.assert_array_equal(objective.TARGETS["input"](x, s), s)
+  residual = objective.TARGETS["residual_relu"](residual=2.0)
+  np.testing.assert_array_equal(residual.of(x, s), [-2, 1.5, 0])
+
+
+def test_losses_by_hand():
+  target, output = jnp.array([1.0, 2, 0]), jnp.array([0.5, 2, -2])
+  np.testing.assert_array_equal(objective.LOSSES["absolute"](target, output), [0.5, 0, 2])
+  power = objective.LOSSES["power"](q=3.0)
+  np.testing.assert_allclose(power.of(target, output), [0.125, 0, 8], rtol=1e-6)
+  slope = jax.grad(lambda output: power.of(target, output).sum())(output)
+  np.testing.assert_allclose(slope, [-0.75, 0, -12], rtol=1e-6)  # 3 |e|² sign(e), 0 at 0
+  share = np.array([0.25, 0.75, 0])
+  logits = np.log(np.array([0.5, 0.25, 0.25]))
+  loss = objective.LOSSES["cross_entropy"](jnp.float32(share), jnp.float32(logits))
+  np.testing.assert_allclose(loss, -share * logits, rtol=1e-6)
+
+
+def test_penalties_by_hand():
+  h = jnp.array([-0.5, 0.02, 0, 3])
+  params = AutoencoderParams(W=jnp.array([[3.0, 0], [4, 0]]), b=jnp.zeros(2))
+  assert objective.PENALTIES["hidden_l1"](hidden_l1=2.0).of(params, h) == pytest.approx(7.04)
+  norm = objective.PENALTIES["direction_norm"](direction_norm=0.1)
+  slope = jax.grad(lambda params: norm.of(params, h))(params)
+  assert norm.of(params, h) == pytest.approx(0.5)  # .1 · (5 + 0)
+  np.testing.assert_allclose(slope.W, [[0.06, 0], [0.08, 0]], rtol=1e-6)
+  count = objective.PENALTIES["hidden_l0"](hidden_l0=0.5, bandwidth=0.1)
+  assert count.of(params, h) == 1.0  # two of |h| are above .05
+  # Only .02 lies on the ramp from 0 to .1, whose slope is 1/.1.
+  np.testing.assert_allclose(jax.grad(count.of, 1)(params, h), [0, 5, 0, 0], rtol=1e-6)
 
 
 def case(name):

@@ -146,7 +146,7 @@ ROWS: dict[str, tuple[dict, Any, Any]] = {
   "measures": (ts.MEASURES, measure, ("theirs",)),
   "model.name": (MODELS, model, "theirs"),
   "data.distribution": (ts.DISTRIBUTIONS, distribution, "theirs"),
-  "data.target": (TARGETS, lambda number: lambda x: number * x, "theirs"),
+  "data.target": (TARGETS, lambda number: lambda x, s: number * x, "theirs"),
   "train.optimizer": (ts.OPTIMIZERS, optimizer, "theirs"),
   "train.schedule": (SCHEDULES, lambda number: lambda step, steps: number, "theirs"),
 }
@@ -161,7 +161,7 @@ def test_a_row_of_every_table_is_part_of_the_identity_where_it_is_used(monkeypat
   monkeypatch.setitem(table, "theirs", make(3))
   after = identity({field: value})
   assert [name for name in before if before[name] != after[name]] == [f"{field}: code of 'theirs'"]
-  assert identity() == unused and not any("code" in name for name in unused)
+  assert identity() == unused and not any("code of" in name for name in unused)
 
 
 def test_a_row_of_the_package_that_was_replaced_is_one_from_outside(monkeypatch):
@@ -173,7 +173,7 @@ def test_every_row_on_an_axis_counts(monkeypatch):
   monkeypatch.setitem(SCHEDULES, "mine", lambda step, steps: 2.0)
   monkeypatch.setitem(SCHEDULES, "yours", lambda step, steps: 3.0)
   found = identity(a=base.points("train.schedule", ("mine", "constant", "yours")))
-  assert [name for name in found if "code" in name] == [
+  assert [name for name in found if "code of" in name] == [
     "train.schedule: code of 'mine'",
     "train.schedule: code of 'yours'",
   ]

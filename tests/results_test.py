@@ -13,12 +13,12 @@ import pytest
 import xarray as xr
 
 from configs import base
-from toy_superposition import evaluation, models, problem, runner
+from toy_superposition import evaluation, problem, runner
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.measures import MEASURES
-from toy_superposition.models import MODELS, params_class
+from toy_superposition.models import MODELS, params_class, toy
 from toy_superposition.records import load, results
 from toy_superposition.records.opening import open_workdir
 from toy_superposition.records.workdir import Workdir
@@ -273,7 +273,7 @@ def relu(x):
 
 OUTPUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
   "linear": lambda z: z,
-  "leaky_relu_output": lambda z: np.maximum(z, models.LEAK * z),
+  "leaky_relu_output": lambda z: np.maximum(z, toy.LEAK * z),
   "squared_relu_output": lambda z: relu(z) ** 2,
   # The common approximation by a hyperbolic tangent (Hendrycks and Gimpel, 2016).
   "gelu_output": lambda z: z / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3))),

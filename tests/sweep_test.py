@@ -168,8 +168,28 @@ STATIC: dict[str, tuple] = {
   "data.set_size": (1, 5),
   "data.generator": ("hash", "threefry"),
   "data.target": ("absolute", "identity"),
+  "data.values": ("one", "exponential"),
+  "data.rank": (1, 2),
+  "data.n_trees": (1, 2),
+  "data.branching": (1, 2),
+  "data.depth": (0, 1),
+  "data.exclusive_children": (True, False),
+  "data.limited": (True, False),
+  "data.scaled": (True, False),
+  "data.k_active": (1, 2),
+  "data.examples": ("fresh", "fixed"),
+  "data.input": ("identity", "dictionary"),
+  "data.n_dimensions": (5, 3),
+  "data.directions": ("random", "repelled"),
+  "loss.name": ("squared", "absolute"),
   "loss.reduction": ("mean", "sum"),
-  "loss.hidden_l1": (0.1, 0.5),
+  "model.decoder_bias": (True, False),
+  "model.frozen_decoder": (True, False),
+  "model.aux": (0.0, 0.5),
+  "model.aux_k": (1, 2),
+  "model.dead_below": (0.1, 0.2),
+  "model.initial_threshold": (0.1, 0.2),
+  "model.max_k": (2, 3),
   "loss.attack": (0.1, 0.5),
   "train.steps": (3, 4),
   "train.batch_size": (3, 4),
@@ -190,6 +210,36 @@ BESIDE: dict[str, dict[str, Any]] = {
   "train.momentum": {"train.optimizer": "sgd"},
   "data.set_size": {"data.distribution": "correlated_sets"},
   "init.n_instances": {"init.scheme": "notebook"},
+  "data.values": {"data.distribution": "independent"},
+  "data.rank": {"data.distribution": "copula"},
+  "data.input": {"model.name": "l1_sae", "data.target": "input", "data.n_dimensions": 3},
+  "data.k_active": {"data.distribution": "exactly_k"},
+  **{
+    f"data.{field}": {"data.distribution": "tree", "data.branching": 2, "data.limited": True}
+    for field in ("depth", "exclusive_children", "scaled")
+  },
+  "data.branching": {"data.distribution": "tree", "data.limited": True},
+  "data.n_trees": {"data.distribution": "tree", "data.branching": 1, "data.limited": True},
+  # One child, whose density is that of its parent.
+  "data.limited": {
+    "data.distribution": "tree",
+    "data.branching": 1,
+    "data.exclusive_children": False,
+  },
+  **{
+    field: {"model.name": "l1_sae", "data.target": "input"}
+    for field in ("model.decoder_bias", "model.frozen_decoder", "model.aux")
+  },
+  **{
+    f"model.{field}": {"model.name": "l1_sae", "model.aux": 0.5}
+    for field in ("aux_k", "dead_below")
+  },
+  **{
+    f"data.{field}": {"model.name": "l1_sae", "data.target": "input", "data.input": "dictionary"}
+    for field in ("n_dimensions", "directions")
+  },
+  "model.initial_threshold": {"model.name": "jumprelu_sae"},
+  "model.max_k": {"model.name": "matching_pursuit_sae"},
 }
 
 
@@ -269,9 +319,9 @@ def test_a_sweep_of_many_groups_makes_each_instance_once(monkeypatch):
   made = []
   whole = sweep.make_instances
 
-  def counted(values, columns, index, *, n_features):
+  def counted(values, columns, index, *, spec):
     made.append(index)
-    return whole(values, columns, index, n_features=n_features)
+    return whole(values, columns, index, spec=spec)
 
   monkeypatch.setattr(sweep, "make_instances", counted)
   what = resolve(

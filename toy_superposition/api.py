@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from toy_superposition import experiments, interrupts, runner
 from toy_superposition.config import execute
 from toy_superposition.config import resolve as config
+from toy_superposition.config import source as sources
 from toy_superposition.devices import mapping, memory, meshes, setup
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.experiments.experiment import Claim, Experiment
@@ -47,7 +48,7 @@ def get_config(name: str = "base") -> ConfigDict:
   return execute.get_config(name)
 
 
-def run(config: ConfigDict | str) -> "xr.Dataset":
+def run(config: ConfigDict | str, source: "xr.Dataset | None" = None) -> "xr.Dataset":
   """Returns the results of a config, trained in memory on all devices.
 
   The dataset is the one that the command stores in results.nc: parameters, losses, measures, and
@@ -61,15 +62,18 @@ def run(config: ConfigDict | str) -> "xr.Dataset":
 
   Args:
     config: as `get_config` returns it, or the name that it takes.
+    source: dataset of trained models on which these are trained, in the place of config.source.
 
   Raises:
     UserError: the config is wrong, or its sweep has models of several shapes.
   """
-  return next(iter(run_shapes(config, several=False).values()))
+  return next(iter(run_shapes(config, several=False, source=source).values()))
 
 
 @setup.fixed_options()
-def run_shapes(config: ConfigDict | str, several: bool = True) -> dict[str, "xr.Dataset"]:
+def run_shapes(
+  config: ConfigDict | str, several: bool = True, source: "xr.Dataset | None" = None
+) -> dict[str, "xr.Dataset"]:
   """Returns the results of a sweep over models of several shapes, such as over model.n_features.
 
   There is a dataset for each shape, under a name such as "/n_features=5", and if the experiment
@@ -79,11 +83,13 @@ def run_shapes(config: ConfigDict | str, several: bool = True) -> dict[str, "xr.
   Args:
     config: as `get_config` returns it, or the name that it takes.
     several: whether more than one shape is allowed.
+    source: dataset of trained models on which these are trained, in the place of config.source; a
+      config named there is trained before.
 
   Raises:
     UserError: the config is wrong, or has more shapes than allowed.
   """
-  what = _resolve(config)
+  what = _resolve(config, source)
   reshaping = [axis for axis in what.axes if axis.reshapes and len(axis.points) > 1]
   if reshaping and not several:
     raise UserError(
@@ -102,11 +108,17 @@ def run_shapes(config: ConfigDict | str, several: bool = True) -> dict[str, "xr.
     raise KeyboardInterrupt(f"{what.name} was stopped; nothing is stored") from None
 
 
-def _resolve(fields: ConfigDict | str) -> config.ResolvedConfig:
-  """Returns the checked config, which needs no name here, since no folder is named after it."""
+def _resolve(fields: ConfigDict | str, source: "xr.Dataset | None" = None) -> config.ResolvedConfig:
+  """Returns the checked config, which needs no name here, since no folder is named after it.
+
+  A config that it names as its source is trained.
+  """
   named = get_config(fields) if isinstance(fields, str) else ConfigDict(fields)
   named.name = named.name or "untitled"
-  return config.resolve(named)
+  if source is None and sources.is_config(str(named.source)):
+    config.resolve(named)  # what is wrong with it is said before the source is trained
+    source = run(str(named.source))
+  return config.resolve(named, None if source is None else sources.from_dataset(source))
 
 
 @contextlib.contextmanager

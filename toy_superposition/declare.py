@@ -1,10 +1,10 @@
 """How a config field is declared: once, beside the code that uses it.
 
-A field is an attribute of a frozen dataclass, made by `number`, `integer`, `choice`, `flag` or
-`text`: default, what is allowed, and a comment. The class is a row of a table (an optimizer, a
-profile …), and the field then belongs to that row alone; or it is `types.Spec` or one of the
-sections in fields.py, and the field belongs to every config. Defaults, checks, `Spec`, and what
---print_config prints are all derived from these declarations.
+A field is an attribute of a frozen dataclass, made by `number`, `integer`, `choice`, `flag`,
+`text`, `path`, `names`, `numbers` or `integers`: default, what is allowed, and a comment. The class
+is a row of a table (an optimizer, a profile …), and the field then belongs to that row alone; or it
+is `types.Spec` or one of the sections in fields.py, and the field belongs to every config.
+Defaults, checks, `Spec`, and what --print_config prints are all derived from these declarations.
 """
 
 import contextlib
@@ -185,6 +185,20 @@ class Text(Declaration):
 
 
 @dataclasses.dataclass(frozen=True)
+class Place(Declaration):
+  """The name of a file or folder, or nothing."""
+
+  @property
+  def allowed(self) -> str:
+    """Which characters."""
+    return "the name of a folder or of a config, in printable characters, or nothing"
+
+  def holds(self, value: Any) -> bool:
+    """Whether a value is text without control characters."""
+    return isinstance(value, str) and value.isprintable()
+
+
+@dataclasses.dataclass(frozen=True)
 class Names(Declaration):
   """A tuple of different names."""
 
@@ -197,6 +211,40 @@ class Names(Declaration):
     """Whether a value is a tuple or list of strings without repetition."""
     is_tuple = isinstance(value, tuple | list) and all(isinstance(name, str) for name in value)
     return is_tuple and len(set(value)) == len(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers(Declaration):
+  """A tuple of real numbers in an interval."""
+
+  interval: Interval = Interval(-math.inf, math.inf, False, False)
+
+  @property
+  def allowed(self) -> str:
+    """What kind of tuple."""
+    return f"a tuple of numbers in {self.interval}"
+
+  def holds(self, value: Any) -> bool:
+    """Whether a value is a tuple or list of numbers in the interval."""
+    is_tuple = isinstance(value, tuple | list)
+    return is_tuple and all(is_real(number) and number in self.interval for number in value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Integers(Declaration):
+  """A tuple of integers of at least `minimum`, below 2³¹."""
+
+  minimum: int = 0
+
+  @property
+  def allowed(self) -> str:
+    """What kind of tuple."""
+    return f"a tuple of integers ≥ {self.minimum}, below 2³¹"
+
+  def holds(self, value: Any) -> bool:
+    """Whether a value is a tuple or list of integers in the range."""
+    is_tuple = isinstance(value, tuple | list)
+    return is_tuple and all(is_integer(n) and self.minimum <= n <= MAX_INTEGER for n in value)
 
 
 def is_integer(value: Any) -> bool:
@@ -250,9 +298,9 @@ def number(default: float, interval: str, about: str, *, of: str = "", swept: bo
   return _field(Number(default, about, of, swept, Interval.parse(interval)))
 
 
-def integer(default: int, interval: str, about: str, *, of: str = "") -> Any:
+def integer(default: int, interval: str, about: str, *, of: str = "", swept: bool = False) -> Any:
   """Declares an integer; `interval` is written as "≥ 1"."""
-  return _field(Integer(default, about, of, minimum=int(interval.removeprefix("≥"))))
+  return _field(Integer(default, about, of, swept, minimum=int(interval.removeprefix("≥"))))
 
 
 def choice(default: str, about: str, *, of: str = "", names: tuple[str, ...] = ()) -> Any:
@@ -270,9 +318,24 @@ def text(default: str, about: str, *, of: str = "") -> Any:
   return _field(Text(default, about, of))
 
 
+def path(default: str, about: str, *, of: str = "") -> Any:
+  """Declares the name of a file or folder."""
+  return _field(Place(default, about, of))
+
+
 def names(default: tuple[str, ...], about: str, *, of: str = "") -> Any:
   """Declares a tuple of different names."""
   return _field(Names(default, about, of))
+
+
+def numbers(default: tuple[float, ...], interval: str, about: str, *, of: str = "") -> Any:
+  """Declares a tuple of real numbers, all in the interval."""
+  return _field(Numbers(default, about, of, interval=Interval.parse(interval)))
+
+
+def integers(default: tuple[int, ...], interval: str, about: str, *, of: str = "") -> Any:
+  """Declares a tuple of integers; `interval` is written as "≥ 1"."""
+  return _field(Integers(default, about, of, minimum=int(interval.removeprefix("≥"))))
 
 
 def check_choice(field: str, name: object, allowed: Collection[str]) -> None:

@@ -172,6 +172,27 @@ def uniform(
   return numbers[:n_rows]
 
 
+def uniform_columns(
+  generator: str,
+  key: KeyWords,
+  n_rows: int,
+  columns: UInt32[Array, "example"],
+  rare: Rare | None = None,
+) -> Float[Array, "row example"]:
+  """Returns uniform numbers on [0, 1) of any columns of an array of MAX_WORDS // n_rows columns.
+
+  A column does not depend on which others are asked for.
+  """
+  row = lax.broadcasted_iota(jnp.uint32, (n_rows, columns.shape[0]), 0)
+  counter = row * jnp.uint32(MAX_WORDS // n_rows) + columns[None, :]
+
+  def words(key: KeyWords) -> list[Words]:
+    return [GENERATORS[generator](key[0], key[1], counter, jnp.zeros_like(counter))[0]]
+
+  (numbers,) = _numbers(words, key, rare)
+  return numbers
+
+
 def uniform_pairs(
   generator: str, key: KeyWords, n_rows: int, n_examples: int, rare: Rare | None = None
 ) -> tuple[Float[Array, "row example"], Float[Array, "row example"]]:

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from toy_superposition import declare, draws, objective, scalarize, streams
-from toy_superposition.problem import Problem
+from toy_superposition import declare, draws, objective, scalarize, sizes, streams
+from toy_superposition.problem import Columns, Problem
 from toy_superposition.theory import expected_loss
 from toy_superposition.types import Instance, Key, Params, Spec
 
@@ -46,10 +46,12 @@ def sampled(
   stream = streams.words(root, streams.Stream.EVALUATE, 0)
 
   def body(batch, total):
-    x = problem.sample(draws.fold_in(stream, batch), instance, size, generator=GENERATOR)
-    return total + problem.feature_loss(params, instance, x)
+    columns = Columns(draws.fold_in(stream, batch), size, generator=GENERATOR)
+    x = problem.sample(columns.key, instance, size, generator=GENERATOR)
+    return total + problem.feature_loss(params, instance, x, columns)
 
-  return lax.fori_loop(0, n_batches, body, jnp.zeros_like(instance.importance)) / n_batches
+  zero = jnp.zeros(problem.n_outputs, jnp.float32)
+  return lax.fori_loop(0, n_batches, body, zero) / n_batches
 
 
 def batch_size(spec: Spec) -> int:
@@ -63,24 +65,32 @@ def batch_size(spec: Spec) -> int:
 def sampled_bytes(spec: Spec) -> int:
   """Returns the bytes of the arrays of one batch of samples."""
   numbers = FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden
+  if spec.inputs != "identity":
+    numbers += FEATURE_ARRAYS * sizes.n_inputs(spec)
   return 4 * batch_size(spec) * numbers
 
 
 def exact(
   problem: Problem, params: Params, instance: Instance, root: Key, n_samples: int
 ) -> PerFeature:
-  """Returns each feature's expected importance-weighted squared error, without sampling.
+  """Returns each output's expected importance-weighted loss, without sampling.
 
-  For the models in expected_loss.MODELS on sparse uniform features, target identity.
+  For what the estimator `exact` accepts.
   """
   del root, n_samples
+  row = problem.spec.row("data.distribution", instance)
+  if row.n_patterns(problem.spec.n_features) is not None:
+    x, weights = row.patterns(instance)
+    return problem.feature_loss(params, instance, jnp.asarray(x), weights=weights)
   return expected_loss.expected_feature_loss(
     params, instance.density, instance.importance, relu=expected_loss.MODELS[problem.spec.model]
   )
 
 
 def exact_bytes(spec: Spec) -> int:
-  """Returns the bytes of the quadrature's arrays."""
+  """Returns the bytes of the arrays of all examples, or of the quadrature."""
+  if (n := spec.row("data.distribution").n_patterns(spec.n_features)) is not None:
+    return sizes.batch_bytes(spec, n)
   return expected_loss.working_bytes(spec.n_features)
 
 

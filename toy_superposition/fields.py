@@ -9,10 +9,21 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from toy_superposition import declare, estimators, evaluation, profiles
-from toy_superposition.declare import Declaration, choice, flag, integer, names, number, text
+from toy_superposition import declare, estimators, evaluation, objective, perturbations, profiles
+from toy_superposition.declare import (
+  Declaration,
+  choice,
+  flag,
+  integer,
+  names,
+  number,
+  numbers,
+  path,
+  text,
+)
 from toy_superposition.distributions import ERROR, LEAST
 from toy_superposition.errors import UserError
+from toy_superposition.perturbations import Dropout, Noise
 from toy_superposition.types import Spec
 
 # All tables are registered once these are imported: those of models, distributions, targets,
@@ -27,6 +38,12 @@ class General:
   name: str = text("", "names the default folder, runs/<name>", of="name")
   experiment: str = text(
     "none", "whose claims and figure are made of the results (--list), or none", of="experiment"
+  )
+  source: str = path(
+    "",
+    "trained models for data.input='hidden': the folder of a finished run, or a config that is "
+    "trained first",
+    of="source",
   )
   axes: tuple[str, ...] = names(
     (), "names of the sweep's axes, in the order of the results' dimensions", of="axes"
@@ -45,9 +62,15 @@ class Features:
   density_profile: str = choice(
     "uniform",
     "density p = 1 − S, the probability that a feature is active: uniform, base for every feature; "
-    "geometric, base·ratioⁱ; first_apart or last_apart, base·ratio for the first or last feature "
-    "and base for the others",
+    "geometric, base·ratioⁱ; zipf, from base to base·ratio along a power law; first_apart or "
+    "last_apart, base·ratio for the first or last feature and base for the others",
     of="density.profile",
+  )
+  density_values: tuple[float, ...] = numbers(
+    (),
+    "≥ 0",
+    "one factor per feature, multiplied with the profile's; (): none",
+    of="density.values",
   )
   density_base: float = number(
     0.1,
@@ -61,6 +84,12 @@ class Features:
     "uniform",
     "importance I_i, the weight of feature i's squared error; profiles as for density",
     of="importance.profile",
+  )
+  importance_values: tuple[float, ...] = numbers(
+    (),
+    "≥ 0",
+    "one factor per feature, multiplied with the profile's; (): none",
+    of="importance.values",
   )
   importance_base: float = number(
     1.0, "≥ 0", "importance that the profile spreads", of="importance.base", swept=True
@@ -143,10 +172,21 @@ class Run:
   )
 
 
-SECTIONS = (General, Spec, Features, History, Evaluation, Run)
+SECTIONS = (General, Spec, Noise, Dropout, Features, History, Evaluation, Run)
 # The order in which a config is printed; within a group, that of the declarations.
 ORDER = (
-  *("name", "seed", "experiment", "model", "init", "data", "density", "importance", "loss"),
+  *(
+    "name",
+    "seed",
+    "experiment",
+    "source",
+    "model",
+    "init",
+    "data",
+    "density",
+    "importance",
+    "loss",
+  ),
   *("train", "axes", "history", "evaluation", "measures", "run"),
 )
 # Fields that decide how a run is executed, not what it computes.
@@ -160,6 +200,26 @@ class Field(NamedTuple):
   rows: tuple[str, ...] = ()  # that declare it; none if it belongs to every config
 
 
+def sections() -> tuple[type, ...]:
+  """Returns the classes whose fields every config has: SECTIONS, and all penalties."""
+  return (*SECTIONS, *objective.PENALTIES.values())
+
+
+def optional() -> tuple[str, ...]:
+  """Returns the fields of penalties and perturbations whose value 0 means that there is none."""
+  weights = (f"loss.{name}" for name in objective.PENALTIES)
+  return (*perturbations.FIELDS, *weights)
+
+
+def of_optional(field: str) -> tuple[str, ...]:
+  """Returns the fields of the penalty or perturbation with this one, which have no effect at 0."""
+  for section in sections():
+    names = tuple(declaration.of for _, declaration in declare.declared(section))
+    if field in names:
+      return names
+  return ()
+
+
 def fields() -> dict[str, Field]:
   """Returns every field by its dotted name, in the order in which a config is printed.
 
@@ -169,7 +229,7 @@ def fields() -> dict[str, Field]:
     UserError: two rows of a table declare the same field differently.
   """
   gathered: dict[str, Field] = {}
-  for section in SECTIONS:
+  for section in sections():
     for _, declaration in declare.declared(section):
       gathered[declaration.of] = Field(declaration)
       _add_rows(gathered, declaration.of)
@@ -203,7 +263,7 @@ def defaults() -> dict[str, Any]:
 def in_use(values: Mapping[str, Any]) -> set[str]:
   """Returns the fields that have an effect: those of every config and of the rows it chose."""
   used: set[str] = set()
-  for section in SECTIONS:
+  for section in sections():
     for _, declaration in declare.declared(section):
       used |= {declaration.of, *_of_row(declaration.of, values)}
   return used
@@ -216,6 +276,11 @@ def _of_row(chooser: str, values: Mapping[str, Any]) -> Iterator[str]:
   for attribute, _ in declare.declared(row):
     yield f"{section}.{attribute}"
     yield from _of_row(f"{section}.{attribute}", values)
+
+
+def in_use_by(chooser: str, values: Mapping[str, Any]) -> set[str]:
+  """Returns the fields of the row that a field chose, and of the rows chosen by them."""
+  return set(_of_row(chooser, values))
 
 
 def make_spec(values: Mapping[str, Any]) -> Spec:

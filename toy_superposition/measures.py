@@ -84,10 +84,18 @@ def check(rows: Mapping[str, Measure], params: Params, instance: Instance) -> No
   Raises:
     UserError: the array that a measure returns does not have its row's axes.
   """
-  n_hidden, n_features = jax.eval_shape(lambda params: params.directions, params).shape
-  sizes = {"hidden": n_hidden, "feature": n_features}
+  sizes = {"feature": instance.density.shape[0]}
+  for name, dims in type(params).DIMS.items():
+    sizes |= dict(zip(dims, getattr(params, name).shape, strict=True))
+  n_features, n_hidden = sizes["feature"], sizes.get("hidden", sizes.get("latent", 0))
   for name, row in rows.items():
-    shape = jax.eval_shape(row.function, params, instance).shape
+    try:
+      shape = jax.eval_shape(row.function, params, instance).shape
+    except AttributeError as error:
+      raise UserError(
+        f"config.measures: {name!r} is not allowed for this model ({error}); leave it out, for "
+        "example config.measures=()"
+      ) from error
     sized = len(shape) == len(row.dims) and all(
       size == sizes.get(dim, size) for dim, size in zip(row.dims, shape, strict=True)
     )

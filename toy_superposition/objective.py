@@ -1,26 +1,83 @@
-"""Targets, and the loss of an output against its target."""
+"""Targets, losses of an output against its target, and penalties.
+
+Rows are functions, or classes with declared fields and the method `of`. All see ONE example.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from toy_superposition import declare
+from toy_superposition.declare import number
 from toy_superposition.types import Params
 
-Feature = Float[Array, "feature"]
+Output = Float[Array, "output"]
+Hidden = Float[Array, "hidden"]
+Scalar = Float[Array, ""]
 
-TARGETS: dict[str, Callable[[Feature], Feature]] = declare.table(
+
+@dataclass(frozen=True)
+class ResidualReLU:
+  """r x + ReLU(x): what a residual block with one ReLU per feature computes, for r = 1 the target
+  of "compressed computation"."""
+
+  residual: Any = number(1.0, "≥ 0", "r: share of x in the target", swept=True)
+
+  def of(self, x: Array, s: Array) -> Array:
+    """Returns r x + ReLU(x)."""
+    del s
+    return self.residual * x + jax.nn.relu(x)
+
+
+# Functions of (features x, the model's input s without noise); see `rows_of`.
+TARGETS: dict[str, Any] = declare.table(
   "data.target",
   {
-    "identity": lambda x: x,  # reconstruct the input
-    "absolute": jnp.abs,  # compute |x| (paper, "Computation in Superposition")
+    "identity": lambda x, s: x,  # reconstruct the features
+    "absolute": lambda x, s: jnp.abs(x),  # compute |x| (paper, "Computation in Superposition")
+    "input": lambda x, s: s,  # reconstruct what the model sees: an autoencoder of activations
+    "residual_relu": ResidualReLU,
   },
 )
 
-# Linear in the features' losses and the same for all of them, as sums over examples need.
-REDUCTIONS: dict[str, Callable[[Feature], Float[Array, ""]]] = declare.table(
+
+@dataclass(frozen=True)
+class Power:
+  """|y − y′|^q: for q = 2 the squared error."""
+
+  q: Any = number(4.0, "≥ 1", "exponent of the loss |y − y′|^q", swept=True)
+
+  def of(self, target: Output, output: Output) -> Output:
+    """Returns |y_i − y′_i|^q of each output; its gradient is 0 where they agree."""
+    error = jnp.abs(target - output)
+    # The gradient of 0^q would be NaN if q is data.
+    safe = jnp.where(error > 0, error, 1)
+    return jnp.where(error > 0, safe**self.q, 0)
+
+
+def cross_entropy(target: Output, output: Output) -> Output:
+  """Returns −y_i log softmax(y′)_i of each output; the target's entries are probabilities, and are
+  not normalised here."""
+  return -target * jax.nn.log_softmax(output, axis=0)
+
+
+# Functions of (target y, output y′) → the loss of each output.
+LOSSES: dict[str, Any] = declare.table(
+  "loss.name",
+  {
+    "squared": lambda target, output: (target - output) ** 2,  # the paper's
+    "absolute": lambda target, output: jnp.abs(target - output),
+    "power": Power,
+    "cross_entropy": cross_entropy,
+  },
+)
+
+# Linear in the outputs' losses and the same for all of them, as sums over examples need.
+REDUCTIONS: dict[str, Callable[[Output], Scalar]] = declare.table(
   "loss.reduction",
   {
     "sum": lambda feature_loss: jnp.sum(feature_loss, axis=0),  # the paper's equation
@@ -29,13 +86,99 @@ REDUCTIONS: dict[str, Callable[[Feature], Float[Array, ""]]] = declare.table(
 )
 
 
-def feature_loss(target: Feature, output: Feature, importance: Feature) -> Feature:
-  """Returns I_i (x_i − x′_i)² of each feature of one example (paper, §2).
+@dataclass(frozen=True)
+class HiddenL1:
+  """λ Σ|h| (paper, "Discussion"; sparse autoencoders)."""
 
-  Its mean over examples, summed over features, is the paper's loss; averaged over features it is
-  n times smaller, as in the notebook.
+  hidden_l1: Any = number(
+    0.0,
+    "≥ 0",
+    "λ: λ Σ|h| is added to the training loss, and not to the reported losses",
+    of="loss.hidden_l1",
+    swept=True,
+  )
+
+  def of(self, params: Params, h: Hidden) -> Scalar:
+    """Returns λ Σ|h|."""
+    del params
+    return self.hidden_l1 * jnp.sum(jnp.abs(h), axis=0)
+
+
+@dataclass(frozen=True)
+class HiddenL0:
+  """λ · number of hidden activations with |h| > ε/2, with a straight-through gradient.
+
+  Where 0 < |h| < ε the step has the slope 1/ε of a rectangle of width ε, elsewhere 0 (Rajamanoharan
+  et al. 2024).
   """
-  return importance * (target - output) ** 2
+
+  hidden_l0: Any = number(
+    0.0,
+    "≥ 0",
+    "λ: λ · number of |h| above ½ loss.bandwidth is added to the training loss; its gradient is "
+    "that of a ramp",
+    of="loss.hidden_l0",
+    swept=True,
+  )
+  bandwidth: Any = number(
+    0.1,
+    "> 0",
+    "ε, in units of activations: width of the ramp, from |h| = 0 to ε, whose slope stands in for "
+    "that of the step",
+    of="loss.bandwidth",
+    swept=True,
+  )
+
+  def of(self, params: Params, h: Hidden) -> Scalar:
+    """Returns λ · number of active hidden units."""
+    del params
+    size = jnp.abs(h)
+    active = (size > 0.5 * self.bandwidth).astype(h.dtype)
+    slope = ((size > 0) & (size < self.bandwidth)) / self.bandwidth
+    straight_through = active + slope * (size - jax.lax.stop_gradient(size))
+    return self.hidden_l0 * jnp.sum(straight_through, axis=0)
+
+
+@dataclass(frozen=True)
+class DirectionNorm:
+  """λ Σ_i ‖W_i‖: a group lasso, which removes directions as a whole."""
+
+  direction_norm: Any = number(
+    0.0,
+    "≥ 0",
+    "λ: λ Σ‖W_i‖ over the directions of features is added to the training loss",
+    of="loss.direction_norm",
+    swept=True,
+  )
+
+  def of(self, params: Params, h: Hidden) -> Scalar:
+    """Returns λ Σ_i ‖W_i‖; the gradient of ‖0‖ is 0."""
+    del h
+    square = jnp.sum(params.directions**2, axis=0)
+    norm = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    return self.direction_norm * jnp.sum(norm, axis=0)
+
+
+# Each with its weight, a swept field of its name in section `loss`, 0 by default. All belong to
+# every config: the objective of training is the loss and every penalty whose weight is not 0.
+PENALTIES: dict[str, type] = {
+  "hidden_l1": HiddenL1,
+  "hidden_l0": HiddenL0,
+  "direction_norm": DirectionNorm,
+}
+
+
+_OWN = dict(PENALTIES)  # without the rows that are added later
+
+
+def is_own(name: str) -> bool:
+  """Returns whether the penalty of that name is one that the package defines."""
+  return PENALTIES[name] is _OWN.get(name)
+
+
+def function_of(row: Any) -> Callable[..., Any]:
+  """Returns the function of a row: itself, or its method `of`."""
+  return getattr(row, "of", row)
 
 
 def nan_if_diverged(loss: Float[Array, "..."], params: Params) -> Float[Array, "..."]:

@@ -5,15 +5,17 @@ The learning rate may be traced: a transformation is two closures, so it can be 
 declared here.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from toy_superposition import bfgs, declare
+from toy_superposition import bfgs, declare, models
 from toy_superposition.declare import choice, integer, number
 from toy_superposition.types import Instance, Spec
 
@@ -151,10 +153,32 @@ def searches(name: str) -> bool:
 
 def transformation(spec: Spec, instance: Instance) -> optax.GradientTransformationExtraArgs:
   """Returns the Spec's optimizer with one instance's learning rate."""
-  row = spec.row("train.optimizer")
+  row, model = spec.row("train.optimizer", instance), models.of(spec)
 
   def rate(step: Step) -> Rate:
     return instance.learning_rate * row.factor(step, spec.steps)
 
   scheduled = rate if isinstance(row, Descent) else instance.learning_rate
-  return optax.with_extra_args_support(row.build(scheduled))
+  inner = optax.with_extra_args_support(row.build(scheduled))
+  return constrained(inner, model) if model.running or model.project else inner
+
+
+def constrained(
+  inner: optax.GradientTransformationExtraArgs, model: models.Model
+) -> optax.GradientTransformationExtraArgs:
+  """Returns an optimizer whose steps keep a model's running means and constraint.
+
+  A running mean moves by −rate · gradient, whatever the optimizer; then the parameters are
+  projected to where the model wants them, such as to columns of unit norm.
+  """
+
+  def update(gradients, state, params, **extra):
+    updates, state = inner.update(gradients, state, params, **extra)
+    means = {name: -model.running_rate * getattr(gradients, name) for name in model.running}
+    updates = dataclasses.replace(updates, **means)
+    if model.project:
+      projected = model.project(optax.apply_updates(params, updates))
+      updates = jax.tree.map(jnp.subtract, projected, params)
+    return updates, state
+
+  return optax.GradientTransformationExtraArgs(inner.init, update)

@@ -1,5 +1,6 @@
 """Spec → Problem: names looked up in the tables, settings bound to the functions."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,35 +10,76 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float
 
-from toy_superposition import distributions, draws, models, objective, optimizers
+from toy_superposition import (
+  declare,
+  distributions,
+  draws,
+  inputs,
+  models,
+  objective,
+  optimizers,
+  streams,
+)
+from toy_superposition.objective import function_of
+from toy_superposition.perturbations import Dropout, Noise
 from toy_superposition.theory import attacks
 from toy_superposition.types import Instance, Key, Params, Spec
 
 Feature = Float[Array, "feature"]
+Input = Float[Array, "input"]
 Hidden = Float[Array, "hidden"]
+Output = Float[Array, "output"]
 Batch = Float[Array, "feature example"]
+Weights = Float[Array, "example"]
 Scalar = Float[Array, ""]
 
-ATTACK = 1  # folded into a step's key for the draws of attacks
+# Folded into a step's key for the draws of attacks, of noise, of dropout, and of which examples of
+# a fixed set a batch consists of.
+ATTACK, NOISE, DROPOUT, CHOICE = 1, 2, 3, 4
+
+
+class Columns(NamedTuple):
+  """Which examples of a step: `n` of its `of`, from `first` on; `key` is the step's."""
+
+  key: draws.KeyWords
+  of: int
+  first: Array | int = 0
+  n: int | None = None
+  generator: str = ""
+
+  def uniform(self, stream: int, n_rows: int) -> Float[Array, "row example"]:
+    """Returns uniform numbers of a stream of their own."""
+    own = draws.fold_in(self.key, stream)
+    return draws.uniform(self.generator, own, n_rows, self.of, self.first, self.n)
 
 
 class Problem(NamedTuple):
   """What one instance is trained on: pure functions of one instance."""
 
   spec: Spec
-  model: models.Model
+  model: models.Model  # without its swept numbers, see `model_of`
   n_draws: int  # uniform numbers that one example needs
+  n_outputs: int
   shared: bool  # whether devices share the features of an instance, each with draws of its own
   init: Callable[[Key], Params]
   features: Callable[[Float[Array, "draw"], Instance], Feature]  # of one example
-  # Of one example: I_i (x_i − x′_i)² from the input and its hidden activations.
-  decoded_loss: Callable[[Params, Instance, Feature, Hidden], Feature]
-  reduction: Callable[[Feature], Scalar]
+  # Of one example: what the model sees of its features, without noise.
+  seen: Callable[[Instance, Feature], Input]
+  # Of one example: what is asked for, from its features and what the model sees without noise.
+  target: Callable[[Instance, Feature, Input], Output]
+  # Of one example: the loss of each output from the target and the hidden activations, weighted by
+  # importance if outputs are features.
+  decoded_loss: Callable[[Params, Instance, Output, Hidden], Output]
+  reduction: Callable[[Output], Scalar]
   # Of one example's hidden activations: added to the reduced loss in training, and never reported.
-  penalty: Callable[[Hidden], Scalar] | None
+  penalty: Callable[[Params, Instance, Hidden], Scalar] | None
   # Perturbation of a training step's inputs; the target is computed from the clean input.
   attack: Callable[[Params, Instance, Float[Array, "example"]], Batch] | None
   optimizer: Callable[[Instance], optax.GradientTransformationExtraArgs]
+
+  def model_of(self, instance: Instance) -> models.Model:
+    """Returns the model with the instance's swept numbers, if it has any."""
+    return models.of(self.spec, instance)
 
   def sample(
     self,
@@ -48,7 +90,7 @@ class Problem(NamedTuple):
     n_columns: int | None = None,
     generator: str = "",
   ) -> Batch:
-    """Returns the inputs of a step, or `n_columns` of its `n_examples` from `first` on.
+    """Returns fresh features of a step, or `n_columns` of its `n_examples` from `first` on.
 
     `generator` stands in for the Spec's.
     """
@@ -64,34 +106,105 @@ class Problem(NamedTuple):
     )
     return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
 
+  def training_sample(self, instance: Instance, columns: Columns) -> Batch:
+    """Returns features of a training step: fresh ones, or examples of the instance's fixed set."""
+    examples = self.spec.row("data.examples", instance)
+    if not isinstance(examples, inputs.Fixed):
+      return self.sample(columns.key, instance, columns.of, columns.first, columns.n)
+    chosen = examples.columns(columns.uniform(CHOICE, 1)[0])
+    stream = streams.words(streams.root(self.spec.seed), streams.Stream.EXAMPLES, instance.index)
+    u = draws.uniform_columns(
+      self.spec.generator, stream, self.n_draws, chosen, self.rare(instance)
+    )
+    return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
+
   def rare(self, instance: Instance) -> draws.Rare | None:
     """Returns whether an instance's draws need more bits; None if no instance of the group does."""
     return distributions.is_rare(instance.density) if self.spec.rare else None
 
+  def with_noise(
+    self, s: Float[Array, "input example"], instance: Instance, columns: Columns
+  ) -> Float[Array, "input example"]:
+    """Returns what the model sees of a batch, with the instance's noise."""
+    if "data.noise" not in self.spec.active:
+      return s
+    noise = Noise(instance.numbers["data.noise"])
+    return noise.of(s, columns.uniform(NOISE, s.shape[0]))
+
   def example_objective(self, params: Params, instance: Instance, x: Feature) -> Scalar:
-    """Returns the training objective for one input: the reduced loss, and the penalty."""
-    h = self.model.encode(params, x)
-    loss = self.reduction(self.decoded_loss(params, instance, x, h))
-    return loss + self.penalty(h) if self.penalty else loss
+    """Returns the training objective of features that a model sees as they are: the reduced loss,
+    and the penalty."""
+    h = self.model_of(instance).encode(params, x)
+    target = self.target(instance, x, x)
+    loss = self.reduction(self.decoded_loss(params, instance, target, h))
+    return loss + self.penalty(params, instance, h) if self.penalty else loss
 
-  def example_loss(self, params: Params, instance: Instance, x: Feature) -> Feature:
-    """Returns each feature's importance-weighted squared error for one input."""
-    return self.decoded_loss(params, instance, x, self.model.encode(params, x))
+  def feature_loss(
+    self,
+    params: Params,
+    instance: Instance,
+    x: Batch,
+    columns: Columns | None = None,
+    weights: Weights | None = None,
+  ) -> Output:
+    """Returns the loss of each output, averaged over a batch of features, of the model as it is
+    used. `columns` of the batch are needed for noise alone; for `weights` see `loss`."""
+    s = jax.vmap(self.seen, (None, 1), 1)(instance, x)
+    target = jax.vmap(self.target, (None, 1, 1), 1)(instance, x, s)
+    if columns is not None:
+      s = self.with_noise(s, instance, columns)
+    model = self.model_of(instance)
 
-  def feature_loss(self, params: Params, instance: Instance, x: Batch) -> Feature:
-    """Returns each feature's importance-weighted squared error, averaged over the batch."""
-    each = jax.vmap(self.example_loss, in_axes=(None, None, 1), out_axes=1)
-    return jnp.mean(each(params, instance, x), axis=1)
+    def each(s: Input, target: Output) -> Output:
+      return self.decoded_loss(params, instance, target, model.encode(params, s))
+
+    return mean(jax.vmap(each, (1, 1), 1)(s, target), weights)
 
   def loss(
-    self, params: Params, instance: Instance, x: Batch, attack: Batch | None = None
+    self,
+    params: Params,
+    instance: Instance,
+    x: Batch,
+    attack: Batch | None = None,
+    columns: Columns | None = None,
+    weights: Weights | None = None,
   ) -> Scalar:
-    """Returns the training objective, averaged over the batch, if `attack` is added to inputs."""
-    seen = x if attack is None else x + attack
-    h = jax.vmap(self.model.encode, (None, 1), 1)(params, seen)
-    each = jax.vmap(self.decoded_loss, (None, None, 1, 1), 1)(params, instance, x, h)
-    loss = self.reduction(jnp.mean(each, axis=1))
-    return loss + jnp.mean(jax.vmap(self.penalty, 1)(h)) if self.penalty else loss
+    """Returns the training objective, averaged over a batch of features.
+
+    Args:
+      params: of the model.
+      instance: its numbers.
+      x: features.
+      attack: added to what the model sees.
+      columns: of the batch, needed for noise and dropout.
+      weights: of the examples, with the sum 1; by default all have the same.
+    """
+    model = self.model_of(instance)
+    s = jax.vmap(self.seen, (None, 1), 1)(instance, x)
+    target = jax.vmap(self.target, (None, 1, 1), 1)(instance, x, s)
+    s = s if columns is None else self.with_noise(s, instance, columns)
+    s = s if attack is None else s + attack
+    if model.encode_batch is None:
+      h = jax.vmap(model.encode, (None, 1), 1)(params, s)
+    else:
+      h = model.encode_batch(params, s)
+    if "model.dropout" in self.spec.active and columns is not None:
+      dropout = Dropout(instance.numbers["model.dropout"])
+      h = dropout.of(h, columns.uniform(DROPOUT, h.shape[0]))
+    each = jax.vmap(self.decoded_loss, (None, None, 1, 1), 1)(params, instance, target, h)
+    loss = self.reduction(mean(each, weights))
+    if self.penalty:
+      loss = loss + mean(jax.vmap(self.penalty, (None, None, 1))(params, instance, h), weights)
+    if model.auxiliary:
+      loss = loss + model.auxiliary(params, s, h, self._loss_of(instance, target))
+    return loss
+
+  def _loss_of(
+    self, instance: Instance, target: Float[Array, "output example"]
+  ) -> Callable[[Float[Array, "output example"]], Scalar]:
+    """Returns the reduced mean loss of a batch as a function of its outputs."""
+    each = jax.vmap(output_loss(self.spec), (None, 1, 1), 1)
+    return lambda output: self.reduction(jnp.mean(each(instance, target, output), axis=1))
 
   def step_loss(
     self,
@@ -103,12 +216,48 @@ class Problem(NamedTuple):
   ) -> Scalar:
     """Returns the training objective of a step, or of `n_columns` of its examples."""
     spec = self.spec
-    x = self.sample(key, instance, spec.batch_size, first, n_columns)
-    if self.attack is None:
-      return self.loss(params, instance, x)
-    own = draws.fold_in(key, ATTACK)
-    u = draws.uniform(spec.generator, own, 1, spec.batch_size, first, n_columns)[0]
-    return self.loss(params, instance, x, self.attack(params, instance, u))
+    columns = Columns(key, spec.batch_size, first, n_columns, spec.generator)
+    x = self.training_sample(instance, columns)
+    attack = None
+    if self.attack is not None:
+      attack = self.attack(params, instance, columns.uniform(ATTACK, 1)[0])
+    return self.loss(params, instance, x, attack, columns)
+
+
+def mean(each: Float[Array, "*output example"], weights: Weights | None) -> Array:
+  """Returns the mean over examples, weighted if there are weights."""
+  return jnp.mean(each, axis=-1) if weights is None else each @ weights
+
+
+def outputs_are_features(spec: Spec) -> bool:
+  """Returns whether output i of a model is compared with something of feature i."""
+  of_inputs = spec.target == "input" and spec.inputs != "identity"
+  return not of_inputs and n_outputs(spec) == spec.n_features
+
+
+def output_loss(spec: Spec) -> Callable[[Instance, Output, Output], Output]:
+  """Returns (instance, target, output) → loss of each output of one example, weighted by importance
+  if outputs are features."""
+  weighted = outputs_are_features(spec)
+
+  def loss(instance: Instance, target: Output, output: Output) -> Output:
+    each = function_of(spec.row("loss.name", instance))(target, output)
+    return instance.importance * each if weighted else each
+
+  return loss
+
+
+@functools.cache
+def n_outputs(spec: Spec) -> int:
+  """Returns how many numbers the target of an example has."""
+  declared = declare.declared(objective.TARGETS[spec.target])
+  numbers = {f"data.{name}": 1.0 for name, declaration in declared if declaration.swept}
+  row = declare.build("data.target", spec.target, dict(spec.hyperparameters) | numbers)
+  x, s = (
+    jax.ShapeDtypeStruct((size,), jnp.float32)
+    for size in (spec.n_features, spec.row("data.input").size(spec))
+  )
+  return jax.eval_shape(function_of(row), x, s).shape[0]
 
 
 def make(spec: Spec, shared: bool = False) -> Problem:
@@ -116,23 +265,28 @@ def make(spec: Spec, shared: bool = False) -> Problem:
 
   `shared` is whether devices share the features of an instance; it changes no number.
   """
-  model = spec.row("model.name")
-  distribution = spec.row("data.distribution")
-  target = objective.TARGETS[spec.target]
+  distribution, row = spec.row("data.distribution"), spec.row("data.input")
+  outputs = n_outputs(spec)
   rule = spec.row("init.scheme")
   std = spec.init_scale * rule.std(n_features=spec.n_features, n_hidden=spec.n_hidden)
+  of_output = output_loss(spec)
 
   def init(key: Key) -> Params:
-    return model.init(key, n_features=spec.n_features, n_hidden=spec.n_hidden, std=std)
+    return models.of(spec).init(
+      key, n_inputs=row.size(spec), n_hidden=spec.n_hidden, n_outputs=outputs, std=std
+    )
 
   def features(u: Float[Array, "draw"], instance: Instance) -> Feature:
-    return distribution.features(u, instance)
+    return spec.row("data.distribution", instance).features(u, instance)
 
-  def decoded_loss(params: Params, instance: Instance, x: Feature, h) -> Feature:
-    return objective.feature_loss(target(x), model.decode(params, h), instance.importance)
+  def seen(instance: Instance, x: Feature) -> Input:
+    return spec.row("data.input", instance).seen(spec, instance, x)
 
-  def penalty(h: Hidden) -> Scalar:
-    return spec.hidden_l1 * jnp.sum(jnp.abs(h), axis=0)
+  def target(instance: Instance, x: Feature, s: Input) -> Output:
+    return function_of(spec.row("data.target", instance))(x, s)
+
+  def decoded_loss(params: Params, instance: Instance, target: Output, h: Hidden) -> Output:
+    return of_output(instance, target, models.of(spec, instance).decode(params, h))
 
   def attack(params: Params, instance: Instance, u: Float[Array, "example"]) -> Batch:
     feature = jnp.minimum(jnp.floor(u * spec.n_features), spec.n_features - 1).astype(jnp.int32)
@@ -144,14 +298,33 @@ def make(spec: Spec, shared: bool = False) -> Problem:
 
   return Problem(
     spec=spec,
-    model=model,
+    model=models.of(spec),
     n_draws=distribution.n_draws(spec.n_features),
+    n_outputs=outputs,
     shared=shared,
     init=init,
     features=features,
+    seen=seen,
+    target=target,
     decoded_loss=decoded_loss,
     reduction=objective.REDUCTIONS[spec.reduction],
-    penalty=penalty if spec.hidden_l1 else None,
+    penalty=_penalty(spec),
     attack=attack if spec.attack else None,
     optimizer=optimizer,
   )
+
+
+def _penalty(spec: Spec) -> Callable[[Params, Instance, Hidden], Scalar] | None:
+  """Returns the sum of the penalties whose weight is not 0 in all instances, None without any."""
+  rows = [row for name, row in objective.PENALTIES.items() if f"loss.{name}" in spec.active]
+  if not rows:
+    return None
+
+  def penalty(params: Params, instance: Instance, h: Hidden) -> Scalar:
+    each = []
+    for row in rows:
+      fields = {name: instance.numbers[one.of] for name, one in declare.declared(row)}
+      each.append(row(**fields).of(params, h))
+    return sum(each[1:], start=each[0])
+
+  return penalty

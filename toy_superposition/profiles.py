@@ -45,6 +45,23 @@ class Geometric(Profile):
 
 
 @dataclass(frozen=True)
+class Zipf(Profile):
+  """From base at the first feature to base · ratio at the last, affine in the power law (i + 1)^−a
+  of feature i = 0, 1, … (Chanin et al., SynthSAEBench)."""
+
+  exponent: Column | None = declare.number(
+    0.5, "> 0", "a, exponent of the power law between base and base · ratio", swept=True
+  )
+
+  def values(self, base: Column, n_features: int) -> PerFeature:
+    """Returns values that fall from base to base · ratio."""
+    assert self.ratio is not None and self.exponent is not None
+    power = np.arange(1, n_features + 1) ** -self.exponent[:, None]
+    share = (power - power[:, -1:]) / np.maximum(1 - power[:, -1:], 1e-300)
+    return base[:, None] * (self.ratio[:, None] + (1 - self.ratio[:, None]) * share)
+
+
+@dataclass(frozen=True)
 class FirstApart(Profile):
   """base · ratio for the first feature and base for the others."""
 
@@ -71,6 +88,7 @@ PROFILES: dict[str, type] = declare.table(
   {
     "uniform": Uniform,
     "geometric": Geometric,
+    "zipf": Zipf,
     "first_apart": FirstApart,
     "last_apart": LastApart,
   },

@@ -106,7 +106,9 @@ def finish(
     UserError: the disk is full or cannot be written.
   """
   interrupts.check()
-  datasets = results.assemble(resolved.values, resolved.axes, resolved.groups, outcomes)
+  datasets = results.assemble(
+    resolved.values, resolved.axes, resolved.groups, outcomes, resolved.source
+  )
   if resolved.experiment != "none":
     log.info("theory: computing the variables of %s", resolved.experiment)
     experiment = experiments.get(resolved.experiment)

@@ -34,9 +34,11 @@ class Scorer(NamedTuple):
     finite = np.all([np.isfinite(x).reshape(len(x), -1).all(axis=1) for x in leaves], axis=0)
     if not finite.all():
       log.warning("%d of %d instances are not finite", int((~finite).sum()), len(finite))
+    of_features = problem.outputs_are_features(self.plan.group.spec)
     return {
       **vars(state.params),
-      "feature_loss": feature_loss,
+      **(instances.given or {}),
+      "feature_loss" if of_features else "output_loss": feature_loss,
       "loss_sum": feature_loss.sum(axis=1),
       "loss_mean": feature_loss.mean(axis=1),
       "finite": finite.astype(np.int8),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from toy_superposition import sizes
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices.plan import fix_estimators
 from toy_superposition.errors import UserError
@@ -227,6 +228,7 @@ def _mismatch(resolved: ResolvedConfig, chunk: "xr.Dataset") -> str:
   if missing := needed - set(chunk.data_vars):
     return f"the variable {min(missing)!r} is missing"
   lengths = {"hidden": spec.n_hidden, "feature": spec.n_features, "step": len(steps)}
+  lengths |= {"latent": spec.n_hidden, "input": sizes.n_inputs(spec)}
   for name, variable in chunk.data_vars.items():
     try:
       dims = schema.labels(str(name), spec.model)[0]

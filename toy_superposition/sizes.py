@@ -4,7 +4,7 @@ import functools
 
 import jax
 
-from toy_superposition import models, optimizers
+from toy_superposition import models, optimizers, problem
 from toy_superposition.types import Instance, Leaf, Params, Spec
 
 # Arrays of the size of one batch that a step holds at once, per feature and per hidden unit; XLA's
@@ -16,8 +16,16 @@ HIDDEN_ARRAYS = 2
 def abstract_params(spec: Spec) -> Params:
   """Returns shapes and types of one instance's parameters."""
   return models.abstract_params(
-    spec.row("model.name"), n_features=spec.n_features, n_hidden=spec.n_hidden
+    models.of(spec),
+    n_inputs=n_inputs(spec),
+    n_hidden=spec.n_hidden,
+    n_outputs=problem.n_outputs(spec),
   )
+
+
+def n_inputs(spec: Spec) -> int:
+  """Returns how many numbers a model sees of an example."""
+  return spec.row("data.input").size(spec)
 
 
 def n_params(spec: Spec) -> int:
@@ -45,9 +53,14 @@ def state_bytes(spec: Spec) -> int:
 def batch_bytes(spec: Spec, batch_size: int) -> int:
   """Returns the bytes of one instance's arrays of a batch that is computed together.
 
-  They are float32 arrays of shape (feature, example) and (hidden, example).
+  They are float32 arrays of shape (feature, example), (input, example) and (hidden, example).
   """
-  return 4 * batch_size * (FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden)
+  numbers = FEATURE_ARRAYS * spec.n_features + HIDDEN_ARRAYS * spec.n_hidden
+  if spec.inputs != "identity":
+    numbers += FEATURE_ARRAYS * n_inputs(spec)
+  if models.of(spec).auxiliary:
+    numbers += HIDDEN_ARRAYS * spec.n_hidden
+  return 4 * batch_size * numbers
 
 
 def _bytes(tree: Params) -> int:

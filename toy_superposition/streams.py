@@ -8,6 +8,7 @@ resuming needs no random state, and an instance draws the same numbers whatever 
 import enum
 
 import jax
+import numpy as np
 from jaxtyping import Array, UInt32
 
 from toy_superposition.types import Key
@@ -19,6 +20,14 @@ class Stream(enum.IntEnum):
   INIT = 0
   TRAIN = 1
   EVALUATE = 2
+  DICTIONARY = 3  # on the host
+  EXAMPLES = 4  # of a finite set
+  SAMPLE = 5  # examples for other programs
+
+
+def host(seed: int, stream: Stream, number: int) -> np.random.Generator:
+  """Returns NumPy's generator for arrays that are made once, before any device is touched."""
+  return np.random.default_rng([seed, int(stream), number])
 
 
 def root(seed: int) -> Key:

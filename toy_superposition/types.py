@@ -31,9 +31,11 @@ class Instance:
   density: Float[Leaf, "*instance feature"] | Any  # 1 − S, probability of being active, in [0, 1]
   importance: Float[Leaf, "*instance feature"] | Any  # I_i ≥ 0, weight of each squared error
   learning_rate: Float[Leaf, "*instance"] | Any  # peak, per optimizer step; the schedule scales it
-  # Frozen arrays that the instance is trained on (a dictionary, trained weights …), with the same
-  # leading axes; None without any.
+  # Frozen arrays that the instance is trained on (a dictionary, trained weights …) by name, with
+  # the same leading axes; None without any.
   given: Any = None
+  # Other swept fields that have an effect (λ, k …): dotted name → Float[Leaf, "*instance"].
+  numbers: Any = struct.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,19 +62,28 @@ class Spec:
   generator: str = declare.choice(
     "threefry", "of uniform numbers; hash is several times cheaper", of="data.generator"
   )
+  examples: str = declare.choice(
+    "fresh", "of training: fresh ones in every step, or those of a fixed set", of="data.examples"
+  )
+  inputs: str = declare.choice(
+    "identity",
+    "what the model sees of the features x, a row of INPUTS: identity (x), dictionary (A x), "
+    "hidden (hidden activations of the trained models of config.source)",
+    of="data.input",
+  )
   target: str = declare.choice(
-    "identity", "what the output is compared with: identity (x) or absolute (|x|)", of="data.target"
+    "identity",
+    "what the output is compared with, a row of TARGETS: identity (x), absolute (|x|), input (what "
+    "the model sees, without noise) …",
+    of="data.target",
+  )
+  loss: str = declare.choice(
+    "squared", "of an output against its target, a row of LOSSES", of="loss.name"
   )
   reduction: str = declare.choice(
     "sum",
     "of the features' losses: sum (the paper's equation) or mean (its notebook)",
     of="loss.reduction",
-  )
-  hidden_l1: float = declare.number(
-    0.0,
-    "≥ 0",
-    "λ: λ Σ|h| is added to the training loss, and not to the reported losses",
-    of="loss.hidden_l1",
   )
   attack: float = declare.number(
     0.0,
@@ -108,13 +119,17 @@ class Spec:
   # Whether any instance of the group has features so rare that draws need more bits: no field of a
   # config but a consequence of its densities (sweep.py). Groups without pay nothing for it.
   rare: bool = False
+  # Penalties and perturbations whose number is not 0 in all instances of the group, by field: also
+  # a consequence. Groups without pay nothing for them.
+  active: tuple[str, ...] = ()
+  source: "Spec | None" = None  # of the models that made what these are trained on, if any
 
-  def row(self, field: str) -> Any:
+  def row(self, field: str, instance: Instance | None = None) -> Any:
     """Returns the row that a config field chose, such as "train.optimizer", with its own fields.
 
-    Swept fields are None: they are numbers of each instance.
+    Its swept fields are the instance's numbers, and None without an instance.
     """
-    values = dict(self.hyperparameters)
+    values = dict(self.hyperparameters) | (instance.numbers if instance else {})
     name = getattr(self, _ATTRIBUTES[field]) if field in _ATTRIBUTES else values[field]
     return declare.build(field, name, values)
 

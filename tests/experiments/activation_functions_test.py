@@ -14,7 +14,8 @@ from toy_superposition.errors import UserError
 from toy_superposition.estimators import choose
 from toy_superposition.experiments.activation_functions import EXPERIMENT, figure
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
-from toy_superposition.models import LEAK, MODELS, AutoencoderParams
+from toy_superposition.models import MODELS, AutoencoderParams
+from toy_superposition.models.toy import LEAK
 
 # Density at which superposition begins at r = 1; it falls on both sides.
 BEGINS = {

@@ -28,23 +28,39 @@ def values_of(name: str) -> dict[str, Any]:
   return dict(resolve.resolve(config).values)
 
 
-def other(field: str, allowed: frozenset) -> Any:
+def other(name: str, field: str, allowed: frozenset) -> Any:
   """Returns a value that the field may hold by itself, and the experiment does not allow; None if
   the experiment allows all of a table's rows."""
   declaration = fields.fields()[field].declaration
   if isinstance(declaration, declare.Choice):
     names = [*declaration.names, *declare.TABLES.get(field, ())]
     return next((name for name in names if name not in allowed), None)
+  if isinstance(declaration, declare.Flag):
+    return next((value for value in (True, False) if value not in allowed), None)
   if isinstance(declaration, declare.Integer):
     return max(allowed) + 1
+  if isinstance(declaration, declare.Numbers):
+    return None if "model.n_features" in swept_fields(name) else (2.0,) * n_features(name)
+  if isinstance(declaration, declare.Place):
+    return None  # needs trained models
   return next(x for x in (0.3, 0.45, 0.0) if x not in allowed and declaration.holds(x))
+
+
+def swept_fields(name: str) -> set[str]:
+  """Returns the fields that a config's axes set."""
+  return {field for axis in make_axes(values_of(name)) for field in axis.sets}
+
+
+def n_features(name: str) -> int:
+  """Returns the number of features of a config."""
+  return values_of(name)["model.n_features"]
 
 
 def fixed_fields(name: str) -> list[str]:
   """Returns every engine field that has an effect in a config and no axis sets."""
   values = values_of(name)
   axes = make_axes(values)
-  fixed = sweep.fields_in_use(values, axes) - {axis.field for axis in axes}
+  fixed = sweep.fields_in_use(values, axes) - swept_fields(name)
   return [f for f in fields.fields() if f in fixed - {"name", "experiment"}]
 
 
@@ -58,7 +74,7 @@ def test_every_field_that_the_claims_are_not_about_is_refused_in_one_line_with_a
     if allowed is None:
       continue
     assert values[field] in allowed
-    wrong = other(field, allowed)
+    wrong = other(name, field, allowed)
     if wrong is None:
       continue
     with pytest.raises(UserError) as caught:

@@ -33,6 +33,7 @@ def main(options: flags.FlagValues) -> int:
     return 0
   from toy_superposition import fields, interrupts, terminal
   from toy_superposition.config.resolve import resolve
+  from toy_superposition.config.source import is_config
   from toy_superposition.devices import memory, meshes, processes, setup
   from toy_superposition.records import versions
   from toy_superposition.records.workdir import path_of
@@ -60,10 +61,12 @@ def main(options: flags.FlagValues) -> int:
   without = ", without --overwrite," if options.overwrite else ""
   advice = f"the same command{without} continues from what is saved in {path}"
   with interrupts.raised(advice), memory.explained():
+    if is_config(resolved.values["source"]) and not options.dry_run:
+      resolved = with_trained_source(path, resolved, mesh, options)
     if options.dry_run:
       print_dry_run(resolved, mesh, options)
     elif options.shard is None:
-      run_in(path, resolved, mesh, options)
+      run_in(path, resolved, mesh, options, overwrite=options.overwrite)
     else:
       run_shard(path, resolved, mesh, options)
   return 0
@@ -113,7 +116,8 @@ def session(
   resolved: "ResolvedConfig",
   identity: Mapping[str, Any],
   mesh: "Mesh",
-  options: flags.FlagValues,
+  *,
+  overwrite: bool,
 ) -> Iterator["Workdir"]:
   """Yields the folder of a run, which the first process opens, locks and closes at the end."""
   from toy_superposition.devices import processes, setup
@@ -130,7 +134,7 @@ def session(
           path,
           resolved.values,
           identity,
-          overwrite=options.overwrite,
+          overwrite=overwrite,
           command=[sys.executable, "-m", "toy_superposition.main", *sys.argv[1:]],
           devices=[str(device) for device in mesh.devices.flat],
           options=setup.options(),
@@ -140,7 +144,40 @@ def session(
     yield workdir
 
 
-def run_in(path: Path, resolved: "ResolvedConfig", mesh: "Mesh", options: flags.FlagValues) -> None:
+def with_trained_source(
+  path: Path, resolved: "ResolvedConfig", mesh: "Mesh", options: flags.FlagValues
+) -> "ResolvedConfig":
+  """Returns the config with its source, which is trained in a folder of its own, or found there.
+
+  Raises:
+    UserError: of several processes or shards, each would train it.
+  """
+  from toy_superposition.config import execute, source
+  from toy_superposition.config.resolve import resolve, resolve_values
+  from toy_superposition.records import opening
+
+  name, folder = resolved.values["source"], path / source.FIELD
+  if options.shard is not None or options.coordinator is not None:
+    raise UserError(
+      f"config.source: {name!r} is a config, which every process or shard would train by itself; "
+      "run it first, and name its folder in config.source"
+    )
+  first = resolve(execute.get_config(name))
+  print(f"{resolved.name} is trained on the models of {first.name}", flush=True)
+  overwrite = options.overwrite and not opening.holds(folder, first.identity)
+  run_in(folder, first, mesh, options, overwrite=overwrite)
+  print(f"\n{resolved.name}, on the models in {folder}", flush=True)
+  return resolve_values(resolved.values, source.from_folder(str(folder)))
+
+
+def run_in(
+  path: Path,
+  resolved: "ResolvedConfig",
+  mesh: "Mesh",
+  options: flags.FlagValues,
+  *,
+  overwrite: bool,
+) -> None:
   """Runs an experiment in a folder, or finds it finished; draws it and prints its summary."""
   from toy_superposition import runner, trace
   from toy_superposition.devices import processes
@@ -150,9 +187,9 @@ def run_in(path: Path, resolved: "ResolvedConfig", mesh: "Mesh", options: flags.
 
   finished = os.path.exists(Workdir(path).results)  # not Path.exists: a path may be impossible
   # Errors of the plans come before anything is written or overwritten.
-  needs_plans = options.overwrite or not finished or options.profile_steps is not None
+  needs_plans = overwrite or not finished or options.profile_steps is not None
   plans = make_plans(resolved, mesh) if needs_plans else None
-  with session(path, resolved, resolved.identity, mesh, options) as workdir:
+  with session(path, resolved, resolved.identity, mesh, overwrite=overwrite) as workdir:
     if plans and options.profile_steps is not None:
       print(trace.write(plans[0], workdir, options.profile_steps), flush=True)
     datasets = runner.stored(workdir) if processes.is_first() else None
@@ -181,7 +218,8 @@ def run_shard(
   plans = [] if finished and options.profile_steps is None else make_plans(own, mesh)
   if options.profile_steps is not None:
     check_trace(own, options)
-  with session(folder, own, shards.identity(resolved, shard), mesh, options) as workdir:
+  identity, overwrite = shards.identity(resolved, shard), options.overwrite
+  with session(folder, own, identity, mesh, overwrite=overwrite) as workdir:
     if options.profile_steps is not None:
       print(trace.write(plans[0], workdir, options.profile_steps), flush=True)
     if finished:

@@ -21,13 +21,14 @@ Fields are overridden on the command line by their dotted name, for example
 --config.train.steps=10000.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from toy_superposition import fields
 from toy_superposition.config import execute
+from toy_superposition.config import source as sources
 from toy_superposition.errors import UserError
 
 
@@ -53,6 +54,27 @@ def shipped(name: str) -> ConfigDict:
   return execute.get_config(name)
 
 
+def after(source: str) -> ConfigDict:
+  """Returns the config of models that are trained on hidden activations of trained models.
+
+  Features and densities are those of the source, whose axes become the first of the sweep; the
+  target is what the models see, and they have no measures of feature directions.
+
+  Args:
+    source: the folder of a finished run, or a config, which is trained first.
+
+  Raises:
+    UserError: there is no such run or config.
+  """
+  config = get_config()
+  for name, value in sources.shared_fields(sources.config_of(source)).items():
+    section, _, leaf = name.rpartition(".")
+    config[section][leaf] = value
+  config.source, config.data.input, config.data.target = source, "hidden", "input"
+  config.measures = ()
+  return config
+
+
 def linear(field: str, start: int | float, stop: int | float, num: int) -> ConfigDict:
   """Returns an axis of `num` points from start to stop, evenly spaced."""
   return _axis(field=field, scale="linear", start=float(start), stop=float(stop), num=num)
@@ -71,6 +93,20 @@ def points(field: str, points: Iterable[Any]) -> ConfigDict:
 def restarts(num: int) -> ConfigDict:
   """Returns an axis of `num` repetitions that differ in their random numbers only."""
   return _axis(field="", scale="restarts", num=num)
+
+
+def together(values: Mapping[str, Iterable[Any]], labels: Iterable[str]) -> ConfigDict:
+  """Returns an axis that sets several fields together: one value of each per point.
+
+  Models of one program, such as one method at several strengths, train together. In the results the
+  fields are further coordinates of the axis.
+
+  Args:
+    values: dotted field → its value at every point.
+    labels: of the points.
+  """
+  entries = {f"values_{k}": tuple(points) for k, points in enumerate(values.values())}
+  return _axis(field="", scale="together", fields=tuple(values), points=tuple(labels), **entries)
 
 
 def set_axes(config: ConfigDict, **axes: ConfigDict) -> None:

@@ -1,12 +1,14 @@
 """Fields of a config that are right by themselves, checked against each other."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
-from toy_superposition import fields, optimizers, sweep
+from toy_superposition import distributions, fields, models, optimizers, problem, sizes, sweep
 from toy_superposition.distributions import LEAST, RARE
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.estimators import ESTIMATORS
@@ -30,6 +32,7 @@ def check(values: Mapping[str, Any], axes: Sequence[Axis], groups: Sequence[Grou
   _check_history(values, groups)
   for group in groups:
     spec, instances = group.spec, group.instances
+    _check_rows(spec, instances)
     _check_values(group)
     _check_sets(spec, instances)
     if reason := _refusal(spec, instances):
@@ -48,6 +51,48 @@ def check(values: Mapping[str, Any], axes: Sequence[Axis], groups: Sequence[Grou
       reason := ESTIMATORS["exact"].refuses(spec, instances)
     ):
       raise not_allowed("evaluation.method", "exact", f"sampled: exact needs {reason}")
+
+
+def _check_rows(spec: Spec, instances: Instance) -> None:
+  """Checks what the chosen rows themselves need, and that model and data fit each other."""
+  for chooser in ("data.distribution", "data.input", "data.examples", "model.name"):
+    refuses = getattr(spec.row(chooser), "refuses", None)
+    if refuses and (reason := refuses(spec, instances)):
+      raise UserError(reason)
+  values = spec.row("data.distribution").law
+  if spec.attack and values.mean_square != distributions.VALUES["uniform"].mean_square:
+    raise not_allowed("loss.attack", spec.attack, "0 for values that are not uniform")
+  if not problem.outputs_are_features(spec) and (instances.importance != 1).any():
+    raise UserError(
+      f"config.importance: outputs are no features with config.data.target={spec.target!r}; "
+      "allowed: 1 for every feature"
+    )
+  _check_sizes(spec, instances)
+
+
+def _check_sizes(spec: Spec, instances: Instance) -> None:
+  """Checks that a model takes what it sees and returns as many numbers as the target has."""
+  n_inputs, n_outputs = sizes.n_inputs(spec), problem.n_outputs(spec)
+  first = dataclasses.replace(
+    instances, numbers={field: float(column[0]) for field, column in instances.numbers.items()}
+  )
+  model = models.of(spec, first)
+  if models.sees_features(spec.model) and spec.inputs != "identity":
+    raise not_allowed(
+      "model.name", spec.model, f"models of any input, for config.data.input={spec.inputs!r}"
+    )
+  try:
+    params = sizes.abstract_params(spec)
+    seen = jax.ShapeDtypeStruct((n_inputs,), "float32")
+    output = jax.eval_shape(model.apply, params, seen)
+  except (TypeError, ValueError):
+    output = None
+  if output is None or output.shape != (n_outputs,):
+    raise UserError(
+      f"config.model.name: {spec.model!r} does not map {n_inputs} numbers (config.data.input="
+      f"{spec.inputs!r}) to {n_outputs} (config.data.target={spec.target!r}); an autoencoder of "
+      "what it sees has the target 'input'"
+    )
 
 
 def _check_history(values: Mapping[str, Any], groups: Sequence[Group]) -> None:
@@ -94,15 +139,14 @@ def _check_axes(values: Mapping[str, Any], axes: Sequence[Axis]) -> None:
   """Checks that no axis runs over a field without effect: all its results would be the same."""
   used = sweep.fields_in_use(values, axes)
   sampled = values["train.estimator"] != "exact"
-  for axis in axes:
-    field = axis.field
-    if field and field not in used:
+  for name, field in [(axis.name, field) for axis in axes for field in axis.sets]:
+    if field not in used:
       owners = ", ".join(fields.fields()[field].rows)
       allowed = f"fields that matter; only {owners} use this one"
-      raise not_allowed(f"axis.{axis.name}.field", field, allowed)
+      raise not_allowed(f"axis.{name}.field", field, allowed)
     if field in UNUSED_BY_EXACT and not sampled:
       allowed = "fields that matter; exact does not use this one"
-      raise not_allowed(f"axis.{axis.name}.field", field, allowed)
+      raise not_allowed(f"axis.{name}.field", field, allowed)
 
 
 def _check_sets(spec: Spec, instances: Instance) -> None:

@@ -6,8 +6,10 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -42,6 +44,19 @@ def get_config(name: str) -> ConfigDict:
     raise UserError(f"{name}: get_config() returned {shown(config)}; allowed: {needed}")
   config.lock()
   return config
+
+
+def values_of(config: ConfigDict) -> dict[str, Any]:
+  """Returns every field of a config by its dotted name."""
+  return dict(_flatten(config.to_dict()))
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+  for key, value in tree.items():
+    if isinstance(value, Mapping):
+      yield from _flatten(value, f"{prefix}{key}.")
+    else:
+      yield prefix + key, value
 
 
 def _split(name: str) -> tuple[str, str]:

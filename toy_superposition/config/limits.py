@@ -33,7 +33,7 @@ def check_axes(axes: Sequence[Axis]) -> None:
   if (n := math.prod(len(axis.points) for axis in axes)) > MAX_INTEGER:
     raise not_allowed("axes", names, f"fewer than 2³¹ instances in all, not {n}")
   splitting = [axis for axis in axes if axis.splits]
-  if (n := math.prod(len(axis.points) for axis in splitting)) > MAX_GROUPS:
+  if (n := math.prod(len(axis.choices()) for axis in splitting)) > MAX_GROUPS:
     named = tuple(axis.name for axis in splitting)
     raise not_allowed("axes", named, f"at most {MAX_GROUPS} programs to compile, not {n}")
 
@@ -49,6 +49,7 @@ def check_parts(values: Mapping[str, Any], axes: Sequence[Axis], parts: Sequence
   _check_logs(values, max(spec.steps for spec in specs))
   _check_described(axes, parts)
   for spec in specs:
+    _check_factors(values, spec)
     _check_draws(spec)
   _check_history(values, parts)
 
@@ -78,6 +79,15 @@ def _check_described(axes: Sequence[Axis], parts: Sequence[Part]) -> None:
     n_models = sum(part.n_models for part in parts)
     names = tuple(axis.name for axis in axes)
     raise _too_large("axes", names, f"points; the numbers of {n_models} models", taken, available)
+
+
+def _check_factors(values: Mapping[str, Any], spec: Spec) -> None:
+  """Checks that factors are as many as features."""
+  for field in ("density.values", "importance.values"):
+    if len(values[field]) not in (0, spec.n_features):
+      raise not_allowed(
+        field, values[field], f"none, or one factor for each of the {spec.n_features} features"
+      )
 
 
 def _check_draws(spec: Spec) -> None:

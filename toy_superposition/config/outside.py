@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from toy_superposition import declare, experiments, measures, sweep
+from toy_superposition import declare, experiments, measures, objective, sweep
 from toy_superposition.sweep import PROFILED, Axis
 from toy_superposition.types import Group
 
@@ -33,13 +33,16 @@ def identity(
   found = {}
   used = sweep.fields_in_use(values, axes)
   for field in (field for field in declare.TABLES if field in used):
-    points = next((axis.points for axis in axes if axis.field == field), (values[field],))
-    for name in map(str, points):
+    points = next((axis.sets[field] for axis in axes if field in axis.sets), (values[field],))
+    for name in dict.fromkeys(map(str, points)):
       if not declare.is_own(field, name):
         if field in PROFILED:
           found[NUMBERS] = _hash(_numbers(groups))
         else:
           found[_key(field, name)] = code_hash(declare.TABLES[field][name])
+  for name, penalty in objective.PENALTIES.items():
+    if not objective.is_own(name) and any(f"loss.{name}" in group.spec.active for group in groups):
+      found[_key("loss", name)] = code_hash(penalty)
   for name in values["measures"]:
     if not measures.is_own(name):
       row = measures.MEASURES[name]

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from toy_superposition import declare, interpret, sizes
+from toy_superposition import declare, interpret, models, sizes
 from toy_superposition.draws import KeyWords
 from toy_superposition.estimators import autodiff
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
@@ -33,7 +33,7 @@ def make(problem: Problem, instances: Instance) -> Method:
       of_columns = functools.partial(function, n_columns=size)
       return rounded(of_columns)(params, instance, key, first)
 
-    return mean_over_blocks(of_block, spec.batch_size)
+    return mean_over_blocks(of_block, spec.batch_size, block_size(spec))
 
   def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
     return over_blocks(problem.step_loss, params, instance, key)
@@ -44,13 +44,21 @@ def make(problem: Problem, instances: Instance) -> Method:
   return Method(gradient, loss, autodiff.make(problem, instances).inputs)
 
 
-def mean_over_blocks(function: Callable[[Array, int], Any], batch_size: int) -> Any:
+def block_size(spec: Spec) -> int:
+  """Returns how many examples are worked on at once: all of them if the model couples them."""
+  coupled = models.of(spec).encode_batch is not None
+  return spec.batch_size if coupled else min(BLOCK, spec.batch_size)
+
+
+def mean_over_blocks(
+  function: Callable[[Array, int], Any], batch_size: int, block: int = BLOCK
+) -> Any:
   """Returns the mean over the batch of a pytree-valued function of a block.
 
   `function` takes the block's first example and its size, and returns the mean over the block. What
   is left over of the batch is a smaller block of its own.
   """
-  block = min(BLOCK, batch_size)
+  block = min(block, batch_size)
   n_blocks, rest = divmod(batch_size, block)
 
   def weighted(first: Array, size: int):
@@ -71,7 +79,7 @@ def mean_over_blocks(function: Callable[[Array, int], Any], batch_size: int) -> 
 def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of the arrays of one block."""
   del instances
-  return sizes.batch_bytes(spec, min(BLOCK, spec.batch_size))
+  return sizes.batch_bytes(spec, block_size(spec))
 
 
 def in_bfloat16(function):

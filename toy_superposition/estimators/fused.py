@@ -56,6 +56,8 @@ def refuses(spec: Spec, instances: Instance) -> str:
   """Returns why the step cannot be written out: too large, or an operation without a rule."""
   if (size := sizes.n_params(spec)) > MAX_OUTPUTS:
     return f"at most {MAX_OUTPUTS} parameters per model, not {size}"
+  if reason := autodiff.sees_other_than_features(spec):
+    return reason
   if spec.attack:
     return f"config.loss.attack 0, not {spec.attack:g}"
   spec_problem = problem.make(spec)

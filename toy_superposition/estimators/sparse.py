@@ -14,10 +14,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from toy_superposition import draws
+from toy_superposition import draws, models
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.draws import KeyWords
-from toy_superposition.estimators import blocked
+from toy_superposition.estimators import autodiff, blocked
 from toy_superposition.estimators.estimator import Batch, Estimator, Method, Scalar
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Params, Spec
@@ -96,9 +96,12 @@ def make(problem: Problem, instances: Instance) -> Method:
   def loss_of(params: Params, instance: Instance, positions: Positions, values: Values) -> Scalar:
     h = jax.vmap(hidden)(encode(params.directions, positions, values))
     x = dense(positions, values)
+    target = jax.vmap(problem.target, (None, 1, 1), 1)(instance, x, x)
     losses = jax.vmap(problem.decoded_loss, in_axes=(None, None, 1, 0), out_axes=1)
-    loss = problem.reduction(jnp.mean(losses(params, instance, x, h), axis=1))
-    return loss + jnp.mean(jax.vmap(problem.penalty)(h)) if problem.penalty else loss
+    loss = problem.reduction(jnp.mean(losses(params, instance, target, h), axis=1))
+    if problem.penalty:
+      loss = loss + jnp.mean(jax.vmap(problem.penalty, (None, None, 0))(params, instance, h))
+    return loss
 
   def over_blocks(function, params: Params, instance: Instance, key: KeyWords):
     positions, values = active(instance, key)
@@ -158,8 +161,10 @@ def refuses(spec: Spec, instances: Instance) -> str:
   if not spec.row("data.distribution").independent:
     independent = [name for name, row in DISTRIBUTIONS.items() if row.independent]
     return f"features that are active independently ({', '.join(independent)})"
-  if spec.row("model.name").hidden is None:
+  if models.of(spec).hidden is None:
     return f"an encoder g(W x), which {spec.model} has not"
+  if reason := autodiff.sees_other_than_features(spec):
+    return reason
   if spec.attack:
     return f"config.loss.attack 0, not {spec.attack:g}: attacked inputs are dense"
   if (highest := np.max(instances.density)) > np.float32(MAX_DENSITY):

@@ -56,7 +56,7 @@ def check(
     raise not_allowed("measures", tuple(values["measures"]), needed)
   if row.trained and not values["train.steps"]:
     raise not_allowed("train.steps", 0, f"≥ 1 for experiment {name!r}")
-  fixed = sweep.fields_in_use(values, axes) - {axis.field for axis in axes}
+  fixed = sweep.fields_in_use(values, axes) - {field for axis in axes for field in axis.sets}
   for field in fields.fields():
     if field in fixed:
       _check_field(name, row, field, values[field])

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import distributions, evaluation, fields, models, problem, sizes
+from toy_superposition import evaluation, fields, models, problem, sizes, sweep
 from toy_superposition.devices import mapping
 from toy_superposition.problem import Problem
 from toy_superposition.records import schema
@@ -44,9 +44,21 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
     **changes: config fields by dotted name that hold another value for these models, such as a
       point of an axis.
   """
-  values = schema.config(dataset) | changes
-  rare = distributions.any_rare(dataset["feature_density"].values)
-  made = problem.make(dataclasses.replace(fields.make_spec(values), rare=rare))
+  points = {
+    str(axis.attrs["config_field"]): axis
+    for axis in dataset.coords.values()
+    if axis.attrs.get("config_field")
+  }
+  values = schema.config(dataset)
+  for field, axis in points.items():
+    if len(np.unique(axis)) == 1:
+      values[field] = axis.values.flat[0].item()
+    elif field not in changes and not sweep.is_swept(field):
+      raise ValueError(f"the models differ in {field}: select those of one value")
+  values |= changes
+  spec = fields.make_spec(values)
+  if (source := schema.source(dataset)) is not None:
+    spec = dataclasses.replace(spec, source=fields.make_spec(source))
   dims = tuple(str(name) for name in dataset["loss"].dims)
   shape = dataset["loss"].shape
 
@@ -54,14 +66,27 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
     array = dataset[name].transpose(*dims, *trailing).values
     return array.reshape(-1, *array.shape[len(dims) :])
 
-  model = made.spec.model
+  model = spec.model
   arrays = {name: leading(name, *models.PARAM_DIMS[name]) for name in models.param_names(model)}
+  density = leading("feature_density", "feature")
+  columns = {
+    field: np.broadcast_to(
+      axis.values.reshape([-1 if dim in axis.dims else 1 for dim in dims]), shape
+    ).ravel()
+    for field, axis in points.items()
+    if axis.ndim and sweep.is_swept(field)
+  }
+  numbers = sweep.numbers(values, columns, len(density))
+  given = schema.given_dims()
   instances = Instance(
     index=np.arange(int(np.prod(shape)), dtype=np.int32),
-    density=leading("feature_density", "feature"),
+    density=density,
     importance=leading("feature_importance", "feature"),
     learning_rate=leading("peak_learning_rate"),
+    given={name: leading(name, *given[name]) for name in given if name in dataset} or None,
+    numbers=numbers,
   )
+  made = problem.make(sweep.with_consequences(spec, instances))
   return Trained(made, models.params_class(model)(**arrays), instances, dims, shape)
 
 

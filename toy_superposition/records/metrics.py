@@ -89,8 +89,9 @@ class Metrics:
   def histograms(self, group: int, snapshot: Snapshot) -> None:
     """Writes histograms of a group's feature norms and dimensionalities to the event files, if
     any."""
-    if self._events:
-      self._events.histograms(group, snapshot.step, np.asarray(snapshot.state.params.directions))
+    directions = getattr(snapshot.state.params, "directions", None)  # of toy models
+    if self._events and directions is not None:
+      self._events.histograms(group, snapshot.step, np.asarray(directions))
 
   def close(self) -> None:
     """Closes the event files, if any."""

@@ -126,6 +126,17 @@ def add_files(workdir: Workdir, paths: Iterable[Path], *, written: bool = False)
   workdir.journal.add_files(names - own_files(workdir), written=written)
 
 
+def holds(path: Path, identity: Mapping[str, Any]) -> bool:
+  """Returns whether a folder has a run of that identity, finished or not.
+
+  Raises:
+    UserError: the folder cannot be read, or is from a newer version.
+  """
+  manifest = stored_manifest(Workdir(path))
+  known = manifest is not None and manifest["format"] == FORMAT
+  return manifest is not None and known and manifest["identity"] == plain(identity)
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
   """Returns "field old → new" for each field that differs, with "(absent)" for a missing one."""
   names = sorted(old.keys() | new.keys())

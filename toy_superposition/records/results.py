@@ -22,7 +22,7 @@ from toy_superposition.records.netcdf import ROOT
 from toy_superposition.records.schema import SEVERAL, labels
 from toy_superposition.records.versions import versions
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.sweep import Axis
+from toy_superposition.sweep import Axis, Source
 from toy_superposition.types import Group, Params
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def assemble(
   axes: Sequence[Axis],
   groups: Sequence[Group],
   outcomes: Sequence[Outcome],
+  source: Source | None = None,
 ) -> dict[str, "xr.Dataset"]:
   """Returns netCDF group → dataset.
 
@@ -55,13 +56,18 @@ def assemble(
     axes: of the sweep.
     groups: in the order of the sweep.
     outcomes: of each group.
+    source: models on which these were trained, if any.
   """
   members: dict[str, list[tuple[Group, Outcome]]] = {}
   for group, outcome in zip(groups, outcomes, strict=True):
     names = [f"{a.name}={a.points[group.cells[0, k]]}" for k, a in enumerate(axes) if a.reshapes]
     objective = outcome[f"loss_{group.spec.reduction}"]
     members.setdefault(ROOT + ",".join(names), []).append((group, {**outcome, "loss": objective}))
-  return {path: _dataset(values, axes, chosen) for path, chosen in members.items()}
+  datasets = {path: _dataset(values, axes, chosen) for path, chosen in members.items()}
+  if source:
+    stored = {schema.SOURCE: json.dumps(dict(source.values), sort_keys=True)}
+    datasets = {path: dataset.assign_attrs(stored) for path, dataset in datasets.items()}
+  return datasets
 
 
 def _dataset(
@@ -90,10 +96,16 @@ def _dataset(
     axes[k].name: (axes[k].name, np.asarray(axes[k].points), {"config_field": axes[k].field})
     for k in array_axes
   }
+  for k in array_axes:
+    for field, points in axes[k].together:
+      name = f"{axes[k].name}_{field.replace('.', '_')}"
+      coords[name] = (axes[k].name, np.asarray(points), {"config_field": field})
   # The other axes' points of this netCDF group: coordinates without a dimension, and in its config.
-  fixed = {axis: axis.points[first.cells[0, k]] for k, axis in enumerate(axes) if axis.reshapes}
-  coords |= {axis.name: ((), point, {"config_field": axis.field}) for axis, point in fixed.items()}
-  values = {**values, **{axis.field: point for axis, point in fixed.items()}}
+  for k, axis in enumerate(axes):
+    if axis.reshapes:
+      i = first.cells[0, k]
+      coords[axis.name] = ((), axis.points[i], {"config_field": axis.field})
+      values = {**values, **{field: points[i] for field, points in axis.sets.items()}}
   attributes = {
     "title": str(values["name"]),
     "model": SEVERAL.join(sorted({group.spec.model for group, _ in members})),
@@ -195,10 +207,10 @@ def _checked(group: str, dataset: "xr.Dataset") -> "xr.Dataset":
 
 def _identity(workdir: Workdir) -> str | None:
   """Returns the hash of a run's identity, as its folder has it; None without a readable manifest of
-  today's format."""
+  a format with such hashes."""
   with contextlib.suppress(UserError):
     manifest = workdirs.stored_manifest(workdir)
-    if manifest and manifest["format"] == workdirs.FORMAT:
+    if manifest and manifest["format"] >= workdirs.CHECKSUMS:
       return workdirs.identity_hash(manifest["identity"])
   return None
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from toy_superposition import fields, text
 from toy_superposition.errors import UserError
+from toy_superposition.inputs import INPUTS
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import MODELS, PARAM_DIMS, param_names, params_class
 from toy_superposition.records import files, upgrade
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
   import xarray as xr
 
 SEVERAL = " and "  # between the names of a dataset's models
+SOURCE = "source_config"  # attribute with the config of the models that these were trained on
 HISTORY = "history_"  # before the names of parameters and loss during training
 MAX_CONFIG = 2**26  # characters of a stored config, whose axes may have many points
 # Variable → its dimensions after the sweep's axes, and a description. For parameters and measures
@@ -30,6 +32,7 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   "feature_importance": (("feature",), "weight I_i of the squared error"),
   "peak_learning_rate": ((), "learning rate at the schedule's peak, per step"),
   "feature_loss": (("feature",), "mean of I_i (x_i − x′_i)² over inputs"),
+  "output_loss": (("output",), "mean loss of each output, where outputs are not features"),
   "loss": ((), "training objective on fresh inputs or in expectation"),
   "loss_sum": ((), "loss, summed over features"),
   "loss_mean": ((), "loss, averaged over features"),
@@ -39,7 +42,7 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
 # Variables of every model, beside its parameters, its measures and what the experiment adds.
 NUMBERS = ("finite", "feature_density", "feature_importance", "peak_learning_rate")
 REQUIRED = ("loss", *NUMBERS)  # by what is made of results
-SCORES = ("feature_loss", "loss_sum", "loss_mean", *NUMBERS)  # stored after training
+SCORES = ("loss_sum", "loss_mean", *NUMBERS)  # stored after training
 # Kind of a field's default → kinds of its values.
 KINDS: dict[type, tuple[type, ...]] = {
   bool: (bool,),
@@ -64,6 +67,8 @@ def labels(name: str, model: str) -> tuple[tuple[str, ...], str]:
   """
   if name in VARIABLES:
     return VARIABLES[name]
+  if name in (given := given_dims()):
+    return given[name], f"frozen array {name} that the models were trained on"
   parameter, dims = name.removeprefix(HISTORY), params_class(model).DIMS
   if name in dims:
     return dims[name], f"parameter {name}"
@@ -72,21 +77,40 @@ def labels(name: str, model: str) -> tuple[tuple[str, ...], str]:
   return MEASURES[name].dims, MEASURES[name].long_name
 
 
+def given_dims() -> dict[str, tuple[str, ...]]:
+  """Returns the trailing axes of the frozen arrays that any row of INPUTS gives to models."""
+  return {name: dims for row in INPUTS.values() for name, dims in row.DIMS.items()}
+
+
 def config(dataset: "xr.Dataset") -> dict[str, Any]:
   """Returns every field of the config that a dataset was made from, under today's names.
 
   Raises:
     UserError: there is none, or it is not one that this package stores.
   """
-  stored = dataset.attrs.get("config")
+  return _stored_config(dataset, "config")
+
+
+def source(dataset: "xr.Dataset") -> dict[str, Any] | None:
+  """Returns every field of the config of the models on which a dataset's models were trained, None
+  if these see features.
+
+  Raises:
+    UserError: it is not one that this package stores.
+  """
+  return _stored_config(dataset, SOURCE) if SOURCE in dataset.attrs else None
+
+
+def _stored_config(dataset: "xr.Dataset", attribute: str) -> dict[str, Any]:
+  stored = dataset.attrs.get(attribute)
   if not isinstance(stored, str):
-    raise UserError("not a run's dataset: the attribute 'config' is missing")
+    raise UserError(f"not a run's dataset: the attribute {attribute!r} is missing")
   try:
     if len(stored) > MAX_CONFIG:
       raise ValueError(f"longer than {MAX_CONFIG} characters")
     values = json.loads(stored)
   except (ValueError, RecursionError) as error:
-    raise UserError(f"not a run's dataset: config: {files.one_line(error)}") from error
+    raise UserError(f"not a run's dataset: {attribute}: {files.one_line(error)}") from error
   return config_fields(values)
 
 

@@ -16,7 +16,8 @@ from toy_superposition.records.journal import Journal
 # Format of the folder. Runs of an earlier one can be read, but not continued: config fields, random
 # numbers or what files say of themselves have changed. A later one is from a newer version of this
 # package.
-FORMAT = 3
+FORMAT = 4
+CHECKSUMS = 3  # since this format runs have journals, and their files checksums and hashes
 # Fields of the config that decide what is said of trained models, and nothing before that.
 SCORING = ("evaluation.", "measures", "experiment")
 
@@ -182,7 +183,7 @@ def own_files(workdir: Workdir) -> set[str]:
   """
   known, manifest = workdir.journal, stored_manifest(workdir)
   names = set(known.files)
-  if manifest and (known.run is None or manifest["format"] < FORMAT):
+  if manifest and (known.run is None or manifest["format"] < CHECKSUMS):
     names |= {*FIXED, *overwriting.files_before_format_3(workdir.path)}
     names |= {str(name) for name in manifest.get("pictures", ()) if _is_picture(str(name))}
   if manifest and manifest["format"] == 1:

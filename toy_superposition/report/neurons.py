@@ -1,13 +1,13 @@
 """The panel of hidden neurons: their weights as stacks, and circuits."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toy_superposition.distributions import DISTRIBUTIONS
+from toy_superposition import declare
 from toy_superposition.geometry.definitions import is_monosemantic
 from toy_superposition.geometry.neurons import asymmetric_motifs, rescaled
+from toy_superposition.records import schema
 from toy_superposition.report.packing import pack, rounded
 from toy_superposition.report.selection import bytes_each, choose, count, is_trained
 
@@ -41,7 +41,9 @@ def data(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
   if "restart_number" in selection.dataset.coords:
     content["restart"] = selection.rows("restart_number").tolist()
   W1 = selection.rows(names[0], "hidden", "feature")
-  signed = DISTRIBUTIONS[json.loads(dataset.attrs["config"])["data.distribution"]].signed
+  values = schema.config(dataset)
+  distribution = declare.build("data.distribution", values["data.distribution"], values)
+  signed = distribution.law.signed
   # Decided on all digits: the page's 16 bits would decide borderline neurons differently.
   content["monosemantic"] = [
     is_monosemantic(model, nonnegative=not signed).nonzero()[0].tolist()

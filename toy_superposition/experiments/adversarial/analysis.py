@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from toy_superposition import draws, objective, sizes, streams
+from toy_superposition import draws, sizes, streams
 from toy_superposition.experiments import trained
-from toy_superposition.problem import Problem
+from toy_superposition.problem import Problem, output_loss
 from toy_superposition.theory import attacks
 from toy_superposition.types import Instance, Params
 
@@ -35,8 +35,8 @@ def attacked(problem: Problem, params: Params, instance: Instance) -> dict[str, 
 
   def losses(x, h):
     output = jax.vmap(lambda hidden: problem.model.decode(params, hidden))(h)
-    feature_losses = jax.vmap(objective.feature_loss, in_axes=(0, 0, None))
-    return jax.vmap(problem.reduction)(feature_losses(x, output, instance.importance))
+    each = jax.vmap(output_loss(problem.spec), (None, 0, 0))
+    return jax.vmap(problem.reduction)(each(instance, x, output))
 
   def batch(number):
     key = draws.fold_in(root, number)

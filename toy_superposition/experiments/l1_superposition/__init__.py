@@ -6,6 +6,8 @@ Paper, section "Discussion", on getting rid of superposition: a remark without a
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from toy_superposition.experiments import uniform
 from toy_superposition.experiments.experiment import Experiment, figure_in
 from toy_superposition.experiments.l1_superposition.analysis import run
@@ -20,7 +22,8 @@ def refuses(values: Mapping[str, Any], groups: Sequence[Group]) -> None:
   """Raises UserError for penalties without 0 or without a large one, and for models that have no
   superposition anyway."""
   name = "l1_superposition"
-  penalties = sorted({group.spec.hidden_l1 for group in groups})
+  (group,) = groups  # one program for all penalties
+  penalties = np.unique(group.instances.numbers.get("loss.hidden_l1", 0.0)).tolist()
   if penalties[0] > 0 or penalties[-1] < LARGE:
     needed = f"penalties from 0, no penalty, to at least {LARGE:g}"
     raise refusal(name, "axis.penalty", tuple(penalties), needed)

@@ -1,0 +1,53 @@
+"""Feature distributions: an example's uniform numbers become its features."""
+
+from toy_superposition import declare
+from toy_superposition.distributions.distribution import (
+  ERROR,
+  LEAST,
+  RARE,
+  VALUES,
+  Distribution,
+  Valued,
+  Values,
+  any_rare,
+  is_rare,
+)
+from toy_superposition.distributions.finite import ExactlyK, Independent, OneHot
+from toy_superposition.distributions.hierarchy import Copula, Tree
+from toy_superposition.distributions.paper import (
+  AnticorrelatedSets,
+  CorrelatedSets,
+  Sets,
+  SparseSignedUniform,
+  SparseUniform,
+)
+
+__all__ = [
+  "DISTRIBUTIONS",
+  "ERROR",
+  "LEAST",
+  "RARE",
+  "VALUES",
+  "Distribution",
+  "Sets",
+  "Tree",
+  "Valued",
+  "Values",
+  "any_rare",
+  "is_rare",
+]
+
+DISTRIBUTIONS: dict[str, type[Distribution]] = declare.table(
+  "data.distribution",
+  {
+    "sparse_uniform": SparseUniform,
+    "sparse_signed_uniform": SparseSignedUniform,
+    "correlated_sets": CorrelatedSets,
+    "anticorrelated_sets": AnticorrelatedSets,
+    "independent": Independent,
+    "copula": Copula,
+    "tree": Tree,
+    "exactly_k": ExactlyK,
+    "one_hot": OneHot,
+  },
+)

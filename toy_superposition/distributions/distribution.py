@@ -1,0 +1,125 @@
+"""What a feature distribution is: arithmetic on ONE example of one instance.
+
+A distribution says how many uniform numbers an example needs, and what it makes of them. Where the
+numbers come from, and how many examples there are, is decided elsewhere. The instance's density i
+is always the probability that feature i is active.
+
+Numbers of 23 bits decide both whether a feature is active and its value. For instances with a
+density below RARE the numbers have more bits (draws.py). Then for every density that is allowed, 0
+or at least LEAST, the probability of being active and the mean and mean square of an active value
+are right within a relative error of ERROR; the mean of a signed value, which is 0, within ERROR.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from toy_superposition import declare
+from toy_superposition.declare import choice
+from toy_superposition.types import Instance
+
+Draws = Float[Array, "draw"]
+Feature = Float[Array, "feature"]
+Patterns = Float[np.ndarray, "feature pattern"]
+Weights = Float[Array, "pattern"]
+Densities = Float[np.ndarray, "*instance feature"]
+
+RARE = 2.0**-10  # below all densities of the paper's experiments
+LEAST = 1e-15  # at which 64 bits have 18 000 values below the density
+ERROR = 1e-3
+MAX_PATTERNS = 2**16  # different examples that the exact loss adds up
+# Uniform numbers are multiples of 2⁻²³ below 1: half a multiple more keeps quantiles finite.
+HALF = 2.0**-24
+
+
+class Values(NamedTuple):
+  """The law of an active feature's value."""
+
+  of: Callable[[Array], Array]  # of a uniform number on [0, 1)
+  mean: float
+  mean_square: float
+  signed: bool = False
+  is_one: bool = False  # whether it is 1, and nothing else
+
+
+def quantile(u: Array) -> Array:
+  """Returns Φ⁻¹(u), the quantile of the standard normal law."""
+  return 2**0.5 * lax.erf_inv(2 * (u + HALF) - 1)
+
+
+VALUES: dict[str, Values] = declare.table(
+  "data.values",
+  {
+    "uniform": Values(lambda u: u, 1 / 2, 1 / 3),  # on [0, 1), the paper's
+    "signed_uniform": Values(lambda u: 2 * u - 1, 0.0, 1 / 3, signed=True),  # on [−1, 1)
+    "one": Values(jnp.ones_like, 1.0, 1.0, is_one=True),  # binary features
+    # |N(0, 1)|, by the quantile at ½ + u/2.
+    "half_normal": Values(lambda u: quantile(0.5 + 0.5 * u), (2 / np.pi) ** 0.5, 1.0),
+    "exponential": Values(lambda u: -jnp.log1p(-u), 1.0, 2.0),  # of mean 1
+  },
+)
+
+
+class Distribution:
+  """What a row of DISTRIBUTIONS inherits; its hyperparameters are declared fields."""
+
+  independent: ClassVar[bool] = False  # whether feature i depends on draw i and density i alone
+  in_sets: ClassVar[bool] = False  # whether features come in sets of `set_size` neighbours
+  exclusive: ClassVar[bool] = False  # whether a set's densities must not add up to more than 1
+
+  @property
+  def law(self) -> Values:
+    """The law of active values."""
+    return VALUES[getattr(self, "values", "uniform")]
+
+  def n_draws(self, n_features: int) -> int:
+    """Returns how many uniform numbers an example needs: one per feature."""
+    return n_features
+
+  def features(self, u: Draws, instance: Instance) -> Feature:
+    """Returns the features x of one example, from its uniform numbers on [0, 1)."""
+    raise NotImplementedError
+
+  def densities(self, density: Densities) -> Densities:
+    """Returns the densities that features have if a config asks for `density`, on the host."""
+    return density
+
+  def moments(self, density: Feature) -> tuple[Feature, Feature]:
+    """Returns E x_i and E x_i² of features with the given densities."""
+    return density * self.law.mean, density * self.law.mean_square
+
+  def n_patterns(self, n_features: int) -> int | None:
+    """Returns how many different examples there are; None if not finitely many, or too many."""
+    del n_features
+    return None
+
+  def patterns(self, instance: Instance) -> tuple[Patterns, Weights]:
+    """Returns all different examples, and their probabilities, of a finite distribution."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Valued(Distribution):
+  """What distributions share whose values have a law of their own choice."""
+
+  values: str = choice("uniform", "law of active values; a row of VALUES")
+
+
+def is_rare(density: Feature) -> Bool[Array, ""]:
+  """Returns whether any feature of an instance is so rare that its draws need more than 23 bits."""
+  return jnp.any((density > 0) & (density < RARE))
+
+
+def any_rare(densities: Densities) -> bool:
+  """Returns whether `is_rare` is true of any instance, on the host."""
+  return bool(np.any((densities > 0) & (densities < RARE)))
+
+
+def inverse(density: Feature) -> Feature:
+  """Returns 1 / density, and 1 where nothing is active."""
+  return 1 / jnp.where(density > 0, density, 1)

@@ -1,0 +1,437 @@
+"""Sparse autoencoders: h = f(W_enc (s − b_dec) + b_enc), ŝ = W_dec h + b_dec.
+
+Columns of W_dec, the directions of latents, have unit norm.
+
+All share one class of parameters, so that several methods fit into one dataset; those that a method
+does not use stay at 0. A method is a class that says how latents are activated, and what is added
+to the loss of training.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import lax
+from jaxtyping import Array, Float
+
+from toy_superposition.declare import flag, integer, integers, number
+from toy_superposition.models.model import Model
+from toy_superposition.models.topk import keep_largest
+from toy_superposition.types import Instance, Key, Leaf, Spec
+
+Seen = Float[Array, "input"]
+Latents = Float[Array, "latent"]
+Inputs = Float[Array, "input example"]
+Batch = Float[Array, "latent example"]
+Drive = Float[Array, "drive example"]  # of latents; of matching pursuit, of inputs
+Scalar = Float[Array, ""]
+LossOf = Callable[[Inputs], Scalar]
+
+
+@struct.dataclass
+class SparseAutoencoderParams:
+  """Encoder, decoder, and what single methods need beside them."""
+
+  DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+    "W_enc": ("latent", "input"),
+    "W_dec": ("input", "latent"),
+    "b_enc": ("latent",),
+    "b_dec": ("input",),
+    "latent_threshold": ("latent",),
+    "r_mag": ("latent",),
+    "b_mag": ("latent",),
+    "latent_frequency": ("latent",),
+  }
+
+  W_enc: Float[Leaf, "*instance latent input"] | Any
+  W_dec: Float[Leaf, "*instance input latent"] | Any
+  b_enc: Float[Leaf, "*instance latent"] | Any
+  b_dec: Float[Leaf, "*instance input"] | Any
+  # Below it a latent is silent: learned by jumprelu; of batch_topk and matryoshka a running mean.
+  latent_threshold: Float[Leaf, "*instance latent"] | Any
+  r_mag: Float[Leaf, "*instance latent"] | Any  # of gated: logarithm of magnitude over gate
+  b_mag: Float[Leaf, "*instance latent"] | Any  # of gated: bias of the magnitude
+  latent_frequency: Float[Leaf, "*instance latent"] | Any  # running mean of the share of examples
+
+
+def init(
+  key: Key, *, n_inputs: int, n_hidden: int, n_outputs: int, std: float
+) -> SparseAutoencoderParams:
+  """Returns independent decoder columns on the unit sphere, the encoder as their transpose."""
+  del n_outputs, std
+  D = jax.random.normal(key, (n_inputs, n_hidden), dtype=jnp.float32)
+  D = D / jnp.linalg.norm(D, axis=0, keepdims=True)
+  zero = jnp.zeros(n_hidden, jnp.float32)
+  return SparseAutoencoderParams(
+    W_enc=D.T,
+    W_dec=D,
+    b_enc=zero,
+    b_dec=jnp.zeros(n_inputs, jnp.float32),
+    latent_threshold=zero,
+    r_mag=zero,
+    b_mag=zero,
+    latent_frequency=jnp.ones(n_hidden, jnp.float32),
+  )
+
+
+def unit_columns(params: SparseAutoencoderParams) -> SparseAutoencoderParams:
+  """Returns the parameters with decoder columns of unit norm."""
+  norm = jnp.linalg.norm(params.W_dec, axis=0, keepdims=True)
+  return dataclasses.replace(params, W_dec=params.W_dec / jnp.where(norm > 0, norm, 1))
+
+
+def moves_to(mean: Array, new: Array) -> Scalar:
+  """Returns 0 with the gradient mean − new, by which a running mean follows `new`."""
+  term = 0.5 * jnp.sum((mean - lax.stop_gradient(new)) ** 2)
+  return term - lax.stop_gradient(term)
+
+
+@dataclass(frozen=True)
+class SparseAutoencoder:
+  """What all sparse autoencoders share."""
+
+  running: ClassVar[tuple[str, ...]] = ("latent_frequency",)
+
+  decoder_bias: bool = flag(True, "whether b_decec is learned; otherwise it is 0")
+  frozen_decoder: bool = flag(
+    False, "whether the decoder stays as it was drawn: a baseline (Korznikov et al. 2026)"
+  )
+  aux: float = number(
+    0.0,
+    "≥ 0",
+    "weight of the squared error with which silent latents reconstruct what the others leave over "
+    "(Gao et al. 2024: 1/32)",
+  )
+  aux_k: int = integer(16, "≥ 1", "silent latents that do so in an example, at most")
+  dead_below: float = number(
+    1e-3,
+    "(0, 1)",
+    "running mean of a latent's share of examples below which it counts as silent in training",
+  )
+
+  def build(self) -> Model:
+    """Returns the model."""
+    batch = self.activated_batch
+    return Model(
+      init,
+      self.encode,
+      self.decode,
+      encode_batch=batch and (lambda params, s: batch(params, self.drive(params, s))),
+      auxiliary=self.auxiliary,
+      running=self.running,
+      project=self.projected,
+    )
+
+  def projected(self, params: SparseAutoencoderParams) -> SparseAutoencoderParams:
+    """Returns the parameters with decoder columns of unit norm, as a frozen decoder has anyway."""
+    return params if self.frozen_decoder else unit_columns(params)
+
+  def encode(self, params: SparseAutoencoderParams, s: Seen) -> Latents:
+    """Returns the latents of one input, as the autoencoder is used."""
+    return self.activated(params, self.drive(params, s[:, None]))[:, 0]
+
+  def decode(self, params: SparseAutoencoderParams, h: Latents) -> Seen:
+    """Returns W_dec h + b_dec of one example."""
+    return self.decoder(params) @ h + self.bias(params)
+
+  def decoder(self, params: SparseAutoencoderParams) -> Float[Array, "input latent"]:
+    """Returns W_dec, without a gradient if it is frozen."""
+    return lax.stop_gradient(params.W_dec) if self.frozen_decoder else params.W_dec
+
+  def bias(self, params: SparseAutoencoderParams) -> Float[Array, "input"]:
+    """Returns b_dec, or 0."""
+    return params.b_dec if self.decoder_bias else jnp.zeros_like(params.b_dec)
+
+  def drive(self, params: SparseAutoencoderParams, s: Inputs) -> Drive:
+    """Returns W_enc (s − b_dec), to which biases are still to be added."""
+    return params.W_enc @ (s - self.bias(params)[:, None])
+
+  def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
+    """Returns the latents of a batch from their drive, as the autoencoder is used."""
+    raise NotImplementedError
+
+  # The same in training, if the examples of a batch depend on each other.
+  activated_batch: ClassVar[Callable[..., Batch] | None] = None
+
+  def auxiliary(
+    self, params: SparseAutoencoderParams, s: Inputs, h: Batch, loss_of: LossOf
+  ) -> Scalar:
+    """Returns what is added to the loss: the method's own terms, the auxiliary loss of silent
+    latents, and running means, which are 0."""
+    drive = self.drive(params, s)
+    total = moves_to(params.latent_frequency, jnp.mean((h > 0).astype(jnp.float32), axis=1))
+    total = total + self.own_terms(params, drive, s, h, loss_of)
+    return total + self.of_silent(params, drive, s, h) if self.aux else total
+
+  def own_terms(
+    self,
+    params: SparseAutoencoderParams,
+    drive: Drive,
+    s: Inputs,
+    h: Batch,
+    loss_of: LossOf,
+  ) -> Scalar:
+    """Returns the method's own terms of the training loss."""
+    del params, drive, s, h, loss_of
+    return jnp.float32(0)
+
+  def of_silent(self, params: SparseAutoencoderParams, drive: Drive, s: Inputs, h: Batch) -> Scalar:
+    """Returns the auxiliary loss AuxK of Gao et al. (2024), once per step.
+
+    The error s − ŝ is a target without a gradient, and the bias b_dec, which is in ŝ, does not
+    count again in its reconstruction.
+    """
+    silent = (params.latent_frequency < self.dead_below)[:, None]
+    z = jnp.where(silent, jax.nn.relu(drive + params.b_enc[:, None]), 0)
+    z = keep_largest(z, self.aux_k, (0,))
+    decoder = self.decoder(params)
+    error = lax.stop_gradient(s - decoder @ h - self.bias(params)[:, None])
+    left = jnp.sum((error - decoder @ z) ** 2, axis=0)
+    return self.aux * jnp.mean(jnp.where(jnp.any(silent), left, 0))
+
+
+@dataclass(frozen=True)
+class Penalised(SparseAutoencoder):
+  """What methods share whose sparsity is a term of the loss."""
+
+  sparsity: Any = number(
+    0.05,
+    "≥ 0",
+    "λ, weight of what makes latents sparse: Σ h of l1_sae, Σ ReLU(gate) of gated_sae, the number "
+    "of active latents of jumprelu_sae",
+    swept=True,
+  )
+
+
+@dataclass(frozen=True)
+class L1(Penalised):
+  """ReLU latents with the penalty λ Σ h (Bricken et al. 2023, Cunningham et al. 2023)."""
+
+  def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
+    """Returns ReLU(drive + b_enc)."""
+    return jax.nn.relu(drive + params.b_enc[:, None])
+
+  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+    """Returns λ Σ h."""
+    del params, drive, s, loss_of
+    return self.sparsity * jnp.mean(jnp.sum(h, axis=0))
+
+
+@dataclass(frozen=True)
+class JumpReLU(Penalised):
+  """Latents above a learned threshold, with the penalty λ · number of active ones (Rajamanoharan et
+  al. 2024).
+
+  The gradient of a step at the threshold is that of a ramp of width ε around it.
+  """
+
+  bandwidth: Any = number(
+    0.1,
+    "> 0",
+    "ε, in units of activations: the width within which a threshold has a gradient (at .001, the "
+    "published value for inputs of norm 1, hardly any example gives one)",
+    swept=True,
+  )
+  initial_threshold: float = number(0.1, "≥ 0", "threshold of every latent before training")
+
+  def build(self) -> Model:
+    """Returns the model, with thresholds that begin above 0."""
+
+    def with_threshold(key: Key, **sizes) -> SparseAutoencoderParams:
+      params = init(key, **sizes)
+      start = jnp.full_like(params.latent_threshold, self.initial_threshold)
+      return dataclasses.replace(params, latent_threshold=start)
+
+    return super().build()._replace(init=with_threshold)
+
+  def projected(self, params: SparseAutoencoderParams) -> SparseAutoencoderParams:
+    """Returns the parameters with thresholds of at least 0, beside decoder columns of unit norm."""
+    params = super().projected(params)
+    return dataclasses.replace(params, latent_threshold=jnp.maximum(params.latent_threshold, 0))
+
+  def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
+    """Returns z where z = ReLU(drive + b_enc) exceeds its threshold; the gradient of the threshold
+    is −(threshold / ε) within the ramp."""
+    z, threshold = jax.nn.relu(drive + params.b_enc[:, None]), params.latent_threshold[:, None]
+    kept = jnp.where(z > threshold, z, 0)
+    if self.bandwidth is None:
+      return kept
+    slope = lax.stop_gradient(threshold) * self._ramp(z, threshold)
+    return kept - (slope * threshold - lax.stop_gradient(slope * threshold))
+
+  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+    """Returns λ · number of active latents; the gradient of a threshold is −1/ε within the ramp."""
+    del s, h, loss_of
+    z, threshold = jax.nn.relu(drive + params.b_enc[:, None]), params.latent_threshold[:, None]
+    active = (z > threshold).astype(jnp.float32)
+    slope = self._ramp(z, threshold)
+    active = active - (slope * threshold - lax.stop_gradient(slope * threshold))
+    return self.sparsity * jnp.mean(jnp.sum(active, axis=0))
+
+  def _ramp(self, z: Batch, threshold: Float[Array, "latent 1"]) -> Batch:
+    """Returns 1/ε within the ramp around the threshold and 0 elsewhere, without a gradient."""
+    within = jnp.abs(z - threshold) < 0.5 * self.bandwidth
+    return lax.stop_gradient(within / self.bandwidth)
+
+
+@dataclass(frozen=True)
+class Gated(Penalised):
+  """A gate decides whether a latent is active, a magnitude how much (Rajamanoharan et al. 2024,
+  "Improving Dictionary Learning with Gated Sparse Autoencoders")."""
+
+  def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
+    """Returns ReLU(e^r drive + b_mag) where drive + b_enc is positive."""
+    magnitude = jax.nn.relu(jnp.exp(params.r_mag)[:, None] * drive + params.b_mag[:, None])
+    return jnp.where(drive + params.b_enc[:, None] > 0, magnitude, 0)
+
+  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+    """Returns λ Σ ReLU(gate), and the loss of the reconstruction from the gate by a decoder without
+    a gradient, through which the gate learns."""
+    del s, h
+    gate = jax.nn.relu(drive + params.b_enc[:, None])
+    decoder, bias = lax.stop_gradient((params.W_dec, self.bias(params)))
+    return self.sparsity * jnp.mean(jnp.sum(gate, axis=0)) + loss_of(decoder @ gate + bias[:, None])
+
+
+@dataclass(frozen=True)
+class Counted(SparseAutoencoder):
+  """What methods share that keep a number of latents."""
+
+  k: Any = number(2.0, "> 0", "latents that are active in an example", swept=True)
+
+  def refuses(self, spec: Spec, instances: Instance) -> str:
+    """Returns why k is not possible, or nothing."""
+    k = float(instances.numbers["model.k"].max())
+    if k > spec.n_hidden:
+      return f"config.model.k: {k:g}; allowed: at most the {spec.n_hidden} latents (n_hidden)"
+    return ""
+
+
+@dataclass(frozen=True)
+class TopK(Counted):
+  """The k largest latents of each example (Gao et al. 2024); a fraction of k is rounded up."""
+
+  def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
+    """Returns the k largest of ReLU(drive + b_enc)."""
+    return keep_largest(jax.nn.relu(drive + params.b_enc[:, None]), self.k, (0,))
+
+
+@dataclass(frozen=True)
+class BatchTopK(Counted):
+  """The k · batch largest latents of a batch (Bussmann et al. 2024).
+
+  Used on single examples with a threshold: the running mean of the smallest latent that was kept.
+  """
+
+  running: ClassVar[tuple[str, ...]] = ("latent_frequency", "latent_threshold")
+
+  def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
+    """Returns ReLU(drive + b_enc) where it reaches the threshold."""
+    z = jax.nn.relu(drive + params.b_enc[:, None])
+    return jnp.where(z >= params.latent_threshold[:, None], z, 0)
+
+  def activated_batch(  # type: ignore[override]
+    self, params: SparseAutoencoderParams, drive: Drive
+  ) -> Batch:
+    """Returns the k · batch largest of ReLU(drive + b_enc)."""
+    z = jax.nn.relu(drive + params.b_enc[:, None])
+    return keep_largest(z, self.k * z.shape[1], (0, 1))
+
+  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+    """Returns 0, with the gradient that moves the threshold to the smallest latent that is kept."""
+    del drive, s, loss_of
+    smallest = jnp.min(jnp.where(h > 0, h, jnp.inf))
+    smallest = jnp.where(jnp.isfinite(smallest), smallest, 0)
+    return moves_to(
+      params.latent_threshold, jnp.broadcast_to(smallest, params.latent_threshold.shape)
+    )
+
+
+@dataclass(frozen=True)
+class Matryoshka(BatchTopK):
+  """BatchTopK whose first latents have to reconstruct alone as well (Bussmann et al. 2025).
+
+  The loss is the mean over prefixes of the latents.
+  """
+
+  prefixes: tuple[int, ...] = integers(
+    (), "≥ 1", "lengths of the prefixes, increasing to n_hidden; (): a sixteenth, a quarter, all"
+  )
+
+  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+    """Returns the mean loss over prefixes less the loss of all latents, which is in the loss."""
+    decoder, bias = self.decoder(params), self.bias(params)[:, None]
+    lengths = self.prefixes or default_prefixes(h.shape[0])
+    losses = [loss_of(decoder[:, :n] @ h[:n] + bias) for n in lengths]
+    running = super().own_terms(params, drive, s, h, loss_of)
+    return running + sum(losses) / len(losses) - losses[-1]
+
+  def refuses(self, spec: Spec, instances: Instance) -> str:
+    """Returns why k or the prefixes are not possible, or nothing."""
+    lengths = self.prefixes or default_prefixes(spec.n_hidden)
+    if list(lengths) != sorted(set(lengths)) or lengths[-1] != spec.n_hidden:
+      allowed = f"increasing lengths that end at the {spec.n_hidden} latents (n_hidden)"
+      return f"config.model.prefixes: {self.prefixes}; allowed: {allowed}"
+    return super().refuses(spec, instances)
+
+
+@dataclass(frozen=True)
+class MatchingPursuit(Counted):
+  """k greedy steps on what is left over, with the decoder's columns (Costa et al. 2025).
+
+  Encoder weights and biases are not used.
+  """
+
+  max_k: int = integer(16, "≥ 1", "steps that are compiled, at least k")
+
+  def drive(self, params: SparseAutoencoderParams, s: Inputs) -> Inputs:
+    """Returns s − b_dec: there is no encoder."""
+    return s - self.bias(params)[:, None]
+
+  def activated(self, params: SparseAutoencoderParams, drive: Inputs) -> Batch:
+    """Returns latents by matching pursuit: each step adds to the latent whose column has the
+    largest inner product with the rest, if it is positive."""
+    decoder = self.decoder(params)
+    k = self.max_k if self.k is None else self.k
+
+    def step(state, number):
+      rest, h = state
+      fit = decoder.T @ rest
+      best = (fit == jnp.max(fit, axis=0, keepdims=True)) & (fit > 0) & (number < k)
+      added = jnp.where(best, fit, 0)
+      return (rest - decoder @ added, h + added), None
+
+    zero = jnp.zeros((decoder.shape[1], drive.shape[1]), drive.dtype)
+    (_, h), _ = lax.scan(step, (drive, zero), jnp.arange(self.max_k, dtype=jnp.float32))
+    return h
+
+  def refuses(self, spec: Spec, instances: Instance) -> str:
+    """Returns why k is not possible, or nothing."""
+    k = float(instances.numbers["model.k"].max())
+    if k > self.max_k:
+      return (
+        f"config.model.max_k: {self.max_k}; allowed: at least the largest config.model.k, {k:g}"
+      )
+    if self.aux:
+      return f"config.model.aux: {self.aux:g}; allowed: 0 for {spec.model}, which has no encoder"
+    return super().refuses(spec, instances)
+
+
+def default_prefixes(n_latents: int) -> tuple[int, ...]:
+  """Returns a sixteenth of the latents, a quarter, and all, without repetition."""
+  return tuple(sorted({max(1, n_latents // 16), max(1, n_latents // 4), n_latents}))
+
+
+SPARSE_AUTOENCODERS: dict[str, type] = {
+  "l1_sae": L1,
+  "topk_sae": TopK,
+  "batch_topk_sae": BatchTopK,
+  "jumprelu_sae": JumpReLU,
+  "gated_sae": Gated,
+  "matryoshka_sae": Matryoshka,
+  "matching_pursuit_sae": MatchingPursuit,
+}
