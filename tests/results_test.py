@@ -292,9 +292,9 @@ def output(name: str, p: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
   return OUTPUTS.get(name, relu)(p["W"].T @ hidden + p["b"])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", toy.TOYS)
 def test_a_loaded_model_computes_the_papers_formula_on_the_stored_numbers(tmp_path, name):
-  axes = {"model": base.points("model.name", tuple(MODELS)), "restart": base.restarts(2)}
+  axes = {"model": base.points("model.name", tuple(toy.TOYS)), "restart": base.restarts(2)}
   datasets = assemble(resolved(**axes))
   rng = np.random.default_rng(0)
   stored = datasets[f"/model={name}"]

@@ -361,3 +361,17 @@ def test_bad_input_is_one_line(name, changes, words):
 
 def test_any_model_of_features_has_the_default_numbers_that_small_specs_have():
   assert small.spec(model="l1_sae").row("model.name").sparsity is None
+
+
+def test_gradients_of_the_decoder_are_at_right_angles_to_its_columns(params):
+  rng = np.random.default_rng(3)
+  random = jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), params)
+  model = models.built(row("l1_sae"))
+  assert model.tangent is not None
+  left = model.tangent(params, random)
+  np.testing.assert_allclose((left.W_dec * params.W_dec).sum(axis=0), 0, atol=1e-6)
+  np.testing.assert_array_equal(left.W_enc, random.W_enc)
+  # What was taken away is along the columns.
+  taken = np.asarray(random.W_dec - left.W_dec)
+  cosine = (taken * np.asarray(params.W_dec)).sum(axis=0) / np.linalg.norm(taken, axis=0)
+  np.testing.assert_allclose(np.abs(cosine), 1, rtol=1e-5)

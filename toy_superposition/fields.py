@@ -291,7 +291,7 @@ def make_spec(values: Mapping[str, Any]) -> Spec:
   for _, declaration in declare.declared(Spec):
     for name in _of_row(declaration.of, values):
       if not known[name].declaration.swept:
-        chosen.append((name, values[name]))
+        chosen.append((name, declare.plain(values[name])))  # JSON has lists for tuples
   return Spec(**attributes, hyperparameters=tuple(chosen))
 
 

@@ -173,6 +173,8 @@ def constrained(
   """
 
   def update(gradients, state, params, **extra):
+    if model.tangent:
+      gradients = model.tangent(params, gradients)
     updates, state = inner.update(gradients, state, params, **extra)
     means = {name: -model.running_rate * getattr(gradients, name) for name in model.running}
     updates = dataclasses.replace(updates, **means)

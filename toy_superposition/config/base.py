@@ -87,7 +87,8 @@ def log(field: str, start: int | float, stop: int | float, num: int) -> ConfigDi
 
 def points(field: str, points: Iterable[Any]) -> ConfigDict:
   """Returns an axis of the given points: numbers, or names such as models."""
-  return _axis(field=field, scale="points", points=points)
+  is_array = hasattr(points, "__array__")  # made plain when the config is resolved
+  return _axis(field=field, scale="points", points=points if is_array else tuple(points))
 
 
 def restarts(num: int) -> ConfigDict:

@@ -39,6 +39,10 @@ EXPERIMENTS = (
   "nonlinear_compression",
   "compressed_sensing",
   "cross_entropy_neuron",
+  "sae_recovery",
+  "sae_absorption",
+  "sae_hedging",
+  "sae_manifold",
 )
 
 

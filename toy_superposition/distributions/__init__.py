@@ -14,6 +14,7 @@ from toy_superposition.distributions.distribution import (
 )
 from toy_superposition.distributions.finite import ExactlyK, Independent, OneHot
 from toy_superposition.distributions.hierarchy import Copula, Tree
+from toy_superposition.distributions.manifold import Circle
 from toy_superposition.distributions.paper import (
   AnticorrelatedSets,
   CorrelatedSets,
@@ -49,5 +50,6 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = declare.table(
     "tree": Tree,
     "exactly_k": ExactlyK,
     "one_hot": OneHot,
+    "circle": Circle,
   },
 )

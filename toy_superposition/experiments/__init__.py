@@ -5,7 +5,7 @@ import importlib
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.experiments.experiment import Experiment
 
-# In the paper's order.
+# In the paper's order, then the follow-ups.
 NAMES = (
   "introduction",
   "demonstration",
@@ -33,6 +33,10 @@ NAMES = (
   "nonlinear_compression",
   "compressed_sensing",
   "cross_entropy_neuron",
+  "sae_recovery",
+  "sae_absorption",
+  "sae_hedging",
+  "sae_manifold",
 )
 _ADDED: dict[str, Experiment] = {}
 

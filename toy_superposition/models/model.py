@@ -40,6 +40,9 @@ class Model(NamedTuple):
   running: tuple[str, ...] = ()
   running_rate: float = 0.01
   project: Callable[[Params], Params] | None = None  # applied to the parameters after every step
+  # (parameters, gradients) → gradients along what `project` leaves free. Without it Adam, which
+  # scales every number by itself, would turn what the projection takes away into a bias.
+  tangent: Callable[[Params, Params], Params] | None = None
 
   def apply(self, params: Params, x: Input) -> Output:
     """Returns the model's output for one input x."""

@@ -84,6 +84,14 @@ def unit_columns(params: SparseAutoencoderParams) -> SparseAutoencoderParams:
   return dataclasses.replace(params, W_dec=params.W_dec / jnp.where(norm > 0, norm, 1))
 
 
+def along_the_sphere(
+  params: SparseAutoencoderParams, gradients: SparseAutoencoderParams
+) -> SparseAutoencoderParams:
+  """Returns gradients whose decoder columns are at right angles to those of the decoder."""
+  radial = jnp.sum(params.W_dec * gradients.W_dec, axis=0, keepdims=True)
+  return dataclasses.replace(gradients, W_dec=gradients.W_dec - radial * params.W_dec)
+
+
 def moves_to(mean: Array, new: Array) -> Scalar:
   """Returns 0 with the gradient mean − new, by which a running mean follows `new`."""
   term = 0.5 * jnp.sum((mean - lax.stop_gradient(new)) ** 2)
@@ -124,6 +132,7 @@ class SparseAutoencoder:
       auxiliary=self.auxiliary,
       running=self.running,
       project=self.projected,
+      tangent=along_the_sphere,
     )
 
   def projected(self, params: SparseAutoencoderParams) -> SparseAutoencoderParams:

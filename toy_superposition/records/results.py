@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from toy_superposition import declare, models
 from toy_superposition.errors import UserError
-from toy_superposition.models import MODELS, Model, param_names, params_class
+from toy_superposition.models import Model, param_names, params_class
 from toy_superposition.records import history, netcdf, schema, upgrade
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.netcdf import ROOT
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
   import xarray as xr
 
 SWEEP = "/sweep"  # variables of all model sizes, for an experiment that compares sizes
+SIZED = {"hidden", "feature", "input", "latent", "output"}  # axes of a variable of one model size
 MAX_NAME = 1_000  # characters of a netCDF group's name, which becomes part of a picture's
 Outcome = Mapping[str, np.ndarray]  # variable → values with a leading instance axis
 
@@ -122,7 +124,7 @@ def _dataset(
 
 
 def gathered(datasets: Mapping[str, "xr.Dataset"]) -> "xr.Dataset":
-  """Returns one dataset of all model sizes: the variables without `hidden` and `feature`.
+  """Returns one dataset of all model sizes: the variables without SIZED axes.
 
   Its leading dimensions are the axes that change sizes, ascending; the other axes follow. The
   config has the fields in which all sizes agree.
@@ -134,7 +136,7 @@ def gathered(datasets: Mapping[str, "xr.Dataset"]) -> "xr.Dataset":
 
   expanded = []
   for dataset in datasets.values():
-    names = [k for k, v in dataset.data_vars.items() if not {"hidden", "feature"} & set(v.dims)]
+    names = [k for k, v in dataset.data_vars.items() if not SIZED & set(v.dims)]
     sizes = [name for name, coordinate in dataset.coords.items() if coordinate.ndim == 0]
     expanded.append(dataset[names].expand_dims(sizes))
   combined = xr.combine_by_coords(expanded, combine_attrs="drop_conflicts")
@@ -247,5 +249,7 @@ def rebuild(dataset: "xr.Dataset") -> Results:
   dataset = upgrade.upgraded_dataset(dataset)
   values, names = schema.config(dataset), schema.model_names(dataset)
   arrays = {name: schema.parameter(dataset, name, names[0]) for name in param_names(names[0])}
-  model = MODELS[names[0]] if len(names) == 1 else None
+  model = None
+  if len(names) == 1:
+    model = models.built(declare.build("model.name", names[0], values))
   return Results(dataset, model, params_class(names[0])(**arrays), values)

@@ -1,0 +1,160 @@
+"""Scores of sparse autoencoders whose true directions are known.
+
+Sweeps of several methods have an axis that sets the method's fields together (`base.together`); the
+models of one method are scored in one program.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Bool, Float
+
+from toy_superposition import fields, models, sweep
+from toy_superposition.experiments import trained
+from toy_superposition.experiments.trained import Trained
+from toy_superposition.geometry.definitions import is_represented
+from toy_superposition.inputs import SOURCE
+from toy_superposition.recovery import chance, metrics
+from toy_superposition.recovery.statistics import Pairs, Statistics, statistics
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+N_SAMPLES = 20_480
+# Variable → its dimension beside the sweep's axes, if any, and its description.
+SCORES: dict[str, str] = {
+  "mcc": "mean |cosine| of the best one-to-one assignment of latents to features",
+  "mmcs": "mean over features of the largest |cosine| of a latent",
+  "uniqueness": "different best features over live latents",
+  "splitting": "live latents with the same best feature",
+  "precision": "precision of assigned latents as detectors of their features",
+  "recall": "recall of assigned latents as detectors of their features",
+  "f1": "F1 of assigned latents as detectors of their features",
+  "f1_live": "F1 of all live latents as detectors of their best features",
+  "l0": "latents that are on in an example",
+  "fvu": "fraction of variance unexplained",
+  "dead": f"share of latents that are on in less than {metrics.DEAD:g} of examples",
+  "shrinkage": "E ‖ŝ‖ / E ‖s‖",
+  "active": "features that are on in an example: the true L0",
+  "mcc_chance": "MCC of random decoders of as many latents",
+  "mcc_chance_std": "standard deviation of the MCC over random decoders",
+  "absorption": "share of examples with parent and child on in which the parent's latent is silent",
+  "hedging": "mean cosine of the parents' latents with the children",
+}
+
+
+def scored(dataset: "xr.Dataset", mesh: Mesh, pairs: Pairs | None = None) -> "xr.Dataset":
+  """Returns the dataset with SCORES of every model; absorption and hedging of `pairs` of parents
+  and children, if any."""
+  dims = tuple(str(dim) for dim in dataset["loss"].dims)
+  found: dict[str, np.ndarray] = {}
+  for where, part in methods(dataset):
+    for name, values in _scores(trained.trained(part), mesh, pairs).items():
+      found.setdefault(name, np.full(dataset["loss"].shape, np.nan))[where] = values
+  return dataset.assign(
+    {name: (dims, values, {"long_name": SCORES[name]}) for name, values in found.items()}
+  )
+
+
+def methods(dataset: "xr.Dataset") -> Iterator[tuple[tuple[Any, ...], "xr.Dataset"]]:
+  """Yields (index into arrays over the sweep, dataset) of the models of each method: those that
+  share the values of all fields that are compiled in."""
+  dims = dataset["loss"].dims
+  compiled = [
+    coordinate
+    for coordinate in dataset.coords.values()
+    if coordinate.ndim == 1
+    and (field := coordinate.attrs.get("config_field"))
+    and field in fields.fields()
+    and not sweep.is_swept(field)
+  ]
+  by_dim: dict[Any, list[Any]] = {}
+  for coordinate in compiled:
+    by_dim.setdefault(coordinate.dims[0], []).append(coordinate.values.tolist())
+  if not by_dim:
+    yield (slice(None),) * len(dims), dataset
+    return
+  ((dim, columns),) = by_dim.items()  # one axis of methods
+  points: dict[tuple[Any, ...], list[int]] = {}
+  for i, values in enumerate(zip(*columns, strict=True)):
+    points.setdefault(values, []).append(i)
+  for at in points.values():
+    where = tuple(np.array(at) if d == dim else slice(None) for d in dims)
+    yield where, dataset.isel({dim: at})
+
+
+def directions(models_: Trained, i: int) -> Float[np.ndarray, "input feature"]:
+  """Returns the true directions of a model's features; 0 for those that its source does not
+  represent."""
+  given = models_.instances.given
+  assert given is not None
+  if "dictionary" in given:
+    return np.asarray(given["dictionary"][i])
+  source = models_.problem.spec.source
+  assert source is not None
+  kind = models.params_class(source.model)
+  own = {name.removeprefix(SOURCE): leaf[i] for name, leaf in given.items()}
+  W = np.asarray(kind(**own).directions)
+  return np.where(is_represented(W), W, 0)
+
+
+def _scores(models_: Trained, mesh: Mesh, pairs: Pairs | None) -> dict[str, np.ndarray]:
+  """Returns the scores of models of one method, with the shape of their axes."""
+
+  def of_one(params, instance) -> Statistics:
+    return statistics(models_.problem, params, instance, N_SAMPLES, pairs)
+
+  found = trained.each(of_one, models_, mesh)
+  decoders = np.asarray(models_.params.W_dec)
+  rows = [
+    _score(found, decoders[i], directions(models_, i), i, pairs) for i in range(len(decoders))
+  ]
+  return {name: np.array([row[name] for row in rows]).reshape(models_.shape) for name in rows[0]}
+
+
+def _score(
+  found: Statistics,
+  decoder: Float[np.ndarray, "input latent"],
+  truth: Float[np.ndarray, "input feature"],
+  i: int,
+  pairs: Pairs | None,
+) -> dict[str, float]:
+  """Returns the scores of one model; features without a direction do not count."""
+  there: Bool[np.ndarray, feature] = (truth != 0).any(axis=0)
+  latent_on, feature_on = np.asarray(found.latent_on[i]), np.asarray(found.feature_on[i])[there]
+  together, live = np.asarray(found.together[i])[:, there], latent_on >= metrics.DEAD
+  cosine = metrics.cosines(decoder, truth[:, there])
+  latents, features = metrics.assignment(cosine)
+  assigned = metrics.detection(together, latent_on, feature_on, latents, features)
+  alive = np.flatnonzero(live)
+  best = metrics.best_features(cosine)[alive]
+  by_chance = chance.chance(metrics.mcc, truth[:, there], decoder.shape[1])
+  scores = {
+    "mcc": metrics.mcc(cosine),
+    "mmcs": metrics.mmcs(cosine),
+    "uniqueness": metrics.uniqueness(cosine, live),
+    "splitting": metrics.splitting(cosine, live),
+    "precision": assigned.precision,
+    "recall": assigned.recall,
+    "f1": assigned.f1,
+    "f1_live": metrics.detection(together, latent_on, feature_on, alive, best).f1,
+    "l0": float(found.l0[i]),
+    "fvu": float(found.fvu[i]),
+    "dead": float(1 - live.mean()),
+    "shrinkage": float(found.shrinkage[i]),
+    "active": float(np.sum(found.feature_on[i])),
+    "mcc_chance": by_chance.mean,
+    "mcc_chance_std": by_chance.std,
+  }
+  if pairs:
+    silent, both = np.asarray(found.silent[i]), np.asarray(found.both[i])
+    scores["absorption"] = metrics.absorption(cosine, silent, both, pairs[0])
+    scores["hedging"] = metrics.hedging(cosine, *pairs)
+  return scores
+
+
+def spread(values: "xr.DataArray") -> str:
+  """Returns "mean ± standard deviation" over all models of an array."""
+  return f"{float(values.mean()):.3g} ± {float(values.std(ddof=1)):.1g}"
