@@ -44,9 +44,8 @@ def fires(dataset: "xr.Dataset", dims: tuple[str, ...]) -> np.ndarray:
   rest = own_bias - np.einsum("...i,...i->...", encoder, shift)
   parent, child = drive[..., 0], drive[..., 1]
   on = (parent + rest > 0) | (parent + child + rest > 0)
-  alone = (dataset["activity"].values != "tree")[
-    :, None, None, None
-  ]  # the child without its parent
+  # Whether the child is ever on without its parent.
+  alone = (dataset["activity"].values != "tree")[:, None, None, None]
   return on | (child + rest > 0) & alone
 
 

@@ -36,7 +36,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
 def _angle_claim(part: "xr.Dataset", bias: bool, what: str, decided: bool) -> Claim:
   """Whether the angle of every latent from its parent is the eigenvector's."""
   fires = part["fires"].astype(bool)
-  error = np.abs(part["angle"] - part["predicted_angle"]).where(fires)
+  error = abs(part["angle"] - part["predicted_angle"]).where(fires)
   matrix = "covariance" if bias else "second moment"
   enough = bool((fires.sum("seed") >= MIN_FIRING).all())
   return Claim(
