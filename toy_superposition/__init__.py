@@ -6,6 +6,8 @@
 >>> best = ts.best(results).isel(density=-1)        # the restart with the lowest loss
 >>> ts.plots.arrows(best)                           # matplotlib Axes
 >>> ts.measure(results, "feature_dimensionality")   # an xarray.DataArray
+>>> ts.sample(results, 1000)                        # features, inputs, hidden, outputs of each
+>>> ts.export(best, "model.safetensors")            # for PyTorch
 >>> ts.MEASURES["mine"] = ts.Measure(function, ("feature",), "description")
 
 Tables such as MEASURES and OPTIMIZERS take rows from outside the package, which configs then name.
@@ -17,34 +19,45 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
   from toy_superposition.api import claims, draw, get_config, load, measure, run, run_shapes
-  from toy_superposition.declare import integer, number
+  from toy_superposition.declare import choice, flag, integer, number
   from toy_superposition.distributions import DISTRIBUTIONS, Distribution
   from toy_superposition.drawing import plots
   from toy_superposition.errors import UserError
+  from toy_superposition.exchange import export, sample, weights
   from toy_superposition.experiments import add as add_experiment
   from toy_superposition.experiments.experiment import Claim, Experiment, verdict
   from toy_superposition.experiments.restarts import best
+  from toy_superposition.inputs import INPUTS, Input
   from toy_superposition.measures import MEASURES, Measure
   from toy_superposition.models import MODELS, Model
+  from toy_superposition.objective import LOSSES, PENALTIES, TARGETS
   from toy_superposition.optimizers import OPTIMIZERS, Descent
   from toy_superposition.records.results import rebuild
 
 __all__ = [
   "DISTRIBUTIONS",
+  "INPUTS",
+  "LOSSES",
   "MEASURES",
   "MODELS",
   "OPTIMIZERS",
+  "PENALTIES",
+  "TARGETS",
   "Claim",
   "Descent",
   "Distribution",
   "Experiment",
+  "Input",
   "Measure",
   "Model",
   "UserError",
   "add_experiment",
   "best",
+  "choice",
   "claims",
   "draw",
+  "export",
+  "flag",
   "get_config",
   "integer",
   "load",
@@ -54,7 +67,9 @@ __all__ = [
   "rebuild",
   "run",
   "run_shapes",
+  "sample",
   "verdict",
+  "weights",
 ]
 # Name → module, and after a colon its name there if it differs ("" for the module itself). Names
 # that are not listed are in api.py.
@@ -73,10 +88,20 @@ _HOMES = {
   "add_experiment": "experiments:add",
   "UserError": "errors",
   "best": "experiments.restarts",
+  "INPUTS": "inputs",
+  "Input": "inputs",
+  "LOSSES": "objective",
+  "PENALTIES": "objective",
+  "TARGETS": "objective",
+  "choice": "declare",
+  "export": "exchange",
+  "flag": "declare",
   "integer": "declare",
   "number": "declare",
   "plots": "drawing.plots:",
   "rebuild": "records.results",
+  "sample": "exchange",
+  "weights": "exchange",
 }
 
 

@@ -89,7 +89,7 @@ def run_shapes(
   Raises:
     UserError: the config is wrong, or has more shapes than allowed.
   """
-  what = _resolve(config, source)
+  what = resolved(config, source)
   reshaping = [axis for axis in what.axes if axis.reshapes and len(axis.points) > 1]
   if reshaping and not several:
     raise UserError(
@@ -108,7 +108,7 @@ def run_shapes(
     raise KeyboardInterrupt(f"{what.name} was stopped; nothing is stored") from None
 
 
-def _resolve(fields: ConfigDict | str, source: "xr.Dataset | None" = None) -> config.ResolvedConfig:
+def resolved(fields: ConfigDict | str, source: "xr.Dataset | None" = None) -> config.ResolvedConfig:
   """Returns the checked config, which needs no name here, since no folder is named after it.
 
   A config that it names as its source is trained.

@@ -50,7 +50,7 @@ def fires(dataset: "xr.Dataset", dims: tuple[str, ...]) -> np.ndarray:
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
-  """Returns the dataset with `angle` and `predicted_angle`, in radians from the parent, and `fires`,
+  """Returns the dataset with `angle` and `predicted_angle` in radians from the parent, and `fires`,
   whether the latent is ever on."""
   del mesh, memory_budget
   dims = ("activity", "bias", "child", "seed")
