@@ -10,6 +10,7 @@ BASE, RATIO = np.array([1.0, 2.0, 4.0]), np.array([0.5, 3.0, 0.0])
 BY_HAND = {
   "uniform": [[1, 1, 1], [2, 2, 2], [4, 4, 4]],
   "geometric": [[1, 0.5, 0.25], [2, 6, 18], [4, 0, 0]],
+  "zipf": [[1, 0.625, 0.5], [2, 5, 6], [4, 1, 0]],
   "first_apart": [[0.5, 1, 1], [6, 2, 2], [0, 4, 4]],
   "last_apart": [[1, 1, 0.5], [2, 2, 6], [4, 4, 0]],
 }
@@ -17,7 +18,8 @@ BY_HAND = {
 
 def values(name, base, ratio, n_features):
   """Returns the values of a profile, with a ratio if it has one."""
-  row = declare.build("density.profile", name, {"density.ratio": ratio})
+  numbers = {"density.ratio": ratio, "density.exponent": np.ones(len(base))}
+  row = declare.build("density.profile", name, numbers)
   return row.values(base, n_features)
 
 

@@ -63,4 +63,11 @@ def test_a_key_s_words_are_its_data():
 
 
 def test_streams_keep_their_numbers():
-  assert {s.name: s.value for s in Stream} == {"INIT": 0, "TRAIN": 1, "EVALUATE": 2}
+  assert {s.name: s.value for s in Stream} == {
+    "INIT": 0,
+    "TRAIN": 1,
+    "EVALUATE": 2,
+    "DICTIONARY": 3,
+    "EXAMPLES": 4,
+    "SAMPLE": 5,
+  }

@@ -149,4 +149,4 @@ def test_overwriting_deletes_the_pictures_of_the_earlier_run_and_no_others(run, 
   open_again(run, overwrite=True)
   assert (run.figures / name).exists() == stays
   assert not run.results.exists()
-  assert json.loads(run.manifest.read_text())["format"] == workdirs.FORMAT == 3
+  assert json.loads(run.manifest.read_text())["format"] == workdirs.FORMAT
