@@ -203,8 +203,8 @@ def smallest(name: str):
   """Returns a config of configs/ in its quick variant, trained as little as can be."""
   settings = execute.get_config(f"{name}:quick")
   if settings.train.steps:
+    # Claims about a course of training need a history.
     settings.train.steps, settings.train.batch_size = max(2, settings.history.num), 8
-    settings.history.num = min(settings.history.num, 2)
     settings.evaluation.n_samples = 64
     if settings.train.estimator == "auto":
       settings.train.estimator = "autodiff"

@@ -66,6 +66,7 @@ def made(turned: float = 0.0, seeds: int = 10, silent: float = 0.0) -> xr.Datase
       "b_dec": ((*dims, "input"), np.zeros((*shape, 2))),
       "dictionary": ((*dims, "input", "feature"), np.broadcast_to(np.eye(2), (*shape, 2, 2))),
       "feature_density": ((*dims, "feature"), density),
+      "finite": (dims, np.ones(shape)),
     },
     axes,
     {"config": json.dumps(fields.defaults() | {"density.base": 0.25})},

@@ -46,6 +46,7 @@ def made(four: float, eight: float, restarts: int = 10) -> xr.Dataset:
       "bound": (dims, bounds),
       "penalty": (dims, np.full_like(bounds, 0.1)),
       "n_live": (dims, np.full_like(bounds, 4.0)),
+      "finite": (dims, np.ones_like(bounds)),
     },
     {"latents": [4, 8], "restart": range(restarts)},
   )

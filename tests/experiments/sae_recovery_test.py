@@ -66,6 +66,9 @@ def test_other_numbers_than_the_verified_ones_contradict():
 def test_few_seeds_or_steps_decide_nothing():
   assert set(verdicts(made(seeds=3))) == {UNDECIDED}
   assert set(verdicts(made(steps=4000))) == {UNDECIDED}
+  diverged = made()
+  diverged["finite"][0, 0] = 0
+  assert set(verdicts(diverged)) == {UNDECIDED}
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ EXPERIMENTS = (
   "sae_recovery",
   "sae_absorption",
   "sae_hedging",
+  "sae_wrong_l0",
   "sae_manifold",
 )
 

@@ -58,9 +58,10 @@ VALUES: dict[str, Values] = declare.table(
     "uniform": Values(lambda u: u, 1 / 2, 1 / 3),  # on [0, 1), the paper's
     "signed_uniform": Values(lambda u: 2 * u - 1, 0.0, 1 / 3, signed=True),  # on [−1, 1)
     "one": Values(jnp.ones_like, 1.0, 1.0, is_one=True),  # binary features
-    # |N(0, 1)|, by the quantile at ½ + u/2.
-    "half_normal": Values(lambda u: quantile(0.5 + 0.5 * u), (2 / np.pi) ** 0.5, 1.0),
-    "exponential": Values(lambda u: -jnp.log1p(-u), 1.0, 2.0),  # of mean 1
+    # |N(0, 1)|, by the quantile at (1 − u) / 2, whose float32 resolves the tail.
+    "half_normal": Values(lambda u: -quantile(0.5 - 0.5 * u), (2 / np.pi) ** 0.5, 1.0),
+    # Of mean 1; where u is rounded to 1, the value at half a multiple of 2⁻²³ below.
+    "exponential": Values(lambda u: -jnp.log1p(-jnp.minimum(u, 1 - HALF)), 1.0, 2.0),
   },
 )
 

@@ -56,25 +56,36 @@ class Coupled(Valued):
     return 2 * n_features + self.rank
 
   def deciding(self, u: Draws, n_features: int) -> Feature:
-    """Returns one uniform number per feature, coupled by the copula."""
+    """Returns what decides each feature: uniform numbers, or with a copula coupled normal ones."""
     own = u[:n_features]
     if not self.rank:
       return own
     factors = quantile(u[2 * n_features :])
     common = loadings(n_features, self.rank) @ factors
-    g = self.loading * common + jnp.sqrt(1 - self.loading**2) * quantile(own)
-    return jax.scipy.special.ndtr(g)
+    return self.loading * common + jnp.sqrt(1 - self.loading**2) * quantile(own)
+
+  def level(self, probability: Feature) -> Feature:
+    """Returns the numbers below which deciding ones lie with the given probabilities."""
+    if not self.rank:
+      return probability
+    inner = jnp.clip(probability, 2.0**-20, 1 - 2.0**-20)
+    edges = jnp.where(probability <= 0, -jnp.inf, jnp.inf)
+    return jnp.where((probability > 0) & (probability < 1), jax.scipy.special.ndtri(inner), edges)
 
   def refuses(self, spec: Spec, instances: Instance) -> str:
-    """Returns why densities are too small for float32 to couple, or nothing."""
+    """Returns why probabilities are too small for float32 to couple, or nothing."""
     del spec
-    density = instances.density
-    if self.rank and (low := density[(density > 0) & (density < RARE)]).size:
+    chance = np.asarray(self.chances(instances.density))
+    if self.rank and (low := chance[(chance > 0) & (chance < RARE)]).size:
       return (
-        f"config.density: {low.min():g}; allowed with config.data.rank={self.rank}: 0, or at least "
-        f"{RARE:g}"
+        f"config.density: a probability of {low.min():g}; allowed with config.data.rank="
+        f"{self.rank}: 0, or at least {RARE:g}"
       )
     return ""
+
+  def chances(self, density: Densities) -> Densities:
+    """Returns the probabilities with which deciding draws are compared, on the host."""
+    return density
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ class Copula(Coupled):
   def features(self, u: Draws, instance: Instance) -> Feature:
     """Returns x."""
     n = instance.density.shape[0]
-    active = self.deciding(u, n) < instance.density
+    active = self.deciding(u, n) < self.level(instance.density)
     return jnp.where(active, self.law.of(u[n : 2 * n]), 0)
 
   def refuses(self, spec: Spec, instances: Instance) -> str:
@@ -154,6 +165,12 @@ class Tree(Coupled):
       density[..., child] = np.minimum(density[..., child], share * density[..., parent[child]])
     return density
 
+  def chances(self, density: Densities) -> Densities:
+    """Returns the probability of each feature if its parent is active."""
+    parent = self.nodes(density.shape[-1]).parent
+    above = np.where(parent >= 0, density[..., parent], 1)
+    return density / np.where(above > 0, above, 1)
+
   def conditional(self, density: Feature) -> Feature:
     """Returns the probability of each feature if its parent is active."""
     parent = self.nodes(density.shape[0]).parent
@@ -167,7 +184,8 @@ class Tree(Coupled):
     lower = jnp.zeros(n)
     if self.exclusive_children:  # siblings are intervals of one number
       lower, decides = jnp.asarray(earlier) @ chance, decides[first]
-    active = self._with_parents((lower <= decides) & (decides < lower + chance))
+    own = (self.level(lower) <= decides) & (decides < self.level(lower + chance))
+    active = self._with_parents(own)
     value = self.law.of(u[n : 2 * n])
     if self.scaled:
       own = value

@@ -36,6 +36,7 @@ NAMES = (
   "sae_recovery",
   "sae_absorption",
   "sae_hedging",
+  "sae_wrong_l0",
   "sae_manifold",
 )
 _ADDED: dict[str, Experiment] = {}

@@ -45,6 +45,14 @@ SCORES: dict[str, str] = {
 }
 
 
+OF_PAIRS = ("absorption", "hedging")
+
+
+def all_finite(dataset: "xr.Dataset") -> bool:
+  """Returns whether no model has diverged: otherwise claims about every seed are not decided."""
+  return bool((dataset["finite"] == 1).all())
+
+
 def scored(dataset: "xr.Dataset", mesh: Mesh, pairs: Pairs | None = None) -> "xr.Dataset":
   """Returns the dataset with SCORES of every model; absorption and hedging of `pairs` of parents
   and children, if any."""
@@ -101,17 +109,20 @@ def directions(models_: Trained, i: int) -> Float[np.ndarray, "input feature"]:
 
 
 def _scores(models_: Trained, mesh: Mesh, pairs: Pairs | None) -> dict[str, np.ndarray]:
-  """Returns the scores of models of one method, with the shape of their axes."""
+  """Returns the scores of models of one method, with the shape of their axes; NaN of diverged
+  models."""
 
   def of_one(params, instance) -> Statistics:
     return statistics(models_.problem, params, instance, N_SAMPLES, pairs)
 
   found = trained.each(of_one, models_, mesh)
   decoders = np.asarray(models_.params.W_dec)
-  rows = [
-    _score(found, decoders[i], directions(models_, i), i, pairs) for i in range(len(decoders))
-  ]
-  return {name: np.array([row[name] for row in rows]).reshape(models_.shape) for name in rows[0]}
+  scores = {name: np.full(len(decoders), np.nan) for name in SCORES}
+  for i in np.flatnonzero(np.isfinite(decoders).all(axis=(1, 2))).tolist():
+    for name, value in _score(found, decoders[i], directions(models_, i), i, pairs).items():
+      scores[name][i] = value
+  without = () if pairs else OF_PAIRS
+  return {n: values.reshape(models_.shape) for n, values in scores.items() if n not in without}
 
 
 def _score(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toy_superposition.experiments.dictionaries import spread
+from toy_superposition.experiments.dictionaries import all_finite, spread
 from toy_superposition.experiments.experiment import Claim, verdict
 from toy_superposition.experiments.sae_absorption.theory import LARGEST, saving
 
@@ -24,7 +24,7 @@ RELIEVED = 0.05  # verified: 0 after 5 000 steps
 def claims(dataset: "xr.Dataset") -> list[Claim]:
   """Returns the verdicts on absorption."""
   steps = json.loads(dataset.attrs["config"])["train.steps"]
-  decided = dataset.sizes["seed"] >= MIN_SEEDS and steps >= MIN_STEPS
+  decided = dataset.sizes["seed"] >= MIN_SEEDS and steps >= MIN_STEPS and all_finite(dataset)
   names = dataset["variant_model_name"].values
   parts = {name: dataset.isel(variant=np.flatnonzero(names == name)) for name in set(names)}
   rows = []

@@ -62,7 +62,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   for i, activity in enumerate(dataset["activity"].values):
     for j, bias in enumerate(dataset["bias"].values):
       for k in range(dataset.sizes["child"]):
-        parent, child = density[i, j, k, 0]
+        parent, child = density[i, j, k, 0].tolist()
         predicted[i, j, k] = predicted_angle(
           parent, child, nested=activity == "tree", bias=bool(bias)
         )

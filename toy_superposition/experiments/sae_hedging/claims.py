@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toy_superposition.experiments.dictionaries import all_finite
 from toy_superposition.experiments.experiment import Claim, verdict
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ DIGITS = 0.005
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
   """Returns the verdicts on hedging."""
-  decided = dataset.sizes["seed"] >= MIN_SEEDS
+  decided = dataset.sizes["seed"] >= MIN_SEEDS and all_finite(dataset)
   rows = []
   for activity, bias, what in (
     ("tree", True, "a child that needs its parent, with a decoder bias"),

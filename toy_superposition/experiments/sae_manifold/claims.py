@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toy_superposition.experiments.dictionaries import all_finite
 from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
 from toy_superposition.experiments.sae_manifold.theory import limit
 
@@ -17,7 +18,7 @@ ROUND_OFF = 1e-5
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
   """Returns the verdicts on tiling, of all numbers of latents together."""
-  decided = dataset.sizes["restart"] >= MIN_RESTARTS
+  decided = dataset.sizes["restart"] >= MIN_RESTARTS and all_finite(dataset)
   rows = []
   for latents in dataset["latents"].values:
     part = dataset.sel(latents=latents)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toy_superposition.experiments.dictionaries import spread
+from toy_superposition.experiments.dictionaries import all_finite, spread
 from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   l1 = l1.sortby("variant_model_sparsity")
   topk = dataset.isel(variant=np.flatnonzero(names == "topk_sae")).sortby("variant_model_k")
   decided = dataset.sizes["seed"] >= MIN_SEEDS and _steps(dataset) >= MIN_STEPS
+  decided = decided and all_finite(dataset)
   rows = [*_order_claims(l1, decided), *_chance_claim(dataset, decided)]
   rows += _verified(l1, "variant_model_sparsity", "L1 autoencoders at λ", VERIFIED_L1, decided)
   rows += _verified(topk, "variant_model_k", "TopK autoencoders at k", VERIFIED_TOPK, decided)
