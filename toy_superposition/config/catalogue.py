@@ -43,6 +43,7 @@ EXPERIMENTS = (
   "sae_absorption",
   "sae_hedging",
   "sae_wrong_l0",
+  "sae_dictionary",
   "sae_manifold",
 )
 

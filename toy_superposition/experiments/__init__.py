@@ -37,6 +37,7 @@ NAMES = (
   "sae_absorption",
   "sae_hedging",
   "sae_wrong_l0",
+  "sae_dictionary",
   "sae_manifold",
 )
 _ADDED: dict[str, Experiment] = {}
