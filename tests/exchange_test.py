@@ -171,3 +171,8 @@ def test_bad_input_of_samples_and_exports_is_one_line(toys, tmp_path, n):
     ts.export(toys, tmp_path / "nowhere" / "toys.npz")
   with pytest.raises(ts.UserError, match="not a run's dataset"):
     ts.export(toys.drop_attrs(), tmp_path / "toys.npz")
+
+
+def test_a_sparse_autoencoder_has_no_directions_to_measure():
+  with pytest.raises(ts.UserError, match="l1_sae has no directions of features"):
+    ts.measure(ts.run(sae_config("l1_sae")), "feature_norm")

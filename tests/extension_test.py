@@ -174,3 +174,69 @@ def test_an_experiment_is_one_row_and_a_config(monkeypatch):
   settings.loss.hidden_l1 = 0.3
   with pytest.raises(ts.UserError, match=r"config\.loss\.hidden_l1: 0\.3 .*'totals'"):
     ts.run(settings)
+
+
+@dataclass(frozen=True)
+class Bent(ts.Input):
+  """What a model sees of the features: x^power."""
+
+  power: float = ts.number(2.0, "> 0", "exponent of what the model sees", swept=True)
+
+  def seen(self, spec, instance, x):
+    """Returns x^power."""
+    return x**self.power
+
+
+@dataclass(frozen=True)
+class Mixed:
+  """A target of features and of what the model sees."""
+
+  share: float = ts.number(0.5, "[0, 1]", "share of the features", swept=True)
+
+  def of(self, x, s):
+    """Returns share · x + (1 − share) · s."""
+    return self.share * x + (1 - self.share) * s
+
+
+@dataclass(frozen=True)
+class Dead:
+  """A penalty on biases."""
+
+  dead: float = ts.number(0.0, "≥ 0", "weight of Σ|b|", of="loss.dead", swept=True)
+
+  def of(self, params, h):
+    """Returns weight · Σ|b_enc|."""
+    return self.dead * jnp.sum(jnp.abs(params.b_enc))
+
+
+@pytest.fixture
+def rows_of_a_notebook(monkeypatch):
+  monkeypatch.setitem(ts.INPUTS, "bent", Bent)
+  monkeypatch.setitem(ts.TARGETS, "mixed", Mixed)
+  monkeypatch.setitem(ts.LOSSES, "fourth", lambda target, output: (target - output) ** 4)
+  monkeypatch.setitem(ts.PENALTIES, "dead", Dead)
+
+
+def test_inputs_targets_losses_and_penalties_are_one_class_each(rows_of_a_notebook):
+  settings = small()
+  settings.model.name, settings.measures = "l1_sae", ()
+  settings.data.input, settings.data.target, settings.loss.name = "bent", "mixed", "fourth"
+  settings.loss.dead = 0.3
+  axes = {
+    "power": base.points("data.power", (1.0, 3.0)),
+    "share": base.points("data.share", (0.0, 1.0)),
+  }
+  base.set_axes(settings, **axes)
+  dataset = ts.run(settings)  # one program for all numbers
+  found = ts.sample(dataset, 64)
+  x, s = found["features"].values, found["inputs"].values
+  np.testing.assert_allclose(s[1], x[1] ** 3, rtol=1e-5)
+  np.testing.assert_allclose(s[0], x[0], rtol=1e-6)
+  one, other = dataset["b_enc"].sel(power=3.0), dataset["b_enc"].sel(power=1.0)
+  assert np.abs(one - other).max() > 0
+  settings.loss.dead = 0.0
+  assert np.abs(ts.run(settings)["b_enc"] - dataset["b_enc"]).max() > 0
+  settings.data.share = 2.0
+  base.set_axes(settings)
+  with pytest.raises(ts.UserError, match=r"config\.data\.share: 2\.0 .*\[0, 1\]"):
+    ts.run(settings)

@@ -70,9 +70,10 @@ class Torch(torch.nn.Module):
     error = ((s - h @ self.W_dec - self.b_dec) ** 2).sum(1).mean()
     self.optimizer.zero_grad()
     (error + penalty * h.sum(1).mean()).backward()
+    gradient = self.W_dec.grad
+    assert gradient is not None
     with torch.no_grad():
-      radial = (self.W_dec * self.W_dec.grad).sum(1, keepdim=True)
-      self.W_dec.grad -= radial * self.W_dec
+      gradient -= (self.W_dec * gradient).sum(1, keepdim=True) * self.W_dec
     self.optimizer.step()
     with torch.no_grad():
       self.W_dec /= self.W_dec.norm(dim=1, keepdim=True)

@@ -46,7 +46,11 @@ def instances(
     raise UserError(f"no weights {weights!r} in the dataset; there are: {there}")
   kind = models.params_class(schema.model_names(dataset)[0])
   trailing = dict(kind.DIMS)
-  directions = next(name for name, dims in trailing.items() if dims == INNER)
+  directions = next((name for name, dims in trailing.items() if dims == INNER), None)
+  if directions is None:
+    raise UserError(
+      f"{schema.model_names(dataset)[0]} has no directions of features, as measures take them"
+    )
   weights = weights or directions
   prefix = weights.removesuffix(directions) if weights.endswith(directions) else ""
   names = {name: prefix + name if prefix + name in dataset else name for name in trailing}
