@@ -45,6 +45,7 @@ EXPERIMENTS = (
   "sae_wrong_l0",
   "sae_dictionary",
   "sae_manifold",
+  "sae_toys",
 )
 
 

@@ -39,6 +39,7 @@ NAMES = (
   "sae_wrong_l0",
   "sae_dictionary",
   "sae_manifold",
+  "sae_toys",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -108,6 +108,21 @@ def directions(models_: Trained, i: int) -> Float[np.ndarray, "input feature"]:
   return np.where(is_represented(W), W, 0)
 
 
+def with_represented(dataset: "xr.Dataset") -> "xr.Dataset":
+  """Returns the dataset with `n_represented`, the number of features with a direction."""
+  models_ = trained.trained(dataset)
+  number = [(directions(models_, i) != 0).any(axis=0).sum() for i in range(dataset["loss"].size)]
+  about = {"long_name": "features that the source represents"}
+  return dataset.assign(n_represented=(models_.dims, np.reshape(number, models_.shape), about))
+
+
+def bound(dataset: "xr.Dataset") -> Float[np.ndarray, "*model"]:
+  """Returns the largest MCC that a decoder can have: one latent for every represented feature, as
+  far as there are latents."""
+  number = dataset["n_represented"].values
+  return np.minimum(1, dataset.sizes["latent"] / np.maximum(number, 1))
+
+
 def _scores(models_: Trained, mesh: Mesh, pairs: Pairs | None) -> dict[str, np.ndarray]:
   """Returns the scores of models of one method, with the shape of their axes; NaN of diverged
   models."""
