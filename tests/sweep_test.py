@@ -177,6 +177,7 @@ STATIC: dict[str, tuple] = {
   "data.limited": (True, False),
   "data.scaled": (True, False),
   "data.k_active": (1, 2),
+  "data.radius": ("one", "uniform"),
   "data.examples": ("fresh", "fixed"),
   "data.input": ("identity", "dictionary"),
   "data.n_dimensions": (5, 3),
@@ -214,6 +215,7 @@ BESIDE: dict[str, dict[str, Any]] = {
   "data.rank": {"data.distribution": "copula"},
   "data.input": {"model.name": "l1_sae", "data.target": "input", "data.n_dimensions": 3},
   "data.k_active": {"data.distribution": "exactly_k"},
+  "data.radius": {"data.distribution": "circle", "model.n_features": 2},
   **{
     f"data.{field}": {"data.distribution": "tree", "data.branching": 2, "data.limited": True}
     for field in ("depth", "exclusive_children", "scaled")

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -68,9 +67,9 @@ class Coupled(Valued):
     """Returns the numbers below which deciding ones lie with the given probabilities."""
     if not self.rank:
       return probability
-    inner = jnp.clip(probability, 2.0**-20, 1 - 2.0**-20)
     edges = jnp.where(probability <= 0, -jnp.inf, jnp.inf)
-    return jnp.where((probability > 0) & (probability < 1), jax.scipy.special.ndtri(inner), edges)
+    inside = (probability > 0) & (probability < 1)
+    return jnp.where(inside, quantile(jnp.where(inside, probability, 0.5)), edges)
 
   def refuses(self, spec: Spec, instances: Instance) -> str:
     """Returns why probabilities are too small for float32 to couple, or nothing."""
