@@ -31,7 +31,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     left.set(ylabel="MCC of the dictionary's directions")
     for name, (label, colour) in CODES.items():
       _points(right, x, dataset[name].values, colour, label)
-    right.set(ylabel="MCC of codes with true features, fresh examples")
+    right.set(ylabel="MCC of codes, fresh examples")
     right.legend(fontsize=8, loc="lower right")
     for axes in (left, right):
       axes.set(xscale="log", xlabel="training examples", ylim=(0, 1.02))
