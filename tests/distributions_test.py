@@ -3,6 +3,7 @@
 import functools
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -169,6 +170,29 @@ def test_even_the_outermost_draws_of_sets_give_zeros_at_density_zero_and_their_v
   x = distribution.features(draws, instance_of((0, 1, 0, 0)))
   value = values[1] if name == "correlated_sets" else values[0]  # one per feature, or per set
   np.testing.assert_array_equal(x, [0, value, 0, 0])
+
+
+def test_the_paper_s_rows_are_this_arithmetic_bit_by_bit():
+  # One operation after another, in numpy's float32.
+  p = np.float32(SPREAD)
+  inverse = np.float32(1) / np.where(p > 0, p, np.float32(1))
+  u = np.random.default_rng(0).integers(0, 2**23, (2000, 8)).astype(np.float32) * np.float32(2**-23)
+  decides, value = np.repeat(u[:, :2], 3, axis=1), u[:, 2:]  # of two sets of three
+  q = np.float32(EXCLUSIVE)
+  upper = np.stack([q[0::3], q[0::3] + q[1::3], q[0::3] + q[1::3] + q[2::3]], axis=1)
+  lower = np.concatenate([np.zeros((2, 1), np.float32), upper[:, :-1]], axis=1)
+  within = (lower.ravel() <= decides) & (decides < upper.ravel())
+  expected = {
+    "sparse_uniform": np.where(value < p, value * inverse, 0),
+    "sparse_signed_uniform": np.where(value < p, np.float32(2) * value * inverse - 1, 0),
+    "correlated_sets": np.where(decides < p, value, 0),
+    "anticorrelated_sets": np.where(within, np.repeat(u[:, 2:4], 3, axis=1), 0),
+  }
+  for name, x in expected.items():
+    made, one = row_of(name, 3), instance_of(EXCLUSIVE if "anti" in name else SPREAD)
+    used = {"correlated_sets": u, "anticorrelated_sets": u[:, :4]}.get(name, value)
+    features = jax.vmap(lambda u, made=made, one=one: made.features(u, one))(jnp.asarray(used))
+    np.testing.assert_array_equal(np.asarray(features).view(np.int32), x.view(np.int32), name)
 
 
 @pytest.mark.parametrize(

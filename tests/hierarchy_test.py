@@ -13,7 +13,7 @@ import toy_superposition as ts
 from toy_superposition import declare, draws, streams
 from toy_superposition.config import base
 from toy_superposition.config.resolve import resolve
-from toy_superposition.distributions import VALUES
+from toy_superposition.distributions import DISTRIBUTIONS, ERROR, RARE, VALUES, Valued
 from toy_superposition.distributions.hierarchy import loadings, nodes
 from toy_superposition.errors import UserError
 from toy_superposition.types import Instance
@@ -61,7 +61,31 @@ def test_values_have_the_mean_and_mean_square_that_they_declare(name):
   np.testing.assert_allclose([x.mean(), (x**2).mean()], [law.mean, law.mean_square], atol=2e-3)
   ends = np.asarray(law.of(jnp.float32([0, 1 - 2.0**-23, 1])))
   assert np.isfinite(ends).all()  # u / p may be rounded to 1
+  assert (ends < 0).any() == law.signed
   assert (x < 0).any() == law.signed and (law.is_one == (len(np.unique(x)) == 1))
+
+
+@pytest.mark.parametrize("density", [RARE, 0.003, 0.1])
+@pytest.mark.parametrize("name", VALUES)
+def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_needs_more_bits(
+  name, density
+):
+  # All multiples of 2⁻²³ below the density; one draw per feature decides and makes the value.
+  p, made = float(np.float32(density)), row("independent", values=name)
+  u = jnp.arange(int(p * 2**23) + 2, dtype=jnp.float32) * 2.0**-23
+  one = instance([density])
+  x = np.asarray(jax.vmap(lambda u: made.features(u[None], one)[0])(u), float)
+  assert x[u >= p].tolist() == [0] * int((u >= p).sum())
+  mean, mean_square = (np.sum(power) * 2.0**-23 / p for power in (x, x**2))
+  expected = {  # E x, E x² of an active value
+    "uniform": (1 / 2, 1 / 3),
+    "signed_uniform": (0, 1 / 3),
+    "one": (1, 1),
+    "half_normal": (np.sqrt(2 / np.pi), 1),
+    "exponential": (1, 2),
+  }[name]
+  assert mean == pytest.approx(expected[0], rel=ERROR, abs=0 if expected[0] else ERROR)
+  assert mean_square == pytest.approx(expected[1], rel=ERROR)
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -105,24 +129,50 @@ TREE = {"n_trees": 1, "branching": 2, "depth": 2}
 def test_children_are_active_with_their_densities_and_only_with_their_parents(exclusive, rank):
   fields = TREE | {"rank": rank, "loading": 0.5, "exclusive_children": exclusive, "values": "one"}
   x = samples(row("tree", **fields), DENSITY)
-  if not rank:  # a copula couples generations as well, and so changes densities below the roots
-    assert_density(x, DENSITY)
+  assert_density(x, DENSITY)  # a copula's generations have factors of their own
   for child, parent in ((1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (6, 2)):
     assert not np.any(x[child] * (1 - x[parent]))
   together = [(x[a] * x[b]).mean() for a, b in ((1, 2), (3, 4), (5, 6))]
   if exclusive:
     assert together == [0, 0, 0]
-  elif not rank:  # independent given the parent: p_1 p_2 / p_0
-    expected = np.array([0.2 * 0.2 / 0.5, 0.1 * 0.05 / 0.2, 0.02 * 0.1 / 0.2])
-    error = N_ERRORS * np.sqrt(expected / N_SAMPLES)
-    assert np.all(np.abs(together - expected) <= error)
+  else:  # given the parent, independent or as the bivariate normal law: p_1 p_2 / p_0 or more
+    V = loadings(8, 2)
+    expected = []
+    for a, b, of in ((1, 2, 0), (3, 4, 1), (5, 6, 2)):
+      rho = 0.5**2 * float(V[a] @ V[b]) if rank else 0.0
+      bounds = stats.norm.ppf([DENSITY[a] / DENSITY[of], DENSITY[b] / DENSITY[of]])
+      both = stats.multivariate_normal(cov=[[1, rho], [rho, 1]]).cdf(bounds)
+      expected.append(DENSITY[of] * both)
+    error = N_ERRORS * np.sqrt(np.array(expected) / N_SAMPLES) + 1e-5  # of scipy's integral
+    assert np.all(np.abs(np.array(together) - expected) <= error)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_many_exclusive_siblings_one_ends_where_the_next_begins(seed):
+  # All float32 within four steps of each end: one child there, not two and not none.
+  share = np.random.default_rng(seed).dirichlet(np.ones(16)) * 0.95
+  made = row("tree", branching=16, depth=1, values="one")
+  ends = np.cumsum(share)[:-1].astype(np.float32)
+  near = ends.view(np.int32)[:, None] + np.arange(-4, 5, dtype=np.int32)  # neighbouring numbers
+  u = jnp.asarray(near.view(np.float32).ravel())
+  one = instance([1, *share])
+  x = jax.vmap(lambda u: made.features(jnp.full(34, u), one), out_axes=1)(u)
+  np.testing.assert_array_equal(np.asarray(x)[1:].sum(axis=0), 1)
+
+
+def test_the_least_share_of_one_number_has_its_probability():
+  # The worst place is the end, where numbers are coarsest: all multiples of 2⁻²³.
+  made, density = row("one_hot", values="one"), np.float32([1 - RARE - 1e-7, RARE + 1e-7])
+  u, one = jnp.arange(2**23, dtype=jnp.float32) * 2.0**-23, instance(density)
+  x = jax.jit(jax.vmap(lambda u: made.features(jnp.stack([u, u]), one)[1]))(u)
+  assert float(np.asarray(x, float).mean()) == pytest.approx(float(density[1]), rel=ERROR)
 
 
 def test_trees_are_in_breadth_first_order():
   tree = nodes(9, 1, 2, 2)
   assert tree.parent.tolist() == [-1, 0, 0, 1, 1, 2, 2, -1, -1]
   assert tree.first.tolist() == [0, 1, 1, 3, 3, 5, 5, 7, 8]
-  np.testing.assert_array_equal(np.argwhere(tree.earlier), [[2, 1], [4, 3], [6, 5]])
+  assert tree.level.tolist() == [0, 1, 1, 2, 2, 2, 2, 0, 0]
   assert nodes(8, 2, 3, 1).parent.tolist() == [-1, 0, 0, 0, -1, 4, 4, 4]
 
 
@@ -167,12 +217,21 @@ def test_the_number_of_active_features_is_fixed(name, fields):
     np.testing.assert_allclose(density, np.array([0.1, 0.2, 0.3, 0.1, 0.05]) / 0.75, rtol=1e-6)
 
 
+VALUED = [name for name, one in DISTRIBUTIONS.items() if issubclass(one, Valued)]
 FINITE: dict[str, tuple[dict, list[float]]] = {
   "independent": ({}, [0.1, 0.5, 0.9, 0.2]),
   "one_hot": ({}, [0.25, 0.5, 0.125, 0.125]),
   "exactly_k": ({"k_active": 2}, [0.5] * 4),
   "tree": ({"branching": 2, "depth": 1}, [0.5, 0.2, 0.3, 0.4]),
+  "correlated_sets": ({"set_size": 2}, [0.1, 0.3, 0.6, 0.6]),
+  "anticorrelated_sets": ({"set_size": 2}, [0.1, 0.3, 0.6, 0.4]),
 }
+
+
+def test_every_distribution_of_finitely_many_examples_is_tried():
+  made = {name: row(name, **FINITE.get(name, ({}, []))[0], values="one") for name in VALUED}
+  assert {name for name, one in made.items() if one.n_patterns(4)} == set(FINITE)
+  assert all(one.n_patterns(2**17) is None for one in made.values())
 
 
 @pytest.mark.parametrize("name", FINITE)
@@ -257,6 +316,14 @@ def test_factors_are_one_per_feature_and_keep_the_base_free():
     ),
     ({"data.distribution": "exactly_k", "data.k_active": 6}, ["config.data.k_active", "5"]),
     ({"data.distribution": "one_hot", "density.base": 0.0}, ["config.density", "one_hot"]),
+    (
+      {"data.distribution": "one_hot", "density.values": (1, 1, 1, 1, 1e-4)},
+      ["config.density", "2.5e-05 ", "at least 0.000976562"],
+    ),
+    (
+      {"data.distribution": "tree", "data.branching": 2, "density.values": (1, 0.8, 1e-4, 1, 1)},
+      ["config.density", "children of feature 0", "at least 0.00078"],
+    ),
     ({"data.examples": "fixed", "data.n_examples": 0}, ["config.data.n_examples", "≥ 1"]),
     ({"data.distribution": "independent", "data.values": "gauss"}, ["config.data.values"]),
     (

@@ -33,8 +33,8 @@ RARE = 2.0**-10  # below all densities of the paper's experiments
 LEAST = 1e-15  # at which 64 bits have 18 000 values below the density
 ERROR = 1e-3
 MAX_PATTERNS = 2**16  # different examples that the exact loss adds up
-# Uniform numbers are multiples of 2⁻²³ below 1: half a multiple more keeps quantiles finite.
-HALF = 2.0**-24
+CELL = 2.0**-23  # uniform numbers are its multiples below 1, except for rare features
+HALF = 2.0**-24  # half of it more keeps quantiles finite
 
 
 class Values(NamedTuple):
@@ -45,11 +45,12 @@ class Values(NamedTuple):
   mean_square: float
   signed: bool = False
   is_one: bool = False  # whether it is 1, and nothing else
+  bounded: bool = True  # else the last cell of coarse numbers matters to the mean square
 
 
 def quantile(u: Array) -> Array:
   """Returns Φ⁻¹(u), the quantile of the standard normal law."""
-  return 2**0.5 * lax.erf_inv(2 * (u + HALF) - 1)
+  return 2**0.5 * lax.erf_inv(jnp.minimum(2 * (u + HALF) - 1, 1 - HALF))
 
 
 VALUES: dict[str, Values] = declare.table(
@@ -59,9 +60,11 @@ VALUES: dict[str, Values] = declare.table(
     "signed_uniform": Values(lambda u: 2 * u - 1, 0.0, 1 / 3, signed=True),  # on [−1, 1)
     "one": Values(jnp.ones_like, 1.0, 1.0, is_one=True),  # binary features
     # |N(0, 1)|, by the quantile at (1 − u) / 2, whose float32 resolves the tail.
-    "half_normal": Values(lambda u: -quantile(0.5 - 0.5 * u), (2 / np.pi) ** 0.5, 1.0),
+    "half_normal": Values(
+      lambda u: jnp.maximum(-quantile(0.5 - 0.5 * u), 0), (2 / np.pi) ** 0.5, 1.0, bounded=False
+    ),
     # Of mean 1; where u is rounded to 1, the value at half a multiple of 2⁻²³ below.
-    "exponential": Values(lambda u: -jnp.log1p(-jnp.minimum(u, 1 - HALF)), 1.0, 2.0),
+    "exponential": Values(lambda u: -jnp.log1p(-jnp.minimum(u, 1 - HALF)), 1.0, 2.0, bounded=False),
   },
 )
 
@@ -124,3 +127,22 @@ def any_rare(densities: Densities) -> bool:
 def inverse(density: Feature) -> Feature:
   """Returns 1 / density, and 1 where nothing is active."""
   return 1 / jnp.where(density > 0, density, 1)
+
+
+def too_small_a_share(shares: Densities) -> str:
+  """Returns why float32 does not tell apart events that are intervals of one number, or nothing.
+
+  An interval at s is a multiple of s · 2⁻²⁴, or of 2⁻²³, so RARE of s is known within ERROR.
+
+  Args:
+    shares: lengths of intervals that follow one another along the last axis.
+  """
+  low = RARE * np.minimum(np.cumsum(shares, axis=-1, dtype=float), 1)
+  bad = np.argwhere((shares > 0) & (shares < low))
+  if not len(bad):
+    return ""
+  where = tuple(bad[0])
+  return (
+    f"a probability of {shares[where]:g} where at most one feature is chosen; allowed: 0, or at "
+    f"least {low[where]:g}, 1/{1 / RARE:g} of the sum of the probabilities up to it"
+  )

@@ -11,6 +11,7 @@ from jax import lax
 
 from toy_superposition.declare import integer
 from toy_superposition.distributions.distribution import (
+  CELL,
   MAX_PATTERNS,
   Densities,
   Draws,
@@ -19,8 +20,14 @@ from toy_superposition.distributions.distribution import (
   Valued,
   Weights,
   inverse,
+  too_small_a_share,
 )
 from toy_superposition.types import Instance, Spec
+
+
+def n_subsets(n_features: int) -> int | None:
+  """Returns 2ⁿ, the number of subsets; None if they are too many."""
+  return 2**n_features if n_features <= math.log2(MAX_PATTERNS) else None
 
 
 def subsets(n_features: int) -> Patterns:
@@ -32,7 +39,9 @@ def subsets(n_features: int) -> Patterns:
 class Independent(Valued):
   """x_i = 0 with probability 1 − density_i, else a value of the chosen law; independent features.
 
-  One draw per feature decides both, as in sparse_uniform.
+  One draw per feature decides both, as in sparse_uniform. A draw that is a multiple of CELL stands
+  for its cell, as far as that is below the density; values without bound take the cell's middle,
+  since at its beginning E x² of a density near RARE would lack 4 of a thousand.
   """
 
   independent: ClassVar[bool] = True
@@ -40,13 +49,16 @@ class Independent(Valued):
   def features(self, u: Draws, instance: Instance) -> Feature:
     """Returns x."""
     density = instance.density
-    value = self.law.of(u * inverse(density))
-    return jnp.where(u < density, value, 0)
+    middle = u
+    if not self.law.bounded:
+      # Draws of more bits, for rare instances, are hardly ever multiples where that matters.
+      coarse = u * (1 / CELL) == jnp.floor(u * (1 / CELL))
+      middle = jnp.where(coarse, 0.5 * (u + jnp.minimum(u + CELL, density)), u)
+    return jnp.where(u < density, self.law.of(middle * inverse(density)), 0)
 
   def n_patterns(self, n_features: int) -> int | None:
     """Returns 2ⁿ for binary features."""
-    few = n_features <= math.log2(MAX_PATTERNS)
-    return 2**n_features if self.law.is_one and few else None
+    return n_subsets(n_features) if self.law.is_one else None
 
   def patterns(self, instance: Instance) -> tuple[Patterns, Weights]:
     """Returns all subsets, with the product of their features' probabilities."""
@@ -127,8 +139,9 @@ class OneHot(Valued):
     return np.eye(instance.density.shape[0], dtype=np.float32), instance.density
 
   def refuses(self, spec: Spec, instances: Instance) -> str:
-    """Returns why no feature could be chosen, or nothing."""
+    """Returns why no feature could be chosen, or some not with their densities, or nothing."""
     del spec
     if (instances.density.sum(axis=1) <= 0).any():
       return "config.density: 0 for every feature; allowed with one_hot: a positive one"
-    return ""
+    reason = too_small_a_share(np.asarray(instances.density))
+    return f"config.density: {reason}" if reason else ""

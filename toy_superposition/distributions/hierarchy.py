@@ -1,21 +1,22 @@
 """Correlated features of any number: a Gaussian copula, and trees of features.
 
 A child of a tree is active only if its parent is. Densities are those of features whatever their
-parents do, so a child's conditional probability is its density over its parent's.
+parents do, so a child's conditional probability is its density over its parent's. Where a copula
+couples what decides the features of trees, every generation has its own factors: whether a child
+may be active and whether its parent is remain independent, and densities what they are.
 """
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from toy_superposition.declare import flag, integer, number
 from toy_superposition.distributions.distribution import (
-  MAX_PATTERNS,
   RARE,
   Densities,
   Draws,
@@ -25,14 +26,17 @@ from toy_superposition.distributions.distribution import (
   Weights,
   inverse,
   quantile,
+  too_small_a_share,
 )
-from toy_superposition.distributions.finite import subsets
+from toy_superposition.distributions.finite import n_subsets, subsets
 from toy_superposition.types import Instance, Spec
 
 
 @functools.cache
 def loadings(n_features: int, rank: int) -> Float[np.ndarray, "feature rank"]:
   """Returns one unit vector per feature, which depends on the two numbers alone."""
+  if not rank:
+    return np.zeros((n_features, 0), np.float32)
   vectors = np.random.default_rng([n_features, rank]).standard_normal((n_features, rank))
   return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
@@ -52,7 +56,11 @@ class Coupled(Valued):
 
   def n_draws(self, n_features: int) -> int:
     """Returns two per feature, which decide it and make its value, and one per factor."""
-    return 2 * n_features + self.rank
+    return 2 * n_features + self.loadings(n_features).shape[1]
+
+  def loadings(self, n_features: int) -> Float[np.ndarray, "feature factor"]:
+    """Returns V."""
+    return loadings(n_features, self.rank)
 
   def deciding(self, u: Draws, n_features: int) -> Feature:
     """Returns what decides each feature: uniform numbers, or with a copula coupled normal ones."""
@@ -60,7 +68,8 @@ class Coupled(Valued):
     if not self.rank:
       return own
     factors = quantile(u[2 * n_features :])
-    common = loadings(n_features, self.rank) @ factors
+    # At full precision, which products of float32 do not have on every accelerator.
+    common = jnp.matmul(self.loadings(n_features), factors, precision=lax.Precision.HIGHEST)
     return self.loading * common + jnp.sqrt(1 - self.loading**2) * quantile(own)
 
   def level(self, probability: Feature) -> Feature:
@@ -109,22 +118,22 @@ class Nodes(NamedTuple):
 
   parent: Int[np.ndarray, "feature"]  # −1 of roots and of features outside the trees
   first: Int[np.ndarray, "feature"]  # first sibling of a child; itself of others
-  earlier: Float[np.ndarray, "feature feature"]  # 1 where j is an earlier sibling of i
+  level: Int[np.ndarray, "feature"]  # how far below its root; 0 of features outside the trees
 
 
 @functools.cache
 def nodes(n_features: int, n_trees: int, branching: int, depth: int) -> Nodes:
   """Returns trees one after another, each breadth first; features after the last one are alone."""
   parent, first = np.full(n_features, -1), np.arange(n_features)
+  level = np.zeros(n_features, int)
   size = tree_size(branching, depth)
   for tree in range(n_trees):
     root = tree * size
     for child in range(1, size):
       parent[root + child] = root + (child - 1) // branching
       first[root + child] = root + 1 + (child - 1) // branching * branching
-  siblings = (first[:, None] == first) & (parent[:, None] >= 0) & (parent >= 0)
-  earlier = siblings & (np.arange(n_features)[:, None] > np.arange(n_features))
-  return Nodes(parent, first, earlier.astype(np.float32))
+      level[root + child] = level[parent[root + child]] + 1
+  return Nodes(parent, first, level)
 
 
 def tree_size(branching: int, depth: int) -> int:
@@ -153,6 +162,12 @@ class Tree(Coupled):
     """Returns which feature is whose child."""
     return nodes(n_features, self.n_trees, self.branching, self.depth)
 
+  def loadings(self, n_features: int) -> Float[np.ndarray, "feature factor"]:
+    """Returns V: 0 for the factors of other generations than a feature's own."""
+    own = np.eye(self.depth + 1, dtype=np.float32)[self.nodes(n_features).level]
+    vectors = loadings(n_features, self.rank)
+    return (own[:, :, None] * vectors[:, None, :]).reshape(n_features, -1)
+
   def densities(self, density: Densities) -> Densities:
     """Returns the densities, lowered to what the parents allow if they are `limited`."""
     n = density.shape[-1]
@@ -178,12 +193,12 @@ class Tree(Coupled):
   def features(self, u: Draws, instance: Instance) -> Feature:
     """Returns x."""
     n = instance.density.shape[0]
-    parent, first, earlier = self.nodes(n)
+    parent, first, _ = self.nodes(n)
     chance, decides = self.conditional(instance.density), self.deciding(u, n)
-    lower = jnp.zeros(n)
-    if self.exclusive_children:  # siblings are intervals of one number
-      lower, decides = jnp.asarray(earlier) @ chance, decides[first]
-    own = (self.level(lower) <= decides) & (decides < self.level(lower + chance))
+    lower, upper = jnp.zeros(n), chance
+    if self.exclusive_children:
+      (lower, upper), decides = self._intervals(chance), decides[first]
+    own = (self.level(lower) <= decides) & (decides < self.level(upper))
     active = self._with_parents(own)
     value = self.law.of(u[n : 2 * n])
     if self.scaled:
@@ -191,6 +206,22 @@ class Tree(Coupled):
       for _ in range(self.depth):
         value = jnp.where(parent >= 0, own * value[parent] / self.law.mean, own)
     return jnp.where(active, value, 0)
+
+  def _intervals(self, chance: Feature) -> tuple[Feature, Feature]:
+    """Returns where features begin and end if siblings are intervals of one number, one after
+    another: a sibling begins exactly where the one before it ends."""
+    trees, size = self.n_trees, tree_size(self.branching, self.depth)
+    children = chance[: trees * size].reshape(trees, size)[:, 1:]
+    groups = children.reshape(trees, (size - 1) // self.branching, self.branching)
+    ends = jnp.cumsum(groups, axis=2)
+    begins = jnp.pad(ends, ((0, 0), (0, 0), (1, 0)))[..., :-1]
+
+    def per_feature(of_groups, others: Feature) -> Feature:
+      roots = others[: trees * size].reshape(trees, size)[:, :1]
+      blocks = jnp.concatenate([roots, of_groups.reshape(trees, -1)], axis=1)
+      return jnp.concatenate([blocks.reshape(-1), others[trees * size :]])
+
+    return per_feature(begins, jnp.zeros_like(chance)), per_feature(ends, chance)
 
   def _with_parents(self, own: Bool[Array, "feature"]) -> Bool[Array, "feature"]:
     """Returns whether features are active if their ancestors must be active too."""
@@ -203,14 +234,13 @@ class Tree(Coupled):
     """Returns E x_i and E x_i²; scaled values multiply along the way from the root."""
     mean, mean_square = super().moments(density)
     if self.scaled:
-      level = _levels(self.nodes(density.shape[0]).parent)
+      level = self.nodes(density.shape[0]).level
       mean_square = mean_square * (self.law.mean_square / self.law.mean**2) ** level
     return mean, mean_square
 
   def n_patterns(self, n_features: int) -> int | None:
     """Returns 2ⁿ for binary features that no copula couples; most have the weight 0."""
-    few = n_features <= math.log2(MAX_PATTERNS)
-    return 2**n_features if self.law.is_one and few and not self.rank else None
+    return n_subsets(n_features) if self.law.is_one and not self.rank else None
 
   def patterns(self, instance: Instance) -> tuple[Patterns, Weights]:
     """Returns all subsets with their probabilities."""
@@ -241,7 +271,7 @@ class Tree(Coupled):
     if self.scaled and self.law.mean == 0:
       return "config.data.scaled: True; allowed: False for values whose mean is 0"
     parent, first, _ = self.nodes(spec.n_features)
-    density = instances.density.astype(float)
+    density, chances = instances.density.astype(float), self.chances(instances.density)
     for group in np.unique(first[parent >= 0]):
       members = np.flatnonzero(first == group)
       of_parent, own = density[:, parent[group]], density[:, members]
@@ -253,12 +283,6 @@ class Tree(Coupled):
           f"config.density: {what} feature {parent[group]} have {total[worst]:g}, and it has "
           f"{of_parent[worst]:g}; allowed: at most that (config.data.limited=True lowers them)"
         )
+      if self.exclusive_children and (reason := too_small_a_share(chances[:, members])):
+        return f"config.density: among the children of feature {parent[group]}, {reason}"
     return super().refuses(spec, instances)
-
-
-def _levels(parent: Int[np.ndarray, "feature"]) -> Int[np.ndarray, "feature"]:
-  """Returns how far each feature is from its root."""
-  level = np.zeros_like(parent)
-  for child in np.flatnonzero(parent >= 0):
-    level[child] = level[parent[child]] + 1
-  return level

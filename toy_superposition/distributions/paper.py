@@ -1,20 +1,26 @@
 """The paper's distributions: independent features, and correlated or anticorrelated sets."""
 
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
 from toy_superposition.declare import integer
 from toy_superposition.distributions.distribution import (
+  MAX_PATTERNS,
   VALUES,
   Distribution,
   Draws,
   Feature,
+  Patterns,
   Valued,
   Values,
+  Weights,
   inverse,
 )
+from toy_superposition.distributions.finite import n_subsets, subsets
 from toy_superposition.types import Instance
 
 
@@ -81,6 +87,20 @@ class CorrelatedSets(Sets):
     decides = jnp.broadcast_to(u[:n_sets, None], (n_sets, set_size)).reshape(-1)
     return jnp.where(decides < density, self.law.of(u[n_sets:]), 0)
 
+  def n_patterns(self, n_features: int) -> int | None:
+    """Returns 2ⁿ for binary features; most have the weight 0."""
+    return n_subsets(n_features) if self.law.is_one else None
+
+  def patterns(self, instance: Instance) -> tuple[Patterns, Weights]:
+    """Returns all subsets, as probable as the draws below the densities of all active members of a
+    set and above those of all others."""
+    n = instance.density.shape[0]
+    x = subsets(n)
+    of_sets = (n // self.set_size, self.set_size, -1)
+    below = jnp.where(x > 0, instance.density[:, None], 1).reshape(of_sets).min(axis=1)
+    above = jnp.where(x > 0, 0, instance.density[:, None]).reshape(of_sets).max(axis=1)
+    return x, jnp.prod(jnp.maximum(below - above, 0), axis=0)
+
 
 @dataclass(frozen=True)
 class AnticorrelatedSets(Sets):
@@ -107,3 +127,19 @@ class AnticorrelatedSets(Sets):
     value = jnp.broadcast_to(u[n_sets:, None], upper.shape)
     active = (lower <= decides) & (decides < upper)
     return jnp.where(active, self.law.of(value), 0).reshape(-1)
+
+  def n_patterns(self, n_features: int) -> int | None:
+    """Returns (k + 1) to the power of the number of sets of k, for binary features."""
+    number = (self.set_size + 1) ** (n_features // self.set_size)
+    return number if self.law.is_one and number <= MAX_PATTERNS else None
+
+  def patterns(self, instance: Instance) -> tuple[Patterns, Weights]:
+    """Returns all choices of one member or none from each set, and their probabilities."""
+    p = instance.density.reshape(-1, self.set_size)
+    choices = itertools.product(range(self.set_size + 1), repeat=len(p))
+    chosen = np.array(list(choices)).T  # (set, pattern); set_size: none
+    x = np.eye(self.set_size + 1, self.set_size, dtype=np.float32)[chosen]
+    none = jnp.maximum(1 - p.sum(axis=1, keepdims=True), 0)
+    each = jnp.concatenate([p, none], axis=1)
+    weights = jnp.take_along_axis(each, jnp.asarray(chosen), axis=1)
+    return x.transpose(0, 2, 1).reshape(-1, chosen.shape[1]), jnp.prod(weights, axis=0)
