@@ -174,11 +174,11 @@ def test_even_the_outermost_draws_of_sets_give_zeros_at_density_zero_and_their_v
 
 def test_the_paper_s_rows_are_this_arithmetic_bit_by_bit():
   # One operation after another, in numpy's float32.
-  p = np.float32(SPREAD)
+  p = np.array(SPREAD, np.float32)
   inverse = np.float32(1) / np.where(p > 0, p, np.float32(1))
   u = np.random.default_rng(0).integers(0, 2**23, (2000, 8)).astype(np.float32) * np.float32(2**-23)
   decides, value = np.repeat(u[:, :2], 3, axis=1), u[:, 2:]  # of two sets of three
-  q = np.float32(EXCLUSIVE)
+  q = np.array(EXCLUSIVE, np.float32)
   upper = np.stack([q[0::3], q[0::3] + q[1::3], q[0::3] + q[1::3] + q[2::3]], axis=1)
   lower = np.concatenate([np.zeros((2, 1), np.float32), upper[:, :-1]], axis=1)
   within = (lower.ravel() <= decides) & (decides < upper.ravel())

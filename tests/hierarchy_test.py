@@ -162,7 +162,7 @@ def test_of_many_exclusive_siblings_one_ends_where_the_next_begins(seed):
 
 def test_the_least_share_of_one_number_has_its_probability():
   # The worst place is the end, where numbers are coarsest: all multiples of 2⁻²³.
-  made, density = row("one_hot", values="one"), np.float32([1 - RARE - 1e-7, RARE + 1e-7])
+  made, density = row("one_hot", values="one"), np.array([1 - RARE - 1e-7, RARE + 1e-7], np.float32)
   u, one = jnp.arange(2**23, dtype=jnp.float32) * 2.0**-23, instance(density)
   x = jax.jit(jax.vmap(lambda u: made.features(jnp.stack([u, u]), one)[1]))(u)
   assert float(np.asarray(x, float).mean()) == pytest.approx(float(density[1]), rel=ERROR)
@@ -318,7 +318,7 @@ def test_factors_are_one_per_feature_and_keep_the_base_free():
     ({"data.distribution": "one_hot", "density.base": 0.0}, ["config.density", "one_hot"]),
     (
       {"data.distribution": "one_hot", "density.values": (1, 1, 1, 1, 1e-4)},
-      ["config.density", "2.5e-05 ", "at least 0.000976562"],
+      ["config.density", "2.49994e-05", "at least 0.000976562"],  # 1e-4 / 4.0001
     ),
     (
       {"data.distribution": "tree", "data.branching": 2, "density.values": (1, 0.8, 1e-4, 1, 1)},

@@ -88,7 +88,7 @@ def refusal(function: Callable[..., Any], *arguments: Any) -> str:
     with pytest.raises(UserError) as caught:
       function(*arguments)
   line = str(caught.value)
-  assert len(line.splitlines()) == 1 and text.visible(line) == line and len(line) < 600
+  assert len(line.splitlines()) == 1 and text.visible(line) == line and len(line) < 800
   return line
 
 

@@ -54,9 +54,14 @@ class Coupled(Valued):
     0.0, "[0, 1]", "ρ, share of the common factors in what decides a feature", swept=True
   )
 
+  @property
+  def n_factors(self) -> int:
+    """The number of common factors."""
+    return self.rank
+
   def n_draws(self, n_features: int) -> int:
     """Returns two per feature, which decide it and make its value, and one per factor."""
-    return 2 * n_features + self.loadings(n_features).shape[1]
+    return 2 * n_features + self.n_factors
 
   def loadings(self, n_features: int) -> Float[np.ndarray, "feature factor"]:
     """Returns V."""
@@ -161,6 +166,11 @@ class Tree(Coupled):
   def nodes(self, n_features: int) -> Nodes:
     """Returns which feature is whose child."""
     return nodes(n_features, self.n_trees, self.branching, self.depth)
+
+  @property
+  def n_factors(self) -> int:
+    """The number of common factors of all generations."""
+    return self.rank * (self.depth + 1)
 
   def loadings(self, n_features: int) -> Float[np.ndarray, "feature factor"]:
     """Returns V: 0 for the factors of other generations than a feature's own."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from toy_superposition import fields, models, sweep
 from toy_superposition.experiments import trained
@@ -148,7 +148,7 @@ def _score(
   pairs: Pairs | None,
 ) -> dict[str, float]:
   """Returns the scores of one model; features without a direction do not count."""
-  there: Bool[np.ndarray, feature] = (truth != 0).any(axis=0)
+  there = (truth != 0).any(axis=0)
   latent_on, feature_on = np.asarray(found.latent_on[i]), np.asarray(found.feature_on[i])[there]
   together, live = np.asarray(found.together[i])[:, there], latent_on >= metrics.DEAD
   cosine = metrics.cosines(decoder, truth[:, there])
