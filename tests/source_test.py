@@ -45,10 +45,9 @@ def get_config():
 
 
 @pytest.fixture(autouse=True)
-def with_the_tests_devices(monkeypatch):
-  """Runs every test on the tests' devices, without the user's cache."""
+def with_the_tests_devices():
+  """Runs every test on the tests' devices."""
   assert len(jax.devices()) == 8
-  monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "unused")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from scipy.stats import norm
 
 import toy_superposition as ts
 from tests import small
@@ -153,6 +154,31 @@ def test_a_batch_keeps_k_latents_per_example_on_average(params, s):
   assert h[h > 0].min() >= np.sort(relu(by_hand("l1_sae", params, s)).ravel())[-60] * (1 - 1e-6)
 
 
+@pytest.mark.parametrize("W", [np.eye(3), np.array([[1.0, 1, 0], [0, 0, 1], [0, 0, 0]])])
+def test_a_step_of_matching_pursuit_takes_one_latent_where_two_fit_equally_well(W):
+  params = SparseAutoencoderParams(
+    **{
+      name: jnp.zeros([3 for _ in dims], jnp.float32)
+      for name, dims in SparseAutoencoderParams.DIMS.items()
+    }
+  )
+  params = dataclasses.replace(params, W_dec=jnp.float32(W))
+  one, two = (models.built(row("matching_pursuit_sae", k=k)) for k in (1.0, 2.0))
+  s = jnp.array([1.0, 1, 0])
+  np.testing.assert_array_equal(one.encode(params, s), [1, 0, 0])
+  np.testing.assert_array_equal(two.decode(params, two.encode(params, s)), s)
+
+
+@pytest.mark.parametrize("name", SPARSE_AUTOENCODERS)
+def test_without_a_decoder_bias_it_is_0_whatever_its_parameter(name, params, s):
+  model = models.built(row(name, decoder_bias=False))
+  zero = dataclasses.replace(params, b_dec=jnp.zeros(M))
+  h = jax.vmap(model.encode, (None, 1), 1)(params, s)
+  np.testing.assert_allclose(h, by_hand(name, zero, s), atol=2e-5)
+  expected = np.asarray(params.W_dec) @ np.asarray(h)[:, 0]
+  np.testing.assert_allclose(model.decode(params, h[:, 0]), expected, atol=2e-5)
+
+
 # Terms of the loss.
 
 
@@ -179,6 +205,23 @@ def test_thresholds_have_the_published_gradients(params, s):
   slope = jax.grad(lambda params: latents(params, s).sum())(params).latent_threshold
   np.testing.assert_allclose(slope, -0.4 * within, rtol=1e-5)
   assert within.any()
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.5])  # below half of ε = .2, and above
+def test_the_gradient_of_a_threshold_is_that_of_the_expected_number_of_latents(threshold):
+  """Of λ P(z > θ) with normal z it is −λ (Φ(θ + ε/2) − Φ(θ − ε/2)) / ε, near −λ φ(θ): inputs that
+  leave a latent silent count as any others, and not as if they were at 0."""
+  n, width = 20_000, 0.2
+  s = jnp.float32(np.random.default_rng(4).normal(size=(M, n)))
+  model = models.built(row("jumprelu_sae", bandwidth=width, sparsity=1.0))
+  params = model.init(jax.random.key(0), n_inputs=M, n_hidden=D, n_outputs=M, std=1.0)
+  params = dataclasses.replace(params, latent_threshold=jnp.full(D, threshold))
+  assert model.auxiliary is not None
+  function, zero = model.auxiliary, jnp.zeros((D, n))
+  slope = jax.grad(lambda params: function(params, s, zero, lambda _: jnp.float32(0)))(params)
+  share = norm.cdf(threshold + width / 2) - norm.cdf(threshold - width / 2)
+  error = (share / n) ** 0.5 / width  # standard deviation over draws
+  np.testing.assert_allclose(slope.latent_threshold, -share / width, atol=5 * error)
 
 
 def test_a_penalty_on_the_number_of_latents_counts_them(params, s):
@@ -228,7 +271,13 @@ def test_silent_latents_reconstruct_the_detached_error_once(params, s):
   assert with_aux(params) == pytest.approx(0.5 * expected, rel=1e-4)
   slope = jax.grad(with_aux)(params)
   np.testing.assert_array_equal(slope.W_enc[4:], 0)  # the error has no gradient
-  np.testing.assert_allclose(slope.b_dec, jax.grad(with_aux)(params).b_dec)
+  np.testing.assert_array_equal(slope.W_dec[:, 4:], 0)
+  # Of ½ |e − D z|² with constant e: −z eᵀ … of D, and of z by the encoder to b_d.
+  left = error - np.asarray(params.W_dec) @ kept
+  np.testing.assert_allclose(slope.W_dec, -left @ kept.T / BATCH, rtol=1e-3, atol=1e-5)
+  of_z = np.where(kept > 0, -np.asarray(params.W_dec).T @ left, 0)
+  expected = -(np.asarray(params.W_enc).T @ of_z).sum(axis=1) / BATCH
+  np.testing.assert_allclose(slope.b_dec, expected, rtol=1e-3, atol=1e-5)
   live = dataclasses.replace(params, latent_frequency=jnp.full(D, 0.1))
   assert with_aux(live) == 0
 

@@ -104,7 +104,7 @@ class SparseAutoencoder:
 
   running: ClassVar[tuple[str, ...]] = ("latent_frequency",)
 
-  decoder_bias: bool = flag(True, "whether b_decec is learned; otherwise it is 0")
+  decoder_bias: bool = flag(True, "whether b_dec is learned; otherwise it is 0")
   frozen_decoder: bool = flag(
     False, "whether the decoder stays as it was drawn: a baseline (Korznikov et al. 2026)"
   )
@@ -114,7 +114,10 @@ class SparseAutoencoder:
     "weight of the squared error with which silent latents reconstruct what the others leave over "
     "(Gao et al. 2024: 1/32)",
   )
+  # Gao et al. (2024, appendix) take a power of two near half the dimension of the inputs.
   aux_k: int = integer(16, "≥ 1", "silent latents that do so in an example, at most")
+  # As a mean over some 100 batches of 512 examples it is 50 firings. The mean starts at
+  # 1 and takes 687 steps to fall below it, so that no latent counts as silent at the start.
   dead_below: float = number(
     1e-3,
     "(0, 1)",
@@ -265,8 +268,8 @@ class JumpReLU(Penalised):
   def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
     """Returns z where z = ReLU(drive + b_enc) exceeds its threshold; the gradient of the threshold
     is −(threshold / ε) within the ramp."""
-    z, threshold = jax.nn.relu(drive + params.b_enc[:, None]), params.latent_threshold[:, None]
-    kept = jnp.where(z > threshold, z, 0)
+    z, threshold = drive + params.b_enc[:, None], params.latent_threshold[:, None]
+    kept = jnp.where(z > threshold, jax.nn.relu(z), 0)
     if self.bandwidth is None:
       return kept
     slope = lax.stop_gradient(threshold) * self._ramp(z, threshold)
@@ -275,14 +278,18 @@ class JumpReLU(Penalised):
   def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
     """Returns λ · number of active latents; the gradient of a threshold is −1/ε within the ramp."""
     del s, h, loss_of
-    z, threshold = jax.nn.relu(drive + params.b_enc[:, None]), params.latent_threshold[:, None]
+    z, threshold = drive + params.b_enc[:, None], params.latent_threshold[:, None]
     active = (z > threshold).astype(jnp.float32)
     slope = self._ramp(z, threshold)
     active = active - (slope * threshold - lax.stop_gradient(slope * threshold))
     return self.sparsity * jnp.mean(jnp.sum(active, axis=0))
 
   def _ramp(self, z: Batch, threshold: Float[Array, "latent 1"]) -> Batch:
-    """Returns 1/ε within the ramp around the threshold and 0 elsewhere, without a gradient."""
+    """Returns 1/ε within the ramp around the threshold and 0 elsewhere, without a gradient.
+
+    z is taken before the ReLU, whose zeros would all lie within a ramp that reaches down to 0: no
+    threshold could fall below ε/2.
+    """
     within = jnp.abs(z - threshold) < 0.5 * self.bandwidth
     return lax.stop_gradient(within / self.bandwidth)
 
@@ -403,15 +410,17 @@ class MatchingPursuit(Counted):
 
   def activated(self, params: SparseAutoencoderParams, drive: Inputs) -> Batch:
     """Returns latents by matching pursuit: each step adds to the latent whose column has the
-    largest inner product with the rest, if it is positive."""
+    largest inner product with the rest, if it is positive; of equal ones, to the first."""
     decoder = self.decoder(params)
     k = self.max_k if self.k is None else self.k
+    latent = jnp.arange(decoder.shape[1])[:, None]
 
     def step(state, number):
       rest, h = state
       fit = decoder.T @ rest
-      best = (fit == jnp.max(fit, axis=0, keepdims=True)) & (fit > 0) & (number < k)
-      added = jnp.where(best, fit, 0)
+      is_largest = fit == jnp.max(fit, axis=0, keepdims=True)
+      first = jnp.min(jnp.where(is_largest, latent, latent.size), axis=0, keepdims=True)
+      added = jnp.where((latent == first) & (fit > 0) & (number < k), fit, 0)
       return (rest - decoder @ added, h + added), None
 
     zero = jnp.zeros((decoder.shape[1], drive.shape[1]), drive.dtype)
