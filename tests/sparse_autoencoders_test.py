@@ -222,6 +222,11 @@ def test_the_gradient_of_a_threshold_is_that_of_the_expected_number_of_latents(t
   share = norm.cdf(threshold + width / 2) - norm.cdf(threshold - width / 2)
   error = (share / n) ** 0.5 / width  # standard deviation over draws
   np.testing.assert_allclose(slope.latent_threshold, -share / width, atol=5 * error)
+  # Of the latents themselves, z·1(z > θ): θ times that.
+  latents = jax.vmap(model.encode, (None, 1), 1)
+  slope = jax.grad(lambda params: latents(params, s).sum() / n)(params)
+  law = -threshold * share / width
+  np.testing.assert_allclose(slope.latent_threshold, law, atol=5 * threshold * error)
 
 
 def test_a_penalty_on_the_number_of_latents_counts_them(params, s):
