@@ -23,7 +23,7 @@ if TYPE_CHECKING:
   from toy_superposition.distributions import DISTRIBUTIONS, Distribution
   from toy_superposition.drawing import plots
   from toy_superposition.errors import UserError
-  from toy_superposition.exchange import export, sample, weights
+  from toy_superposition.exchange import export, weights, write_report
   from toy_superposition.experiments import add as add_experiment
   from toy_superposition.experiments.experiment import Claim, Experiment, verdict
   from toy_superposition.experiments.restarts import best
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
   from toy_superposition.objective import LOSSES, PENALTIES, TARGETS
   from toy_superposition.optimizers import OPTIMIZERS, Descent
   from toy_superposition.records.results import rebuild
+  from toy_superposition.samples import sample
 
 __all__ = [
   "DISTRIBUTIONS",
@@ -70,6 +71,7 @@ __all__ = [
   "sample",
   "verdict",
   "weights",
+  "write_report",
 ]
 # Name → module, and after a colon its name there if it differs ("" for the module itself). Names
 # that are not listed are in api.py.
@@ -100,8 +102,9 @@ _HOMES = {
   "number": "declare",
   "plots": "drawing.plots:",
   "rebuild": "records.results",
-  "sample": "exchange",
+  "sample": "samples",
   "weights": "exchange",
+  "write_report": "exchange",
 }
 
 

@@ -1,143 +1,38 @@
-"""Trained models for other programs, and other programs' models for this one.
+"""Weights for other programs, and other programs' weights for this one.
 
-`sample` gives features and activations, `export` weights in the names and layout of PyTorch code,
-and `weights` takes weights that were trained elsewhere.
+`export` writes weights in the names and layout of PyTorch code, `weights` takes weights that were
+trained elsewhere, and `write_report` makes the page of a dataset in memory.
 """
 
-import functools
+import contextlib
+import dataclasses
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from toy_superposition import api, draws, models, runner, streams
-from toy_superposition.devices import meshes, setup
-from toy_superposition.devices.plan import make_plans
+from toy_superposition import api, experiments, models, problem, report, runner
+from toy_superposition.config.resolve import ResolvedConfig
+from toy_superposition.devices import memory, meshes, setup
+from toy_superposition.devices.plan import Plan, make_plans
+from toy_superposition.drawing import style
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.trained import Trained, trained
-from toy_superposition.models import AutoencoderParams, SparseAutoencoderParams
-from toy_superposition.problem import Columns
-from toy_superposition.records import files, schema
+from toy_superposition.inputs import INPUTS
+from toy_superposition.models import AutoencoderParams
+from toy_superposition.records import files, results, schema
+from toy_superposition.samples import models_of
 from toy_superposition.scoring import Scorer
-from toy_superposition.types import TrainState
+from toy_superposition.types import Spec, TrainState
+from toy_superposition.weight_layouts import METADATA, Arrays, Given, stored
 
 if TYPE_CHECKING:
   import xarray as xr
 
-Arrays = Mapping[str, np.ndarray]
-MAX_EXAMPLES = 2**22  # of a sample: counters of the draws, beside the draws of an example
-# Parameter of an autoencoder of features → its name and axes in the paper's notebook.
-NOTEBOOK = {"W": ("W", ("feature", "hidden")), "b": ("b_final", ("feature",))}
-# Parameter of a sparse autoencoder → its name and axes in SAELens.
-SAE_LENS = {
-  "W_enc": ("W_enc", ("input", "latent")),
-  "W_dec": ("W_dec", ("latent", "input")),
-  "b_enc": ("b_enc", ("latent",)),
-  "b_dec": ("b_dec", ("input",)),
-  "latent_threshold": ("threshold", ("latent",)),
-  "r_mag": ("r_mag", ("latent",)),
-  "b_mag": ("b_mag", ("latent",)),
-  "latent_frequency": ("latent_frequency", ("latent",)),
-}
-LAYOUTS = ("hidden, feature", "feature, hidden")  # of a direction matrix: ours, the notebook's
-
-
-@setup.fixed_options()
-def sample(dataset: "xr.Dataset", n: int, seed: int = 0) -> "xr.Dataset":
-  """Returns fresh examples with what every model does on them.
-
-  Variables have the sweep's axes, then `example`, then their own: `features` x, `inputs` (what the
-  model sees), `hidden` activations (for sparse autoencoders `latent`) and `outputs`. Every model
-  gets the same uniform numbers. A model's arrays are computed when they are asked for.
-
-  Args:
-    dataset: of a run, or a selection from it, whose models differ in numbers alone.
-    n: examples.
-    seed: of the examples.
-
-  Raises:
-    UserError: it is not a dataset of a run, its models differ in more, or n is out of range.
-  """
-  import xarray as xr
-
-  if not 1 <= n <= MAX_EXAMPLES:
-    raise UserError(f"n: {n} is not allowed; allowed: 1 to {MAX_EXAMPLES} examples")
-  made = _models(dataset)
-  compute = functools.lru_cache(maxsize=2)(functools.partial(_examples, made, n, seed))
-  spec = made.problem.spec
-  is_sae = issubclass(models.params_class(spec.model), SparseAutoencoderParams)
-  shapes = {
-    "features": ("feature", spec.n_features),
-    "inputs": ("input", spec.row("data.input").size(spec)),
-    "hidden": ("latent" if is_sae else "hidden", spec.n_hidden),
-    "outputs": ("output", made.problem.n_outputs),
-  }
-  variables = {}
-  for name, (dim, size) in shapes.items():
-    lazy = _lazy(compute, name, (*made.shape, n, size))
-    variables[name] = xr.Variable((*made.dims, "example", dim), lazy)
-  coords = {k: v for k, v in dataset.coords.items() if set(v.dims) <= set(made.dims)}
-  return xr.Dataset(variables, coords, {"seed": seed, "config": dataset.attrs["config"]})
-
-
-def _models(dataset: "xr.Dataset") -> Trained:
-  """Returns the models of a dataset.
-
-  Raises:
-    UserError: it is not a run's, or its models are not all of one kind.
-  """
-  schema.model_names(dataset)
-  try:
-    return trained(dataset)
-  except (KeyError, ValueError) as error:
-    raise UserError(f"not a dataset of models of one kind: {error}") from error
-
-
-def _examples(made: Trained, n: int, seed: int, number: int) -> dict[str, np.ndarray]:
-  """Returns the examples of one model, (example, …) each."""
-  problem = made.problem
-
-  @jax.jit
-  def compute(params, instance):
-    key = streams.words(streams.root(seed), streams.Stream.SAMPLE, 0)
-    columns = Columns(draws.fold_in(key, 0), n, generator="threefry")
-    x = problem.sample(columns.key, instance, n, generator="threefry")
-    s = problem.with_noise(jax.vmap(problem.seen, (None, 1), 1)(instance, x), instance, columns)
-    model = problem.model_of(instance)
-    h = jax.vmap(model.encode, (None, 1))(params, s)
-    return x.T, s.T, h, jax.vmap(model.decode, (None, 0))(params, h)
-
-  one = jax.tree.map(lambda leaf: jnp.asarray(leaf[number]), (made.params, made.instances))
-  arrays = map(np.asarray, compute(*one))
-  return dict(zip(("features", "inputs", "hidden", "outputs"), arrays, strict=True))
-
-
-def _lazy(compute: Any, name: str, shape: tuple[int, ...]) -> Any:
-  """Returns an array that xarray computes model by model when its values are asked for."""
-  from xarray.backends import BackendArray
-  from xarray.core import indexing
-
-  class Samples(BackendArray):
-    """One variable of all models."""
-
-    def __init__(self) -> None:
-      self.shape, self.dtype = shape, np.dtype(np.float32)
-
-    def __getitem__(self, key: Any) -> Any:
-      support = indexing.IndexingSupport.BASIC
-      return indexing.explicit_indexing_adapter(key, shape, support, self._values)
-
-    def _values(self, key: tuple[Any, ...]) -> np.ndarray:
-      outer = shape[:-2]
-      numbers = np.arange(int(np.prod(outer, dtype=int))).reshape(outer)[key[: len(outer)]]
-      rows = [compute(int(number))[name][key[len(outer) :]] for number in np.ravel(numbers)]
-      return np.stack(rows).reshape(*np.shape(numbers), *rows[0].shape)
-
-  return indexing.LazilyIndexedArray(Samples())
+SUFFIXES = (".npz", ".safetensors")
+ELSEWHERE = "weights that were trained elsewhere"  # the attribute `source` of their dataset
 
 
 def export(dataset: "xr.Dataset", path: Path | str) -> list[str]:
@@ -146,28 +41,31 @@ def export(dataset: "xr.Dataset", path: Path | str) -> list[str]:
   Autoencoders of features are in the names and layout of the paper's notebook: W [instance,
   feature, hidden], b_final [instance, feature]. Sparse autoencoders are in those of SAELens: W_enc
   [input, latent], W_dec [latent, input], b_enc, b_dec, threshold …, with a leading axis of
-  instances if there are several. Frozen arrays, such as the dictionary, keep their names and axes.
+  instances if there are several. Others, and frozen arrays such as the dictionary, keep their names
+  and axes. Instances are the sweep's axes, flattened, the last one fastest. The file also has the
+  config as JSON: the metadata of .safetensors, an array of one text in .npz.
 
   Args:
     dataset: of a run, or a selection from it.
-    path: ends in .npz, or in .safetensors (pip install safetensors).
+    path: ends in .npz, or in .safetensors (pip install safetensors). A file there is replaced.
 
   Raises:
     UserError: it is not a dataset of a run, its models are of several kinds, the ending is another
       one, or the file cannot be written.
   """
   path = Path(path).expanduser()
-  if path.suffix not in (".npz", ".safetensors"):
-    raise UserError(f"{path}: allowed endings: .npz, .safetensors")
-  arrays: dict[str, Any] = _exported(_models(dataset))
-  metadata = {"config": str(dataset.attrs["config"]), "model": str(dataset.attrs["model"])}
+  if path.suffix not in SUFFIXES:
+    raise UserError(f"{path}: its ending is not allowed; allowed: {', '.join(SUFFIXES)}")
+  arrays = _exported(dataset)
+  texts = {name: str(dataset.attrs[name]) for name in METADATA}
+  safetensors = _safetensors() if path.suffix == ".safetensors" else None
   with files.disk_errors(path), files.replacing(path) as temporary:
-    if path.suffix == ".npz":
+    if safetensors is None:
+      contents: dict[str, Any] = {**arrays, **{name: np.array(t) for name, t in texts.items()}}
       with temporary.open("wb") as file:
-        texts: dict[str, Any] = {name: np.array(text) for name, text in metadata.items()}
-        np.savez(file, allow_pickle=False, **arrays, **texts)
+        np.savez(file, **contents)
     else:
-      _safetensors().save_file(arrays, str(temporary), metadata=metadata)
+      temporary.write_bytes(safetensors.save(arrays, metadata=texts))
   return list(arrays)
 
 
@@ -175,104 +73,138 @@ def _safetensors() -> Any:
   try:
     import safetensors.numpy
   except ImportError as error:
-    raise UserError("safetensors is not installed: pip install safetensors, or use .npz") from error
+    raise UserError(
+      "safetensors is not installed; allowed: pip install safetensors, or a path that ends in .npz"
+    ) from error
   return safetensors.numpy
 
 
-def _exported(made: Trained) -> dict[str, np.ndarray]:
+def _exported(dataset: "xr.Dataset") -> dict[str, np.ndarray]:
   """Returns the arrays of a file by name."""
+  made = models_of(dataset)
   kind = type(made.params)
-  tied = issubclass(kind, AutoencoderParams)
-  names = SAE_LENS if issubclass(kind, SparseAutoencoderParams) else NOTEBOOK if tied else {}
-  given = {n: np.asarray(leaf) for n, leaf in (made.instances.given or {}).items()}
   arrays = {}
-  for name, own in kind.DIMS.items():
-    renamed, dims = names.get(name, (name, own))
-    array = np.asarray(getattr(made.params, name))
-    order = [0, *(1 + own.index(dim) for dim in dims)]
-    arrays[renamed] = np.ascontiguousarray(array.transpose(order))
-  arrays |= given
-  single = not made.shape and not tied  # the notebook's module has an axis of instances anyway
-  return {name: array[0] if single else array for name, array in arrays.items()}
+  for name, other in stored(made.problem.spec).items():
+    order = [0, *(1 + kind.DIMS[name].index(dim) for dim in other.dims)]
+    arrays[other.name] = np.asarray(getattr(made.params, name)).transpose(order)
+  arrays |= made.instances.given or {}
+  # The notebook's module has an axis of instances anyway.
+  single = not made.shape and not issubclass(kind, AutoencoderParams)
+  return {n: np.ascontiguousarray(a[0] if single else a) for n, a in arrays.items()}
 
 
 @setup.fixed_options()
-def weights(config: ConfigDict | str, arrays: Arrays, layout: str = "") -> "xr.Dataset":
+def weights(
+  config: ConfigDict | str,
+  arrays: Arrays,
+  layout: str = "",
+  source: "xr.Dataset | None" = None,
+) -> "xr.Dataset":
   """Returns the dataset of a run whose weights were trained elsewhere.
 
   It is scored and has the variables of the config's experiment, for measures, pictures and claims.
 
   Args:
     config: which models they are, as `run` takes it; of its training nothing is done.
-    arrays: parameters by our names with our axes, or those of the notebook, W [instance, feature,
-      hidden] and b_final [instance, feature]; before them the sweep's axes or one of instances, the
-      sweep's last axis fastest. Biases that are missing are 0.
-    layout: of W where it cannot be told by its shape: "hidden, feature" or "feature, hidden".
+    arrays: parameters by our names with our axes, or by those of `export`: W [instance, feature,
+      hidden] and b_final [instance, feature] of the paper's notebook, W_enc [input, latent] … of
+      SAELens. Before their own axes they have the sweep's, or one of instances, the sweep's last
+      axis fastest, or none for a single model. Biases that are missing are 0. Frozen arrays such as
+      dictionary [input, feature] take the place of the config's; without leading axes, for all.
+    layout: of the encoder, if its shape does not tell: "hidden, feature" or "feature, hidden"; of
+      sparse autoencoders "latent, input" or "input, latent".
+    source: as for `run`.
 
   Raises:
     UserError: the config is wrong or has models of several shapes, or an array is missing, of
       another shape, or could have either layout.
   """
-  what = api.resolved(config)
+  if not isinstance(arrays, Mapping):
+    raise UserError(f"arrays: {type(arrays).__name__} is not allowed; allowed: a dict of arrays")
+  what = api.resolved(config, source)
+  _refuse(what)
+  with contextlib.suppress(RuntimeError):  # JAX was used before, and keeps its devices
+    setup.prepare(setup.cores(), compilation_cache=True)
+  mesh = meshes.make_mesh(setup.devices())
+  given = Given(arrays, layout, tuple(len(axis.points) for axis in what.axes))
+  given.check_names({name for group in what.groups for name in _accepted(group.spec)})
+  with memory.explained():
+    outcomes = [_scored(what, plan, given) for plan in make_plans(what, mesh)]
+    datasets = runner.finish(what, outcomes, None, mesh)
+  return next(iter(datasets.values())).assign_attrs(source=ELSEWHERE)
+
+
+def _refuse(what: ResolvedConfig) -> None:
+  """Refuses configs whose results weights alone do not give."""
   if any(axis.reshapes and axis.points[1:] for axis in what.axes):
     raise UserError("the config has models of several shapes; give the weights of one at a time")
-  mesh = meshes.make_mesh(setup.devices())
-  plans = make_plans(what, mesh)
-  n_models = sum(len(group.cells) for group in what.groups)
-  outcomes = []
-  for plan in plans:
-    abstract = models.abstract_params(
-      models.of(plan.group.spec),
-      n_inputs=plan.group.spec.row("data.input").size(plan.group.spec),
-      n_hidden=plan.group.spec.n_hidden,
-      n_outputs=plan.group.spec.n_features,
+  if what.experiment != "none" and experiments.get(what.experiment).stores_wall_times:
+    raise UserError(
+      f"config.experiment: {what.experiment!r} is about the time of training; allowed: none"
     )
-    shapes = {name: leaf.shape for name, leaf in vars(abstract).items()}
-    given = {n: _given(n, shapes[n], arrays, n_models, layout) for n in shapes}
-    rows = {name: array[plan.group.instances.index] for name, array in given.items()}
-    state = TrainState(params=type(abstract)(**rows), opt_state=None)
-    outcomes.append(Scorer(what, plan).trained(state))
-  if unknown := set(arrays) - {*shapes, "b_final"}:
-    raise UserError(f"array {min(unknown)!r}: not of this model; allowed: {', '.join(shapes)}")
-  datasets = runner.finish(what, outcomes, None, mesh)
-  return next(iter(datasets.values())).assign_attrs(source="weights that were trained elsewhere")
 
 
-def _given(
-  name: str, shape: tuple[int, ...], arrays: Arrays, n_models: int, layout: str
-) -> np.ndarray:
-  """Returns one parameter of all models, (model, …), in our layout.
+def _accepted(spec: Spec) -> set[str]:
+  """Returns the names that arrays of a model may have."""
+  own, frozen = models.param_names(spec.model), INPUTS[spec.inputs].DIMS
+  return {*own, *frozen, *(other.name for other in stored(spec).values())}
+
+
+def _scored(what: ResolvedConfig, plan: Plan, given: Given) -> dict[str, np.ndarray]:
+  """Returns the results' variables of one group with the weights that were given."""
+  spec, instances = plan.group.spec, plan.group.instances
+  index = instances.index
+  abstract = models.abstract_params(
+    models.of(spec),
+    n_inputs=spec.row("data.input").size(spec),
+    n_hidden=spec.n_hidden,
+    n_outputs=problem.n_outputs(spec),
+  )
+  used, dims = stored(spec), type(abstract).DIMS
+  params = {
+    name: given.parameter(name, dims[name], leaf.shape, used.get(name))[index]
+    for name, leaf in vars(abstract).items()
+  }
+  frozen = {n: given.frozen(n, leaf, index) for n, leaf in (instances.given or {}).items()}
+  instances = dataclasses.replace(instances, given=frozen or None)
+  plan = plan._replace(group=plan.group._replace(instances=instances))
+  state = TrainState(params=type(abstract)(**params), opt_state=None)
+  return Scorer(what, plan).trained(state)
+
+
+def write_report(dataset: "xr.Dataset", path: Path | str) -> None:
+  """Writes the page of a dataset in memory, such as a run in a folder has as report.html.
+
+  It has the claims and the figure of the dataset's experiment, unless the dataset is a selection
+  from a run, and interactive panels with pip install plotly.
+
+  Args:
+    dataset: of a run, or a selection from it.
+    path: of the page. A file there is replaced.
 
   Raises:
-    UserError: it is missing or of another shape, or its layout cannot be told.
+    UserError: it is not a dataset of a run, or the page cannot be written.
   """
-  found = arrays.get("b_final", arrays.get("b")) if name == "b" else arrays.get(name)
-  if found is None:
-    if name.startswith("b"):
-      return np.zeros((n_models, *shape), np.float32)
-    raise UserError(f"array {name!r} is missing; expected: {_expected(name, shape, n_models)}")
-  array = np.asarray(found, np.float32)
-  own = array.shape[array.ndim - len(shape) :]
-  turned = name == "W" and own == shape[::-1]
-  if layout and layout not in LAYOUTS:
-    raise UserError(f"layout: {layout!r} is not allowed; allowed: {' or '.join(LAYOUTS)}")
-  if turned and own == shape and not layout:
-    raise UserError(
-      f"array W: {shape[0]} features in {shape[1]} dimensions could have either layout; say which: "
-      f"layout={LAYOUTS[0]!r} or {LAYOUTS[1]!r}, the notebook's"
+  values = schema.config(dataset)
+  path, name = Path(path).expanduser(), str(values["name"])
+  full = set(values["axes"]) <= {str(dim) for dim in dataset.dims}
+  experiment = str(values["experiment"]) if full else "none"
+  claims = api.claims(dataset) if experiment != "none" else []
+  elsewhere = f"; {ELSEWHERE}" if dataset.attrs.get("source") == ELSEWHERE else ""
+  n_models = dataset["finite"].size
+  with tempfile.TemporaryDirectory() as folder:
+    figures = []
+    if experiment != "none" and experiments.get(experiment).figure:
+      figures = [Path(folder) / f"{experiment}.png"]
+      figures[0].write_bytes(style.content(api.draw(dataset), "png"))
+    run = report.Run(
+      name=name,
+      about=f"{n_models} model{'s' * (n_models != 1)}, {dataset.attrs['model']}{elsewhere}.",
+      experiment=experiment,
+      claims=claims,
+      figures=figures,
+      command="results = ts.run(config)  # in Python, with the fields below",
+      config=values,
+      datasets={results.ROOT: dataset},
     )
-  if turned and layout != LAYOUTS[0]:
-    array, own = np.swapaxes(array, -1, -2), shape
-  if own != shape or array.size != n_models * int(np.prod(shape, dtype=int)):
-    expected = _expected(name, shape, n_models)
-    raise UserError(f"array {name!r} has the shape {np.shape(found)}; expected: {expected}")
-  return array.reshape(n_models, *shape)
-
-
-def _expected(name: str, shape: tuple[int, ...], n_models: int) -> str:
-  """Returns the layouts that a parameter may have, in words."""
-  text = f"({', '.join(map(str, (n_models, *shape)))}), one per model"
-  if name == "W":
-    text += f", [instance, hidden, feature]; or the notebook's {(n_models, *shape[::-1])}, "
-    text += "[instance, feature, hidden]"
-  return text
+    report.write(path, name, [run])
