@@ -7,6 +7,7 @@ may be active and whether its parent is remain independent, and densities what t
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ from toy_superposition.distributions.distribution import (
 )
 from toy_superposition.distributions.finite import n_subsets, subsets
 from toy_superposition.types import Instance, Spec
+
+PerFeature = Feature | Bool[Array, "feature"]
 
 
 @functools.cache
@@ -203,42 +206,62 @@ class Tree(Coupled):
   def features(self, u: Draws, instance: Instance) -> Feature:
     """Returns x."""
     n = instance.density.shape[0]
-    parent, first, _ = self.nodes(n)
     chance, decides = self.conditional(instance.density), self.deciding(u, n)
     lower, upper = jnp.zeros(n), chance
     if self.exclusive_children:
-      (lower, upper), decides = self._intervals(chance), decides[first]
+      (lower, upper), decides = self._intervals(chance), self._of_first_siblings(decides)
     own = (self.level(lower) <= decides) & (decides < self.level(upper))
-    active = self._with_parents(own)
+    active = self._down(own, jnp.logical_and)
     value = self.law.of(u[n : 2 * n])
     if self.scaled:
-      own = value
-      for _ in range(self.depth):
-        value = jnp.where(parent >= 0, own * value[parent] / self.law.mean, own)
+      value = self._down(value, lambda child, parent: child * parent / self.law.mean)
     return jnp.where(active, value, 0)
+
+  def _generations(self, x: PerFeature) -> tuple[list[Array], Array]:
+    """Returns numbers per feature by generation, each of shape (tree, family, sibling), and those
+    of features outside the trees.
+
+    Slices and not indices, of which XLA would make what they read once for each.
+    """
+    trees, size = self.n_trees, tree_size(self.branching, self.depth)
+    blocks = x[: trees * size].reshape(trees, size)
+    found, start = [blocks[:, :1, None]], 1
+    for generation in range(1, self.depth + 1):
+      end = start + self.branching**generation
+      found.append(blocks[:, start:end].reshape(trees, -1, self.branching))
+      start = end
+    return found, x[trees * size :]
+
+  def _joined(self, generations: list[Array], others: Array) -> PerFeature:
+    """Returns numbers per feature from those by generation."""
+    blocks = [x.reshape(self.n_trees, -1) for x in generations]
+    return jnp.concatenate([jnp.concatenate(blocks, axis=1).reshape(-1), others])
+
+  def _down(self, x: PerFeature, join: Callable[[Array, Array], Array]) -> PerFeature:
+    """Returns x with every child joined to its parent, from the roots down."""
+    generations, others = self._generations(x)
+    for i in range(1, self.depth + 1):
+      parents = generations[i - 1].reshape(self.n_trees, -1, 1)
+      generations[i] = join(generations[i], parents)
+    return self._joined(generations, others)
+
+  def _of_first_siblings(self, x: Feature) -> Feature:
+    """Returns x of the first sibling for every child, x itself for others."""
+    (roots, *below), others = self._generations(x)
+    first = [jnp.broadcast_to(level[:, :, :1], level.shape) for level in below]
+    return self._joined([roots, *first], others)
 
   def _intervals(self, chance: Feature) -> tuple[Feature, Feature]:
     """Returns where features begin and end if siblings are intervals of one number, one after
     another: a sibling begins exactly where the one before it ends."""
-    trees, size = self.n_trees, tree_size(self.branching, self.depth)
-    children = chance[: trees * size].reshape(trees, size)[:, 1:]
-    groups = children.reshape(trees, (size - 1) // self.branching, self.branching)
-    ends = jnp.cumsum(groups, axis=2)
-    begins = jnp.pad(ends, ((0, 0), (0, 0), (1, 0)))[..., :-1]
-
-    def per_feature(of_groups, others: Feature) -> Feature:
-      roots = others[: trees * size].reshape(trees, size)[:, :1]
-      blocks = jnp.concatenate([roots, of_groups.reshape(trees, -1)], axis=1)
-      return jnp.concatenate([blocks.reshape(-1), others[trees * size :]])
-
-    return per_feature(begins, jnp.zeros_like(chance)), per_feature(ends, chance)
-
-  def _with_parents(self, own: Bool[Array, "feature"]) -> Bool[Array, "feature"]:
-    """Returns whether features are active if their ancestors must be active too."""
-    parent, active = self.nodes(own.shape[0]).parent, own
-    for _ in range(self.depth):
-      active = own & ((parent < 0) | active[parent])
-    return active
+    (roots, *below), others = self._generations(chance)
+    ends = [jnp.cumsum(level, axis=2) for level in below]
+    begins = [jnp.pad(level, ((0, 0), (0, 0), (1, 0)))[..., :-1] for level in ends]
+    zeros = jnp.zeros_like(others)
+    return (
+      self._joined([jnp.zeros_like(roots), *begins], zeros),
+      self._joined([roots, *ends], others),
+    )
 
   def moments(self, density: Feature) -> tuple[Feature, Feature]:
     """Returns E x_i and E x_i²; scaled values multiply along the way from the root."""
