@@ -73,6 +73,7 @@ def test_a_mistyped_name_is_answered_with_the_nearest():
     ts.get_confg
 
 
+@pytest.mark.slow
 def test_a_run_in_memory_has_the_results_of_a_run_in_a_folder_bit_for_bit(tmp_path):
   settings = small(density=base.points("density.base", (0.5, 0.1)), restart=base.restarts(3))
   settings.name, settings.history.num = "test", 3

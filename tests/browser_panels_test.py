@@ -9,6 +9,7 @@ import pytest
 from tests import datasets, pages
 from tests.browser import PACKED, api, drawn, needed, opened, points, press, show, slider
 from tests.browser import browser as browser  # the fixture
+from tests.quick import only
 from toy_superposition import report
 from toy_superposition.geometry import features
 from toy_superposition.geometry.definitions import is_monosemantic, is_represented
@@ -76,7 +77,7 @@ def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
     assert explorer.locator("tbody tr").nth(5).inner_text().split("\t") != row
 
 
-@pytest.mark.parametrize("m", [2, 3, 4])
+@pytest.mark.parametrize("m", only((3,), (2, 3, 4)))
 def test_the_time_slider_moves_the_weights_along_the_loss_curve(browser, tmp_path, m):
   steps = [0, 1, 3, 10, 30, 100]
   data = pages.with_history(pages.dataset({"restart": range(2)}, m=m, n=6), steps)

@@ -47,10 +47,11 @@ def damaged(params: AutoencoderParams) -> AutoencoderParams:
 def test_the_loss_during_training_is_nan_wherever_a_parameter_is_not_finite(estimator):
   group, params = group_and_params(estimator)
   row, operands = ESTIMATORS[estimator], (group.instances, streams.root(0), jnp.int32(3))
-  method = row.make(problem.make(group.spec), group.instances)
+  made = problem.make(group.spec)
+  method = row.make(made, group.instances)
 
   def monitored(*operands):
-    return train.monitor(method, *operands)
+    return train.monitor(made, method, *operands)
 
   of_all = train.over_instances(monitored, row.one_by_one, meshes.make_mesh(setup.devices(1)))
   lowered = jax.jit(of_all).lower(params, *operands)

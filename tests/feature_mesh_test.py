@@ -26,7 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
   "sgd": {"optimizer": "sgd"},
   "blocked": {"estimator": "blocked", "batch_size": 300},
 }
-OFTEN = ("relu", "untied", "square")  # the others are slow tests
+OFTEN = ("relu", "untied")  # the others are slow tests
 SHAPES = [(4, 2), (2, 4), (1, 8)]  # slots × devices that share the instances of a slot
 MESSAGES = r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
 
@@ -68,8 +68,8 @@ def unsharded(kind: str) -> Snapshot:
 @pytest.mark.parametrize(
   ("kind", "shape"),
   [
-    *(("relu", shape) for shape in SHAPES),
-    *((kind, (2, 4)) for kind in OFTEN[1:]),
+    *((kind, (2, 4)) for kind in OFTEN),
+    *(pytest.param("relu", shape, marks=pytest.mark.slow) for shape in SHAPES if shape != (2, 4)),
     *(pytest.param(kind, (2, 4), marks=pytest.mark.slow) for kind in KINDS if kind not in OFTEN),
   ],
 )
@@ -79,6 +79,7 @@ def test_sharded_equals_unsharded(kind, shape):
   assert np.std(alone.state.params.b) > 100 * OTHER_PROGRAM["atol"]  # it has learned something
 
 
+@pytest.mark.slow
 def test_a_state_continues_on_any_mesh():
   group = group_of(5)  # most of these programs are compiled for the test above already
   whole, half = unsharded("relu"), trained(group, (2, 4), last=10)
@@ -109,6 +110,7 @@ def test_slots_send_nothing():
   assert re.findall(MESSAGES, text_of(compiled(group_of(8), (8, 1)))) == []
 
 
+@pytest.mark.slow
 def test_bytes_on_a_device_fall_as_its_share():
   # Large enough that what every device keeps, a batch of hidden activations, is small.
   group = group_of(1, n_features=4096, n_hidden=32, batch_size=64)

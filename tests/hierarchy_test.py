@@ -81,6 +81,7 @@ def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_need
     "uniform": (1 / 2, 1 / 3),
     "signed_uniform": (0, 1 / 3),
     "one": (1, 1),
+    "near_one": (1, 1.01),
     "half_normal": (np.sqrt(2 / np.pi), 1),
     "exponential": (1, 2),
   }[name]
@@ -174,6 +175,24 @@ def test_trees_are_in_breadth_first_order():
   assert tree.first.tolist() == [0, 1, 1, 3, 3, 5, 5, 7, 8]
   assert tree.level.tolist() == [0, 1, 1, 2, 2, 2, 2, 0, 0]
   assert nodes(8, 2, 3, 1).parent.tolist() == [-1, 0, 0, 0, -1, 4, 4, 4]
+
+
+def test_trees_by_generation_are_the_same_trees_in_another_order():
+  order = [0, 7, 1, 2, 8, 9, 3, 4, 5, 6, 10, 11, 12, 13, 14]  # of two trees and a feature alone
+  usual, other = nodes(15, 2, 2, 2), nodes(15, 2, 2, 2, by_generation=True)
+  place = np.argsort(order)
+  for name in ("parent", "first"):
+    one, two = getattr(usual, name)[order], getattr(other, name)
+    np.testing.assert_array_equal(np.where(one >= 0, place[one], -1), two)
+  np.testing.assert_array_equal(usual.level[order], other.level)
+  density = np.array([*DENSITY[:7], *DENSITY[:7], 0.3])
+  fields = {"n_trees": 2, "branching": 2, "depth": 2, "scaled": True}
+  x = samples(row("tree", **fields, by_generation=True), density[order])
+  assert_density(x, density[order])
+  for child in np.flatnonzero(other.parent >= 0):
+    assert not np.any((x[child] != 0) & (x[other.parent[child]] == 0))
+  siblings = (x[[2, 4, 6, 8, 10, 12]] != 0) & (x[[3, 5, 7, 9, 11, 13]] != 0)
+  assert not siblings.any()
 
 
 def test_densities_that_a_parent_does_not_allow_are_lowered_level_by_level():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests import small
+from tests.quick import only
 from toy_superposition import draws, evaluation, problem, streams, train
 from toy_superposition.estimators import ESTIMATORS, blocked
 from toy_superposition.models import MODELS
@@ -28,7 +29,9 @@ SIZES: dict[str, dict[str, int]] = {
   "sparse": {"n_features": 60},  # more features than slots
   "exact": {"n_features": 3},  # compiles fast
 }
-every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS)
+every_estimator = pytest.mark.parametrize(
+  "estimator", only(("autodiff", "fused", "exact"), ESTIMATORS)
+)
 
 
 def assert_equal(a, b):
@@ -129,7 +132,7 @@ def test_eight_devices_equal_one(estimator):
   assert_close(trained(estimator)[-1], on_eight_devices(estimator)[0])
 
 
-@pytest.mark.parametrize("n_instances", [1, 8])
+@pytest.mark.parametrize("n_instances", only((1,), (1, 8)))
 def test_one_instance_per_device_or_fewer_equal_those_on_one_device(n_instances):
   group = group_for("autodiff", n_instances, model="absolute_value", generator="hash")
   assert_close(small.run(group)[-1], small.run(group, n_devices=8)[-1])

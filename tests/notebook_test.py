@@ -105,6 +105,7 @@ def test_the_tutorial_has_ten_cells_that_run_and_draw(kernel):
   assert "verdict" in table and "contradicted" not in table
 
 
+@pytest.mark.slow
 def test_an_interrupted_cell_says_so_and_the_next_one_runs(kernel):
   node = notebook(TUTORIAL)
   config, train = code(node)[:2]

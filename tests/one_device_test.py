@@ -15,6 +15,7 @@ import pytest
 
 import toy_superposition as ts
 from tests import small
+from tests.quick import only
 from toy_superposition import models
 from toy_superposition.devices import mapping, meshes, setup
 from toy_superposition.distributions import DISTRIBUTIONS
@@ -155,7 +156,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", only(("encoder",), ROWS))
 def test_training_that_waits_for_threads_is_that_of_one_device(monkeypatch, name):
   changes, register = ROWS[name]
   register(monkeypatch)

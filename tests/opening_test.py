@@ -133,6 +133,7 @@ def test_trained_models_may_be_scored_in_another_way_until_they_are(tmp_path):
   assert "evaluation.n_samples 7 → '(absent)'" in message and "seed" not in message
 
 
+@pytest.mark.slow
 def test_results_of_another_run_are_refused_where_a_run_wrote_them(tmp_path):
   """The whole way: two finished runs that differ in their seed exchange their results."""
   for seed in (0, 1):

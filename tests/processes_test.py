@@ -127,8 +127,8 @@ def test_a_lost_process_ends_the_others_in_one_line_and_the_same_command_continu
 @pytest.mark.parametrize(
   ("flag", "field"),
   [
-    ("--config.seed=5", "seed"),
-    pytest.param("--num_processes=3", "num_processes", marks=pytest.mark.slow),
+    pytest.param("--config.seed=5", "seed", marks=pytest.mark.slow),
+    ("--num_processes=3", "num_processes"),
     pytest.param("--config.train.learning_rate=.5", "train.learning_rate", marks=pytest.mark.slow),
   ],
 )
@@ -147,9 +147,14 @@ def test_processes_that_were_started_differently_say_so_before_anything_is_writt
   [
     (["--coordinator=127.0.0.1:1234"], "--num_processes=N"),
     (["--coordinator=127.0.0.1:1234", "--num_processes=2", "--process_id=2"], "from 0 to N − 1"),
-    (["--coordinator=somewhere", "--num_processes=2", "--process_id=1"], "host:port"),
     (["--num_processes=2"], "need --coordinator"),
-    (["--coordinator=auto"], "give host:port"),
+    *(
+      pytest.param(*row, marks=pytest.mark.slow)
+      for row in (
+        (["--coordinator=somewhere", "--num_processes=2", "--process_id=1"], "host:port"),
+        (["--coordinator=auto"], "give host:port"),
+      )
+    ),
   ],
 )
 def test_numbers_that_do_not_fit_are_one_line(flags, fragment, tmp_path):

@@ -214,6 +214,7 @@ def test_compiled_programs_are_kept_for_the_next_run_unless_told_not_to(tmp_path
   assert results.load(tmp_path / "run")[0].equals(before)
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
   occupied = tmp_path / "file"
   occupied.touch()

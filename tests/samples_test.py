@@ -127,6 +127,7 @@ def test_samples_are_stored_and_read_again(toys, tmp_path):
   xr.testing.assert_equal(xr.load_dataset(tmp_path / "samples.nc", engine="h5netcdf"), found.load())
 
 
+@pytest.mark.slow
 def test_models_that_differ_in_training_alone_are_of_one_kind():
   config = settings()
   base.set_axes(config, rule=base.points("train.optimizer", ("adam", "sgd")))

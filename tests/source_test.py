@@ -101,6 +101,7 @@ def test_a_second_stage_has_the_axes_of_its_source_and_sees_its_hidden_activatio
   assert float(one["loss"]) == pytest.approx(error.mean(), abs=spread)
 
 
+@pytest.mark.slow
 def test_a_source_that_is_a_config_is_trained_first_and_a_kill_costs_nothing(tmp_path, second):
   undisturbed, killed = tmp_path / "a", tmp_path / "b"
   done = main(f"--config={second(steps=20_000)}", f"--workdir={undisturbed}")
@@ -229,6 +230,7 @@ def test_a_source_that_is_unfinished_or_damaged_is_refused(tmp_path, toys, secon
     resolve.resolve(ts.get_config(str(config)))
 
 
+@pytest.mark.slow
 def test_numbers_of_a_second_stage_do_not_depend_on_its_other_models(toys, second):
   first = ts.run(str(toys))
   settings = ts.get_config(str(second()))

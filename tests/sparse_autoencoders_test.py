@@ -327,6 +327,7 @@ def test_columns_of_the_decoder_keep_unit_norm_and_running_means_follow(name):
   assert np.isfinite(dataset["loss"]).all()
 
 
+@pytest.mark.slow
 def test_a_running_mean_is_that_of_the_batches_whatever_the_optimizer():
   (group,) = resolve(config("l1_sae")).groups
   spec = dataclasses.replace(group.spec, estimator="blocked", steps=3)
@@ -368,6 +369,7 @@ def test_penalties_and_numbers_of_latents_are_swept_in_one_program():
     np.testing.assert_array_equal(group.instances.numbers[field], [1, 1, 2, 2])
 
 
+@pytest.mark.slow
 def test_methods_at_several_strengths_are_one_sweep():
   names = ("l1_sae", "l1_sae", "topk_sae")
   variants = base.together(

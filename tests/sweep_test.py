@@ -174,6 +174,7 @@ STATIC: dict[str, tuple] = {
   "data.branching": (1, 2),
   "data.depth": (0, 1),
   "data.exclusive_children": (True, False),
+  "data.by_generation": (False, True),
   "data.limited": (True, False),
   "data.scaled": (True, False),
   "data.k_active": (1, 2),
@@ -218,7 +219,7 @@ BESIDE: dict[str, dict[str, Any]] = {
   "data.radius": {"data.distribution": "circle", "model.n_features": 2},
   **{
     f"data.{field}": {"data.distribution": "tree", "data.branching": 2, "data.limited": True}
-    for field in ("depth", "exclusive_children", "scaled")
+    for field in ("depth", "exclusive_children", "scaled", "by_generation")
   },
   "data.branching": {"data.distribution": "tree", "data.limited": True},
   "data.n_trees": {"data.distribution": "tree", "data.branching": 1, "data.limited": True},

@@ -5,6 +5,7 @@ profiles, of history, of evaluation and of the run itself in the sections below.
 """
 
 import dataclasses
+import functools
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -228,8 +229,21 @@ def fields() -> dict[str, Field]:
   Raises:
     UserError: two rows of a table declare the same field differently.
   """
+  rows = (
+    (chooser, name, row)
+    for chooser, table in declare.TABLES.items()
+    for name, row in table.items()
+    if isinstance(row, type)  # others declare nothing
+  )
+  return dict(_gathered(sections(), tuple(rows)))
+
+
+@functools.lru_cache(maxsize=1)
+def _gathered(sections: tuple[type, ...], rows: tuple[Any, ...]) -> dict[str, Field]:
+  """Returns `fields` of the tables as they are: `rows` is all that is declared in them."""
+  del rows
   gathered: dict[str, Field] = {}
-  for section in sections():
+  for section in sections:
     for _, declaration in declare.declared(section):
       gathered[declaration.of] = Field(declaration)
       _add_rows(gathered, declaration.of)

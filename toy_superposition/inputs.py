@@ -152,9 +152,7 @@ def directions(
     return np.linalg.qr(A)[0].astype(np.float32)
   A /= np.linalg.norm(A, axis=0)
   for _ in range(REPULSION_STEPS if kind == "repelled" else 0):
-    gram = A.T @ A
-    np.fill_diagonal(gram, 0)
-    A -= REPULSION_RATE * A @ gram
+    A -= REPULSION_RATE * ((A @ A.T) @ A - A)  # A times the cosines of different columns
     A /= np.linalg.norm(A, axis=0)
   return A.astype(np.float32)
 
@@ -167,7 +165,31 @@ INPUTS: dict[str, Any] = declare.table(
 
 @dataclass(frozen=True)
 class Fresh:
-  """Every step of training draws examples of its own."""
+  """Every step of training draws examples of its own, different ones for every model."""
+
+
+@dataclass(frozen=True)
+class Common:
+  """Every step of training draws examples of its own, the same ones for all models of a method.
+
+  They are drawn once, which matters where drawing costs more than training; and differences between
+  models are not those of their examples. Error bars over seeds then leave out the chance of which
+  examples are drawn.
+  """
+
+  def refuses(self, spec: Spec, instances: Instance) -> str:
+    """Returns why examples of different models cannot be the same ones, or nothing."""
+    if (instances.density != instances.density[:1]).any():
+      return "config.data.examples: 'common' is not allowed with several densities; allowed: fresh"
+    row = declare.TABLES["data.distribution"][spec.distribution]
+    for name, declaration in declare.declared(row):
+      values = instances.numbers.get(f"data.{name}") if declaration.swept else None
+      if values is not None and (values != values[:1]).any():
+        return (
+          f"config.data.examples: 'common' is not allowed with several values of config.data.{name}"
+          "; allowed: fresh"
+        )
+    return ""
 
 
 @dataclass(frozen=True)
@@ -191,4 +213,6 @@ class Fixed:
     return f"config.data.n_examples: {largest}; allowed: 1 to 2²⁰" if largest > 2**20 else ""
 
 
-EXAMPLES: dict[str, Any] = declare.table("data.examples", {"fresh": Fresh, "fixed": Fixed})
+EXAMPLES: dict[str, Any] = declare.table(
+  "data.examples", {"fresh": Fresh, "common": Common, "fixed": Fixed}
+)

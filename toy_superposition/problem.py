@@ -76,6 +76,14 @@ class Problem(NamedTuple):
   # Perturbation of a training step's inputs; the target is computed from the clean input.
   attack: Callable[[Params, Instance, Float[Array, "example"]], Batch] | None
   optimizer: Callable[[Instance], optax.GradientTransformationExtraArgs]
+  # Whose examples all models of the group are trained on; None if they have their own.
+  common: Instance | None = None
+
+  def training_stream(self, root: Key, instance: Instance) -> draws.KeyWords:
+    """Returns the key of all that is drawn in an instance's training; common to all if examples
+    are."""
+    index = 0 if self.spec.examples == "common" else instance.index
+    return streams.words(root, streams.Stream.TRAIN, index)
 
   def model_of(self, instance: Instance) -> models.Model:
     """Returns the model with the instance's swept numbers, if it has any."""
@@ -108,6 +116,7 @@ class Problem(NamedTuple):
 
   def training_sample(self, instance: Instance, columns: Columns) -> Batch:
     """Returns features of a training step: fresh ones, or examples of the instance's fixed set."""
+    instance = instance if self.common is None else self.common
     examples = self.spec.row("data.examples", instance)
     if not isinstance(examples, inputs.Fixed):
       return self.sample(columns.key, instance, columns.of, columns.first, columns.n)

@@ -62,7 +62,7 @@ def train_segment(
 
   The bounds are data, so one program serves segments of every length.
   """
-  stream = streams.words(root, streams.Stream.TRAIN, instance.index)
+  stream = problem.training_stream(root, instance)
 
   def body(step: Step, state: TrainState) -> TrainState:
     return train_step(problem, method, state, instance, draws.fold_in(stream, step))
@@ -71,11 +71,11 @@ def train_segment(
 
 
 def monitor(
-  method: Method, params: Params, instance: Instance, root: Key, step: Step
+  problem: Problem, method: Method, params: Params, instance: Instance, root: Key, step: Step
 ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
   """Returns one instance's loss on the next step's batch, which these parameters were not trained
   on, and whether loss and parameters are finite; without finite parameters the loss is NaN."""
-  stream = streams.words(root, streams.Stream.TRAIN, instance.index)
+  stream = problem.training_stream(root, instance)
   loss = method.loss(params, instance, draws.fold_in(stream, step))
   loss = objective.nan_if_diverged(loss, params)
   return loss, jnp.isfinite(loss)
@@ -204,7 +204,7 @@ def _lowered(problem: Problem, plan: Plan, mesh: Mesh) -> list[jax.stages.Lowere
     return train_segment(problem, method, *operands)
 
   def monitored(*operands):
-    return monitor(method, *operands)
+    return monitor(problem, method, *operands)
 
   training = jax.jit(
     over_instances(segment, estimator.one_by_one, mesh),

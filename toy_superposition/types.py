@@ -63,7 +63,10 @@ class Spec:
     "threefry", "of uniform numbers; hash is several times cheaper", of="data.generator"
   )
   examples: str = declare.choice(
-    "fresh", "of training: fresh ones in every step, or those of a fixed set", of="data.examples"
+    "fresh",
+    "of training: fresh ones in every step for every model, common to all models of a method, or "
+    "those of a fixed set",
+    of="data.examples",
   )
   inputs: str = declare.choice(
     "identity",

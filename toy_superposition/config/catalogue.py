@@ -43,6 +43,8 @@ EXPERIMENTS = (
   "sae_absorption",
   "sae_hedging",
   "sae_wrong_l0",
+  "sae_composed",
+  "sae_benchmark",
   "sae_dictionary",
   "sae_manifold",
   "sae_toys",

@@ -130,18 +130,36 @@ class Nodes(NamedTuple):
 
 
 @functools.cache
-def nodes(n_features: int, n_trees: int, branching: int, depth: int) -> Nodes:
-  """Returns trees one after another, each breadth first; features after the last one are alone."""
+def nodes(
+  n_features: int, n_trees: int, branching: int, depth: int, by_generation: bool = False
+) -> Nodes:
+  """Returns trees one after another, each breadth first, or all trees' roots before all their
+  children and so on; features after the last one are alone."""
   parent, first = np.full(n_features, -1), np.arange(n_features)
   level = np.zeros(n_features, int)
-  size = tree_size(branching, depth)
-  for tree in range(n_trees):
-    root = tree * size
-    for child in range(1, size):
-      parent[root + child] = root + (child - 1) // branching
-      first[root + child] = root + 1 + (child - 1) // branching * branching
-      level[root + child] = level[parent[root + child]] + 1
+  places = _places(n_trees, branching, depth, by_generation)
+  for tree in places:
+    for child in range(1, len(tree)):
+      older = (child - 1) // branching
+      parent[tree[child]] = tree[older]
+      first[tree[child]] = tree[1 + older * branching]
+      level[tree[child]] = level[tree[older]] + 1
   return Nodes(parent, first, level)
+
+
+def _places(
+  n_trees: int, branching: int, depth: int, by_generation: bool
+) -> Int[np.ndarray, "tree node"]:
+  """Returns the features of every tree, breadth first."""
+  size = tree_size(branching, depth)
+  if not by_generation:
+    return np.arange(n_trees * size).reshape(n_trees, size)
+  blocks, start = [], 0
+  for generation in range(depth + 1):
+    end = start + n_trees * branching**generation
+    blocks.append(np.arange(start, end).reshape(n_trees, -1))
+    start = end
+  return np.concatenate(blocks, axis=1)
 
 
 def tree_size(branching: int, depth: int) -> int:
@@ -156,6 +174,9 @@ class Tree(Coupled):
   n_trees: int = integer(1, "≥ 1", "trees, one after another; the features after them are alone")
   branching: int = integer(3, "≥ 1", "children of every feature that has any")
   depth: int = integer(1, "≥ 0", "levels of a tree below its root")
+  by_generation: bool = flag(
+    False, "whether all roots come first, then all their children, and so on; else tree after tree"
+  )
   exclusive_children: bool = flag(True, "whether at most one child of a feature is active")
   limited: bool = flag(
     False,
@@ -168,7 +189,7 @@ class Tree(Coupled):
 
   def nodes(self, n_features: int) -> Nodes:
     """Returns which feature is whose child."""
-    return nodes(n_features, self.n_trees, self.branching, self.depth)
+    return nodes(n_features, self.n_trees, self.branching, self.depth, self.by_generation)
 
   @property
   def n_factors(self) -> int:
@@ -188,7 +209,7 @@ class Tree(Coupled):
       return density
     density, parent = density.copy(), self.nodes(n).parent
     share = np.float32(1 / self.branching) if self.exclusive_children else np.float32(1)
-    for child in np.flatnonzero(parent >= 0):  # parents come before their children
+    for child in np.flatnonzero(parent >= 0):  # after its parent
       density[..., child] = np.minimum(density[..., child], share * density[..., parent[child]])
     return density
 
@@ -224,16 +245,21 @@ class Tree(Coupled):
     Slices and not indices, of which XLA would make what they read once for each.
     """
     trees, size = self.n_trees, tree_size(self.branching, self.depth)
-    blocks = x[: trees * size].reshape(trees, size)
-    found, start = [blocks[:, :1, None]], 1
-    for generation in range(1, self.depth + 1):
-      end = start + self.branching**generation
-      found.append(blocks[:, start:end].reshape(trees, -1, self.branching))
-      start = end
+    blocks, found, start = x[: trees * size].reshape(trees, size), [], 0
+    for generation in range(self.depth + 1):
+      width = self.branching**generation
+      if self.by_generation:
+        block = x[start * trees : (start + width) * trees]
+      else:
+        block = blocks[:, start : start + width]
+      found.append(block.reshape(trees, -1, self.branching if generation else 1))
+      start += width
     return found, x[trees * size :]
 
   def _joined(self, generations: list[Array], others: Array) -> PerFeature:
     """Returns numbers per feature from those by generation."""
+    if self.by_generation:
+      return jnp.concatenate([*(x.reshape(-1) for x in generations), others])
     blocks = [x.reshape(self.n_trees, -1) for x in generations]
     return jnp.concatenate([jnp.concatenate(blocks, axis=1).reshape(-1), others])
 

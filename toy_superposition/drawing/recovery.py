@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
+
+from toy_superposition.models.sparse_autoencoders import SPARSE_AUTOENCODERS
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -16,15 +19,6 @@ COLOURS = {
   "gated_sae": "#9467bd",
   "matryoshka_sae": "#8c564b",
   "matching_pursuit_sae": "#e377c2",
-}
-NAMES = {
-  "l1_sae": "L1",
-  "topk_sae": "TopK",
-  "batch_topk_sae": "BatchTopK",
-  "jumprelu_sae": "JumpReLU",
-  "gated_sae": "Gated",
-  "matryoshka_sae": "Matryoshka",
-  "matching_pursuit_sae": "matching pursuit",
 }
 
 
@@ -44,13 +38,13 @@ def over_l0(axes: Axes, dataset: "xr.Dataset", name: str) -> None:
       l0[order],
       score.mean("seed").values,
       yerr=score.std("seed", ddof=1).values if dataset.sizes["seed"] > 1 else None,
-      color=COLOURS.get(model, "0.3"),
+      color=COLOURS[model],
       fmt="o:" if still else "o-",
       markerfacecolor="white" if still else None,
       markersize=4,
       linewidth=1.2,
       capsize=2,
-      label=NAMES.get(model, model) + (", frozen decoder" if still else ""),
+      label=SPARSE_AUTOENCODERS[model].title + (", frozen decoder" if still else ""),
     )
   truth = float(dataset["active"].mean())
   axes.axvline(truth, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
@@ -64,3 +58,6 @@ def over_l0(axes: Axes, dataset: "xr.Dataset", name: str) -> None:
     fontsize=8,
   )
   axes.set(xscale="log", xlabel="L0: latents on in an example")
+  axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+  axes.xaxis.set_major_formatter("{x:g}")
+  axes.xaxis.set_minor_formatter("")

@@ -50,6 +50,8 @@ def choose(spec: Spec, instances: Instance, platform: str, shared: bool = False)
     return spec.estimator
   if shared or platform != "cpu":
     return "autodiff"  # nothing else was measured there yet
+  if spec.examples == "common":
+    return "autodiff"  # which draws once for all instances
   if sizes.n_params(spec) <= FUSED_OUTPUTS and not FUSED.refuses(spec, instances):
     return "fused"
   rare = np.max(instances.density) <= np.float32(SPARSE_DENSITY)

@@ -4,6 +4,7 @@ Works for every model, distribution and loss, and defines what the others must r
 """
 
 import jax
+import jax.numpy as jnp
 
 from toy_superposition import models, perturbations, sizes
 from toy_superposition.draws import KeyWords
@@ -14,7 +15,9 @@ from toy_superposition.types import Instance, Spec
 
 def make(problem: Problem, instances: Instance) -> Method:
   """Returns the gradient of the mean loss over the step's batch."""
-  del instances
+  if problem.spec.examples == "common":
+    # Not an operand of the step: what depends on it alone is computed once for all instances.
+    problem = problem._replace(common=jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), instances))
 
   def inputs(instance: Instance, key: KeyWords) -> Batch:
     spec = problem.spec

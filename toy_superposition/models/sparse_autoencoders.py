@@ -102,6 +102,7 @@ def moves_to(mean: Array, new: Array) -> Scalar:
 class SparseAutoencoder:
   """What all sparse autoencoders share."""
 
+  title: ClassVar[str]  # in figures and claims
   running: ClassVar[tuple[str, ...]] = ("latent_frequency",)
 
   decoder_bias: bool = flag(True, "whether b_dec is learned; otherwise it is 0")
@@ -223,6 +224,8 @@ class Penalised(SparseAutoencoder):
 class L1(Penalised):
   """ReLU latents with the penalty λ Σ h (Bricken et al. 2023, Cunningham et al. 2023)."""
 
+  title: ClassVar[str] = "L1"
+
   def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
     """Returns ReLU(drive + b_enc)."""
     return jax.nn.relu(drive + params.b_enc[:, None])
@@ -240,6 +243,8 @@ class JumpReLU(Penalised):
 
   The gradient of a step at the threshold is that of a ramp of width ε around it.
   """
+
+  title: ClassVar[str] = "JumpReLU"
 
   bandwidth: Any = number(
     0.1,
@@ -299,6 +304,8 @@ class Gated(Penalised):
   """A gate decides whether a latent is active, a magnitude how much (Rajamanoharan et al. 2024,
   "Improving Dictionary Learning with Gated Sparse Autoencoders")."""
 
+  title: ClassVar[str] = "Gated"
+
   def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
     """Returns ReLU(e^r drive + b_mag) where drive + b_enc is positive."""
     magnitude = jax.nn.relu(jnp.exp(params.r_mag)[:, None] * drive + params.b_mag[:, None])
@@ -331,6 +338,8 @@ class Counted(SparseAutoencoder):
 class TopK(Counted):
   """The k largest latents of each example (Gao et al. 2024); a fraction of k is rounded up."""
 
+  title: ClassVar[str] = "TopK"
+
   def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
     """Returns the k largest of ReLU(drive + b_enc)."""
     return keep_largest(jax.nn.relu(drive + params.b_enc[:, None]), self.k, (0,))
@@ -343,6 +352,7 @@ class BatchTopK(Counted):
   Used on single examples with a threshold: the running mean of the smallest latent that was kept.
   """
 
+  title: ClassVar[str] = "BatchTopK"
   running: ClassVar[tuple[str, ...]] = ("latent_frequency", "latent_threshold")
 
   def activated(self, params: SparseAutoencoderParams, drive: Drive) -> Batch:
@@ -374,6 +384,8 @@ class Matryoshka(BatchTopK):
   The loss is the mean over prefixes of the latents.
   """
 
+  title: ClassVar[str] = "Matryoshka"
+
   prefixes: tuple[int, ...] = integers(
     (), "≥ 1", "lengths of the prefixes, increasing to n_hidden; (): a sixteenth, a quarter, all"
   )
@@ -401,6 +413,8 @@ class MatchingPursuit(Counted):
 
   Encoder weights and biases are not used.
   """
+
+  title: ClassVar[str] = "matching pursuit"
 
   max_k: int = integer(16, "≥ 1", "steps that are compiled, at least k")
 
@@ -444,7 +458,7 @@ def default_prefixes(n_latents: int) -> tuple[int, ...]:
   return tuple(sorted({max(1, n_latents // 16), max(1, n_latents // 4), n_latents}))
 
 
-SPARSE_AUTOENCODERS: dict[str, type] = {
+SPARSE_AUTOENCODERS: dict[str, type[SparseAutoencoder]] = {
   "l1_sae": L1,
   "topk_sae": TopK,
   "batch_topk_sae": BatchTopK,
