@@ -141,6 +141,38 @@ def test_statistics_are_means_over_examples():
 # Sparse coding.
 
 
+def test_classical_learning_finds_a_dictionary_and_keeps_directions_that_are_never_used():
+  rng = np.random.default_rng(0)
+  A = rng.normal(size=(8, 12))
+  A = jnp.float32(A / np.linalg.norm(A, axis=0))
+
+  def batch(number):
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(1), number), 2)
+    on = jax.random.uniform(keys[0], (12, 256)) < 0.1
+    return A @ jnp.where(on, jax.random.uniform(keys[1], (12, 256)), 0)
+
+  start = rng.normal(size=(8, 12))
+  start = jnp.float32(start / np.linalg.norm(start, axis=0))
+
+  def learned(start):
+    return sparse_coding.learned_dictionary(batch, start, 0.2, n_batches=200, steps=40)
+
+  found = np.asarray(jax.jit(learned)(start))
+  np.testing.assert_allclose(np.linalg.norm(found, axis=0), 1, atol=1e-5)
+  # At most one of twelve directions is missed: descents end in local optima too.
+  assert metrics.mcc(metrics.cosines(found, np.asarray(A))) > 1 - 1 / 12
+  assert metrics.mcc(metrics.cosines(np.asarray(start), np.asarray(A))) < 0.8
+  # Inputs along the first direction: the others are never on, and stay.
+  D = jnp.float32([[1, -1, 0], [0, 0, 1]])
+
+  def along_the_first(number):
+    u = jax.random.uniform(jax.random.fold_in(jax.random.key(2), number), (1, 64))
+    return D[:, :1] * u
+
+  kept = sparse_coding.learned_dictionary(along_the_first, D, 0.2, n_batches=3, steps=60)
+  np.testing.assert_allclose(kept, D, atol=1e-6)
+
+
 def test_without_a_penalty_fista_solves_nonnegative_least_squares():
   rng = np.random.default_rng(0)
   D, s = chance.random_decoder(10, 6, 0), rng.normal(size=(10, 5))

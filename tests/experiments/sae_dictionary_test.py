@@ -28,16 +28,30 @@ def test_correlations_are_pearson_s():
 
 
 def made(
-  mcc=(0.5, 0.9, 0.99), encoder=(0.4, 0.7, 0.9), learned=(0.45, 0.8, 0.97), true=0.98, seeds=10
+  mcc=(0.5, 0.9, 0.99),
+  encoder=(0.4, 0.7, 0.9),
+  learned=(0.45, 0.8, 0.97),
+  true=0.98,
+  simple=0.7,
+  classical=(0.5, 0.9, 0.98),
+  directions=(0.6, 0.97, 0.99),
+  seeds=10,
 ) -> xr.Dataset:
   variants = [("topk_sae", 0.0, 5.0, False)] * 3
   dataset = dictionaries.scored(variants, seeds, mcc=np.array(mcc)[:, None])
   dataset = dataset.drop_vars("variant").rename(variant="examples")
   dataset = dataset.assign_coords(examples=EXAMPLES)
   ones = np.ones((3, seeds))
-  columns = {"encoder": np.array(encoder), "fista": np.array(learned), "true": np.full(3, true)}
+  columns = {
+    "codes_encoder": encoder,
+    "codes_fista": learned,
+    "codes_true": [true] * 3,
+    "codes_true_encoder": [simple] * 3,
+    "codes_classical": classical,
+    "mcc_classical": directions,
+  }
   return dataset.assign(
-    {f"codes_{n}": (("examples", "seed"), c[:, None] * ones) for n, c in columns.items()}
+    {n: (("examples", "seed"), np.array(c)[:, None] * ones) for n, c in columns.items()}
   )
 
 
@@ -46,7 +60,7 @@ def verdicts(dataset) -> list[str]:
 
 
 def test_a_dictionary_that_is_learned_from_many_examples_confirms_all():
-  assert verdicts(made()) == [CONFIRMED] * 4
+  assert verdicts(made()) == [CONFIRMED] * 7
   assert figure.draw(made()).axes
 
 
@@ -55,7 +69,10 @@ def test_each_claim_can_be_contradicted_and_few_seeds_decide_nothing():
   assert verdicts(made(true=0.9))[1] == CONTRADICTED
   assert verdicts(made(encoder=(0.5, 0.7, 0.9)))[2] == CONTRADICTED
   assert verdicts(made(learned=(0.45, 0.8, 0.92)))[3] == CONTRADICTED
-  assert verdicts(made(seeds=2)) == [UNDECIDED] * 4
+  assert verdicts(made(simple=0.99))[4] == CONTRADICTED
+  assert verdicts(made(directions=(0.9, 0.9, 0.99)))[5] == CONTRADICTED
+  assert verdicts(made(classical=(0.5, 0.7, 0.98)))[6] == CONTRADICTED
+  assert verdicts(made(seeds=2)) == [UNDECIDED] * 7
 
 
 @pytest.mark.parametrize(

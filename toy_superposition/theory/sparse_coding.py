@@ -1,12 +1,16 @@
-"""Sparse codes of a given dictionary, and what an L1 penalty does to them in closed form."""
+"""Sparse codes, dictionaries learned by them, and what an L1 penalty does in closed form."""
+
+import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 Scalar = Float[Array, ""]
 STEPS = 200
+SILENT = 1e-6  # mean square of a latent below which it keeps its direction
 
 
 def fista(
@@ -36,6 +40,55 @@ def fista(
   zero = jnp.zeros_like(fit)
   z, _, _ = lax.fori_loop(0, steps, step, (zero, zero, jnp.float32(1)))
   return z
+
+
+def learned_dictionary(
+  batch: Callable[[Int[Array, ""]], Float[Array, "input example"]],
+  start: Float[Array, "input latent"],
+  penalty: Scalar | float,
+  *,
+  n_batches: int,
+  steps: int,
+) -> Float[Array, "input latent"]:
+  """Returns a dictionary learned without an encoder: in turns, sparse codes of a batch, and
+  column by column the least-squares dictionary of all codes so far (Mairal et al. 2009, "Online
+  dictionary learning for sparse coding"; older batches are discounted).
+
+  Args:
+    batch: number of a batch → inputs.
+    start: dictionary of unit columns to begin with.
+    penalty: λ of the codes.
+    n_batches: how many.
+    steps: of FISTA for each.
+  """
+
+  n = start.shape[1]
+
+  def turn(number, state):
+    D, gram, fit = state
+    s = batch(number)
+    z = fista(D, s, penalty, steps)
+    kept = 1 - 1 / (1 + number / 10)  # the mean of the last tenth or so of all batches
+    gram = kept * gram + (1 - kept) * z @ z.T / s.shape[1]
+    fit = kept * fit + (1 - kept) * s @ z.T / s.shape[1]
+    D = lax.fori_loop(0, n, functools.partial(_column, gram, fit), D)
+    return D, gram, fit
+
+  zero = (jnp.zeros((n, n), start.dtype), jnp.zeros_like(start))
+  return lax.fori_loop(0, n_batches, turn, (start, *zero))[0]
+
+
+def _column(
+  gram: Float[Array, "latent latent"],
+  fit: Float[Array, "input latent"],
+  j: Int[Array, ""],
+  D: Float[Array, "input latent"],
+) -> Float[Array, "input latent"]:
+  """Returns D with the column j that is best beside the others, E ‖s − D z‖² being least."""
+  used = gram[j, j] > SILENT
+  new = D[:, j] + (fit[:, j] - D @ gram[:, j]) / jnp.where(used, gram[j, j], 1)
+  norm = jnp.linalg.norm(new)
+  return D.at[:, j].set(jnp.where(used & (norm > 0), new / jnp.where(norm > 0, norm, 1), D[:, j]))
 
 
 def orthonormal_loss(penalty: float) -> float:

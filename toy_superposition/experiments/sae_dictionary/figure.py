@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 CODES = {
   "codes_true": ("true dictionary, sparse coding", "#2ca02c"),
-  "codes_fista": ("learned dictionary, sparse coding", "#1f77b4"),
-  "codes_encoder": ("learned dictionary, own encoder", "#d62728"),
+  "codes_classical": ("classical dictionary, sparse coding", "#9467bd"),
+  "codes_fista": ("autoencoder's dictionary, sparse coding", "#1f77b4"),
+  "codes_true_encoder": ("true dictionary, k largest products", "#ff7f0e"),
+  "codes_encoder": ("autoencoder's dictionary and encoder", "#d62728"),
 }
 
 
@@ -24,10 +26,12 @@ def draw(dataset: "xr.Dataset") -> Figure:
   with style.style():
     figure = Figure(figsize=(9.6, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
-    _points(left, x, dataset["mcc"].values, "#1f77b4", "")
+    _points(left, x, dataset["mcc"].values, "#1f77b4", "autoencoder")
+    _points(left, x, dataset["mcc_classical"].values, "#9467bd", "classical dictionary learning")
+    left.legend(fontsize=8, loc="lower right")
     by_chance = float(dataset["mcc_chance"].mean())
     left.axhline(by_chance, color="0.3", linewidth=0.8, linestyle="--")
-    left.text(x[-1], by_chance, "chance", ha="right", va="bottom")
+    left.text(x[0], by_chance, "chance", ha="left", va="bottom")
     left.set(ylabel="MCC of the dictionary's directions")
     for name, (label, colour) in CODES.items():
       _points(right, x, dataset[name].values, colour, label)
