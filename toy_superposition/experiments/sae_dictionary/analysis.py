@@ -28,8 +28,8 @@ CODES = {
   "codes_true": "MCC of sparse codes of the true dictionary with the features",
   "codes_true_encoder": "MCC of the k largest inner products with the true dictionary",
 }
-# Classical dictionary learning, on the autoencoder's first batches. λ is that of the best of five on
-# a dictionary that is none of the experiment's.
+# Classical dictionary learning, on the autoencoder's first batches. λ was chosen among five on a
+# dictionary that is none of the experiment's.
 LEARN_PENALTY, N_BATCHES, LEARN_STEPS = 0.2, 200, 40
 
 
