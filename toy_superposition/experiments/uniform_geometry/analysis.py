@@ -1,4 +1,4 @@
-"""The geometric components of every model, and the curve of D* over density.
+"""The geometric components of every model, what it saves, and what the best division would.
 
 Paper, section "The Geometry of Superposition".
 """
@@ -6,11 +6,17 @@ Paper, section "The Geometry of Superposition".
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
-from toy_superposition.experiments import restarts
+from toy_superposition import draws, streams
+from toy_superposition.evaluation import GENERATOR
+from toy_superposition.experiments import restarts, trained
+from toy_superposition.experiments.uniform_geometry import blocks
 from toy_superposition.geometry.components import IDEALS, components, connected
 from toy_superposition.geometry.definitions import is_represented
 
@@ -23,6 +29,7 @@ ABSENT = -1  # component and kind of a feature that is not represented
 # the fraction, and a minimum ratio of that number to those in windows of the same width at this
 # distance on either side.
 CLUSTER_FEATURES, CLUSTER_WIDTH, CLUSTER_DISTANCE, CLUSTER_CONTRAST = 10, 0.005, 0.0125, 2
+SAVING_BATCH, SAVING_BATCHES = 1024, 64  # examples on which savings are measured
 EDGE = 0.1  # |W_i · W_j| (no unit) above which the graph has an edge
 NEAR = 0.06  # relative distance up to which a density of the sweep stands for another
 
@@ -34,9 +41,15 @@ def ordered(dataset: "xr.Dataset") -> "xr.Dataset":
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
+  """Returns the dataset with the components of every model, with what it saves per hidden
+  dimension, and with the best division of the dimensions among polytopes (blocks.py)."""
+  del memory_budget
+  return _with_division(_with_savings(_with_components(dataset), mesh))
+
+
+def _with_components(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns the dataset with the component of every feature, the component's kind, and the number
   of components of each kind."""
-  del mesh, memory_budget
   W = dataset["W"].transpose(..., "hidden", "feature")
   dims, shape = W.dims[:-2], W.shape[:-2]
   number = np.full((*shape, W.shape[-1]), ABSENT, np.int32)
@@ -53,6 +66,72 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     component=((*dims, "feature"), number, {"long_name": "component, largest first; −1 without"}),
     component_kind=((*dims, "feature"), kind, {"long_name": "index along `kind`; −1 without"}),
     kind_count=((*dims, "kind"), count, {"long_name": "components of this kind"}),
+  )
+
+
+def _with_savings(dataset: "xr.Dataset", mesh: Mesh) -> "xr.Dataset":
+  """Returns the dataset with `saving`: by how much a model's loss is below that of absent features,
+  per hidden dimension, in variances of a feature; and with its standard error.
+
+  Both losses are of the same examples. Most features are absent, and what they cost drops out.
+  """
+  models = trained.trained(dataset)
+  problem, n_hidden = models.problem, dataset.sizes["hidden"]
+  stream = streams.words(streams.root(problem.spec.seed), streams.Stream.EVALUATE, 0)
+
+  def of_one(params, instance):
+    mean = instance.density[:, None] / 2
+
+    def add(number, total):
+      key = draws.fold_in(stream, number)
+      x = problem.sample(key, instance, SAVING_BATCH, generator=GENERATOR)
+      output = jax.vmap(problem.model.apply, (None, 1), 1)(params, x)
+      each = jnp.sum((x - mean) ** 2 - (x - output) ** 2, axis=0)
+      return total[0] + jnp.mean(each), total[1] + jnp.mean(each**2)
+
+    zero = jnp.float32(0)
+    sums = lax.fori_loop(0, SAVING_BATCHES, add, (zero, zero))
+    return tuple(total / SAVING_BATCHES for total in sums)
+
+  mean, square = trained.each(of_one, models, mesh)
+  p = np.asarray(models.instances.density)[:, 0].astype(float)
+  unit = n_hidden * blocks.variance(p)
+  error = np.sqrt(np.maximum(square - mean**2, 0) / (SAVING_BATCHES * SAVING_BATCH))
+  about = "loss below that of absent features, per hidden dimension, in variances of a feature"
+  return dataset.assign(
+    saving=(models.dims, np.reshape(mean / unit, models.shape), {"long_name": about}),
+    saving_error=(
+      models.dims,
+      np.reshape(error / unit, models.shape),
+      {"long_name": "standard error of saving"},
+    ),
+  )
+
+
+def _with_division(dataset: "xr.Dataset") -> "xr.Dataset":
+  """Returns the dataset with the best division of the hidden dimensions at every density, and the
+  densities at which one polytope gives way to another."""
+  sizes = {"n_features": dataset.sizes["feature"], "n_hidden": dataset.sizes["hidden"]}
+  found = blocks.divide(dataset["density"].values.astype(float).tolist(), **sizes)
+  changes = blocks.transitions()
+  by_frame = ("density", "frame")
+  return dataset.assign_coords(
+    frame=list(blocks.FRAMES), change=[f"{one.before} → {one.after}" for one in changes]
+  ).assign(
+    frame_saving=(by_frame, found.saving, {"long_name": "of a division into one frame alone"}),
+    frame_count=(by_frame, found.count, {"long_name": "blocks in the best division"}),
+    division_loss=("density", found.loss, {"long_name": "of the best division, all features"}),
+    division_saving=("density", found.total_saving, {"long_name": "of the best division"}),
+    division_dimensions_per_feature=(
+      "density",
+      found.dimensions_per_feature,
+      {"long_name": "D* of the best division"},
+    ),
+    change_inverse_density=(
+      "change",
+      [one.inverse for one in changes],
+      {"long_name": "1/(1 − S) at which one frame gives way to the next"},
+    ),
   )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.uniform_geometry import block_claims
 from toy_superposition.experiments.uniform_geometry.analysis import (
   CLUSTER_CONTRAST,
   CLUSTER_DISTANCE,
@@ -24,6 +25,7 @@ from toy_superposition.experiments.uniform_geometry.analysis import (
   is_cluster,
   ordered,
 )
+from toy_superposition.experiments.uniform_geometry.block_claims import SHOWN
 from toy_superposition.geometry.definitions import is_represented_norm
 
 if TYPE_CHECKING:
@@ -33,15 +35,13 @@ if TYPE_CHECKING:
 CURVE = {1.2: 0.985, 1.4: 0.913, 1.6: 0.820, 2.0: 0.542, 4.0: 0.435, 5.0: 0.366, 10.0: 0.213}
 PLATEAU = (2.5, 3.0, 3.6)  # 1/(1 − S) at which the curve is within .04 of one half
 FRACTIONS = {"3/4": 3 / 4, "2/3": 2 / 3, "1/2": 1 / 2, "2/5": 2 / 5, "3/8": 3 / 8}
-# 1/(1 − S) between which the published scatter plot shows a line at each fraction. Beyond it, and
-# above all in the continuum from 5.2 on, dimensionalities of all sizes would count as the line's
-# surroundings.
-SHOWN = {
-  "3/4": (1.17, 1.5),
-  "2/3": (1.54, 1.95),
-  "1/2": (1.67, 4.3),
-  "2/5": (3.6, 5.0),
-  "3/8": (4.3, 5.3),
+# The polytope of each fraction's line.
+LINES = {
+  "3/4": "tetrahedron",
+  "2/3": "triangle",
+  "1/2": "digon",
+  "2/5": "pentagon",
+  "3/8": "square antiprism",
 }
 GRAPH_AT = 2.8  # 1/(1 − S) of the graph
 # Hidden dimensions (the notebook's) from which on claims are decided; in fewer, a single component
@@ -69,6 +69,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
     _sum_claim(dataset, large),
     _graph_claim(dataset, large),
     _kinds_claim(dataset),
+    *block_claims.claims(dataset, large),
   ]
 
 
@@ -126,7 +127,8 @@ def _cluster_claims(dataset: "xr.Dataset", large: bool) -> list[Claim]:
   """Dimensionalities cluster at fractions, each where the paper's scatter plot shows a line."""
   D, inverse = dataset["feature_dimensionality"].values, 1 / dataset["density"].values
   clusters = {}
-  for name, (low, high) in SHOWN.items():
+  for name, polytope in LINES.items():
+    low, high = SHOWN[polytope]
     inside = D[(inverse >= low) & (inverse <= high)]
     clusters[name] = [is_cluster(inside[:, k], FRACTIONS[name]) for k in range(D.shape[1])]
   contrast = f"≥ {CLUSTER_CONTRAST} × those {CLUSTER_DISTANCE:g} away"

@@ -2,34 +2,43 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import graphs, plots, style
+from toy_superposition.experiments.uniform_geometry import blocks
 from toy_superposition.experiments.uniform_geometry.analysis import KINDS, ordered
+from toy_superposition.experiments.uniform_geometry.block_claims import best_between
 
 if TYPE_CHECKING:
   import xarray as xr
 
+THEORY = "#d62728"
+NEARBY = 1.25  # factor on 1/(1 − S) by which a polytope's line goes beyond where it is the best
 GRAPHS_AT = (1.27, 1.68, 2.83, 4.3, 4.97, 9.2)  # 1/(1 − S), as in the paper
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
-  """Returns the figure: the curve of D*, dimensionalities below it, and six graphs."""
+  """Returns the figure: the curve of D*, dimensionalities below it, what a dimension saves, and six
+  graphs; the best division of the dimensions among polytopes is drawn over the first three."""
   dataset = ordered(dataset)
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
-    figure = Figure(figsize=(10.5, 9.6), layout="constrained")
-    grid = figure.add_gridspec(4, 1, height_ratios=(1, 1.9, 1.15, 0.2))
+    figure = Figure(figsize=(10.5, 11.4), layout="constrained")
+    grid = figure.add_gridspec(5, 1, height_ratios=(1, 1.9, 1, 1.15, 0.2))
     line = figure.add_subplot(grid[0])
     _draw_line(line, dataset)
-    plots.dimensionality(dataset, figure.add_subplot(grid[1], sharex=line))
-    panels = grid[2].subgridspec(1, len(GRAPHS_AT))
+    scatter = figure.add_subplot(grid[1], sharex=line)
+    plots.dimensionality(dataset, scatter)
+    _draw_predicted(scatter, dataset)
+    _draw_savings(figure.add_subplot(grid[2], sharex=line), dataset)
+    panels = grid[3].subgridspec(1, len(GRAPHS_AT))
     shown: set[str] = set()
     for k, x in enumerate(GRAPHS_AT):
       shown |= _draw_graph(figure.add_subplot(panels[k]), dataset, x)
     names = {kind: graphs.COLOURS[kind] for kind in graphs.COLOURS if kind in shown}
-    graphs.draw_names(figure.add_subplot(grid[3]), names)
+    graphs.draw_names(figure.add_subplot(grid[4]), names)
     figure.suptitle(f"{n} equally important features in {m} dimensions")
   return figure
 
@@ -37,11 +46,47 @@ def draw(dataset: "xr.Dataset") -> Figure:
 def _draw_line(axes: Axes, dataset: "xr.Dataset") -> None:
   plots.dimensions_per_feature(dataset, axes)
   n_seeds = dataset.sizes["restart"]
+  x = 1 / dataset["density"].values
+  best = dataset["division_dimensions_per_feature"].values
+  axes.plot(x, best, color=THEORY, linewidth=1.2, linestyle="--", label="best division")
+  axes.legend(loc="upper right", fontsize=8)
   axes.set_title(
     "hidden dimensions per feature" + (f" (range over {n_seeds} seeds)" if n_seeds > 1 else "")
   )
   axes.set_xlabel("")
   axes.tick_params(labelbottom=False)
+
+
+def _draw_predicted(axes: Axes, dataset: "xr.Dataset") -> None:
+  """Draws the dimensionality of the polytope that is best at each density."""
+  low, high = axes.get_xlim()
+  for k, (name, (start, end)) in enumerate(best_between(dataset).items()):
+    n, m = blocks.size(name)
+    ends = max(start, low), min(end, high)
+    label = "best polytope" if k == 0 else None
+    axes.plot(ends, (m / n, m / n), color=THEORY, linewidth=5, alpha=0.35, label=label, zorder=0)
+  axes.legend(loc="upper right", fontsize=8)
+  axes.set_xlabel("")
+  axes.tick_params(labelbottom=False)
+
+
+def _draw_savings(axes: Axes, dataset: "xr.Dataset") -> None:
+  """Draws what a hidden dimension saves: polytopes as lines, over the best; training as points."""
+  x = 1 / dataset["density"].values
+  best = dataset["division_saving"]
+  for name, (start, end) in best_between(dataset).items():
+    inside = (x >= start / NEARBY) & (x <= min(end, x.max()) * NEARBY)
+    line = 100 * (dataset["frame_saving"].sel(frame=name) / best - 1).values
+    axes.plot(x[inside], line[inside], color=THEORY, linewidth=0.9)
+    middle = int(np.flatnonzero(inside)[inside.sum() // 2]) if inside.any() else 0
+    axes.annotate(name, (x[middle], 0), (0, 3), textcoords="offset points", ha="center", fontsize=7)
+  found = 100 * (dataset["saving"] / best - 1).transpose("density", "restart").values
+  error = 100 * (dataset["saving_error"] / best).transpose("density", "restart").values
+  for k in range(found.shape[1]):
+    style_ = {"fmt": "o", "color": "C0", "markersize": 2.5, "elinewidth": 0.6, "alpha": 0.7}
+    axes.errorbar(x, found[:, k], yerr=2 * error[:, k], **style_)
+  axes.axhline(0, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
+  axes.set(ylabel="saving per dimension\nover the best division (%)", xlabel="1 / (1 − S)")
 
 
 def _draw_graph(axes: Axes, dataset: "xr.Dataset", x: float) -> set[str]:
