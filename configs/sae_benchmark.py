@@ -23,7 +23,7 @@ apart (config.data.directions='repelled').
 
 from toy_superposition.config import base
 
-ABOUT = "A small SynthSAEBench: which autoencoder finds most features at equal L0?"
+ABOUT = "A small SynthSAEBench: the autoencoder that finds most features at equal L0."
 COST = "4 minutes; quick 25 seconds"  # on 2 CPU cores
 # Label → (model, penalty λ, k, whether the decoder is frozen).
 METHODS = {

@@ -11,7 +11,7 @@ from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.adversarial import EXPERIMENT, figure
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
 from toy_superposition.geometry.components import polygon
 
 N, M = 12, 2
@@ -43,19 +43,26 @@ def growing() -> xr.Dataset:
   return made(DENSITIES, STORED)
 
 
+AS_IN_THE_PAPER = (1.0, 1.1, 1.9, 2.0, 2.4, 2.6, 3.0, 3.5)
+
+
 def verdicts(dataset: xr.Dataset) -> list[str]:
   return [row.verdict for row in EXPERIMENT.claims(dataset)]
 
 
-def with_universal(dataset: xr.Dataset, values) -> xr.Dataset:
-  """Returns the dataset with the vulnerabilities to one direction for all, by density, replaced."""
+def with_numbers(dataset: xr.Dataset, values, per_example: float = 11.0, error: float = 0.01):
+  """Returns the dataset with other vulnerabilities: to one direction for all by density, and to the
+  worst direction of each example."""
+  dims, values = ("density", "restart"), np.asarray(values, float)[:, None]
   return dataset.assign(
-    vulnerability_universal=(("density", "restart"), np.asarray(values, float)[:, None])
+    vulnerability_universal=(dims, values),
+    vulnerability_universal_error=(dims, np.full_like(values, error)),
+    vulnerability_per_example=(dims, np.full_like(values, per_example)),
   )
 
 
 def test_more_features_per_dimension_at_lower_densities_confirm_the_paper(growing):
-  assert verdicts(growing) == [CONFIRMED] * 4 + [REPORTED]
+  assert verdicts(with_numbers(growing, AS_IN_THE_PAPER)) == [CONFIRMED] * 5
   assert len(figure.draw(growing).axes) == 3
 
 
@@ -84,9 +91,24 @@ def test_the_order_of_the_densities_does_not_matter(growing):
   ],
 )
 def test_another_vulnerability_contradicts_the_claim_about_it_alone(growing, values, claim):
-  expected = [CONFIRMED] * 4 + [REPORTED]
+  expected = [CONFIRMED] * 5
   expected[claim] = CONTRADICTED
-  assert verdicts(with_universal(growing, values)) == expected
+  assert verdicts(with_numbers(growing, values)) == expected
+
+
+def test_other_numbers_at_the_sparsest_density_contradict_and_near_ones_are_left_open(growing):
+  assert verdicts(with_numbers(growing, AS_IN_THE_PAPER, per_example=8))[4] == CONTRADICTED
+  near = (*AS_IN_THE_PAPER[:-1], 3.015)
+  assert verdicts(with_numbers(growing, near))[1] == UNDECIDED
+  assert verdicts(with_numbers(growing, near, error=0.001))[1] == CONFIRMED
+
+
+def test_the_worst_direction_is_judged_on_examples_that_did_not_choose_it(growing):
+  # All features of the octagon are alike: which direction is worst is decided by chance alone.
+  cell = growing.isel(density=-1, restart=0)
+  chosen, judged = (float(cell[f"vulnerability_universal{s}"]) for s in ("_chosen", ""))
+  assert chosen > judged - 3 * float(cell["vulnerability_universal_error"])
+  assert float(cell["vulnerability_universal_error"]) > 0
 
 
 def test_what_the_densities_do_not_show_is_left_open(growing):

@@ -6,7 +6,7 @@ import numpy as np
 
 from toy_superposition.experiments import restarts
 from toy_superposition.experiments.adversarial.analysis import features_per_dimension
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import Claim, verdict
 from toy_superposition.geometry.correlation import rank_correlation
 
 if TYPE_CHECKING:
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 # Vulnerability is the rise of the loss under attack, as a multiple of that of a model without
 # superposition.
 DENSE_RATIO = (0.9, 1.1)  # vulnerability of dense models, where nothing is in superposition
-SPARSE_RATIO, SPARSE_AT = 2.8, 10  # minimum vulnerability, at 1/(1−S)
+SPARSE_RATIO, SPARSE_AT = 3.0, 10  # the paper: more than 3, at 1/(1−S)
+ERRORS = 2.0  # standard errors from the paper's number within which nothing is decided
 PLATEAU, PLATEAU_RATIO = (1.9, 2.1), (1.8, 2.3)  # features per dimension in pairs; vulnerability
 CORRELATION = 0.95  # minimum rank correlation
 MIN_DENSITIES = 8  # that can show a correlation
+PER_EXAMPLE = (9.9, 12.1)  # verified: 11, within a tenth
 READINGS = {
   "universal": "one worst attack direction for all examples",
   "per_example": "the worst attack direction of each example",
@@ -31,10 +33,10 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   x = 1 / best["density"].values
   return [
     _dense_claim(dataset, best, x),
-    _sparse_claim(dataset, best, x, "universal", verified="3.15"),
+    _universal_claim(dataset, best, x),
     _plateau_claim(best),
     _correlation_claim(best, x),
-    _sparse_claim(dataset, best, x, "per_example", verified="11"),
+    _per_example_claim(dataset, best, x),
   ]
 
 
@@ -55,20 +57,45 @@ def _dense_claim(dataset: "xr.Dataset", best: "xr.Dataset", x: np.ndarray) -> Cl
   )
 
 
-def _sparse_claim(
-  dataset: "xr.Dataset", best: "xr.Dataset", x: np.ndarray, reading: str, verified: str
-) -> Claim:
-  """The paper's > 3 × belongs to one of the readings; the other one is reported."""
-  k, name = int(x.argmax()), f"vulnerability_{reading}"
-  ratio, there = float(best[name][k]), abs(x[k] / SPARSE_AT - 1) < 0.02
-  universal = reading == "universal"
-  threshold = f"≥ {SPARSE_RATIO} (paper: more than 3; verified: {verified})"
+def _at_sparse(x: np.ndarray) -> tuple[int, bool]:
+  """Returns the sparsest density, and whether it is the one that the paper's number is for."""
+  k = int(x.argmax())
+  return k, bool(abs(x[k] / SPARSE_AT - 1) < 0.02)
+
+
+def _statement(x: float, reading: str) -> str:
+  return (
+    f"vulnerability of a model at 1/(1−S) = {x:.3g} to {READINGS[reading]}, as a multiple of that "
+    "of a model without superposition"
+  )
+
+
+def _universal_claim(dataset: "xr.Dataset", best: "xr.Dataset", x: np.ndarray) -> Claim:
+  """The paper's "more than 3" is about this reading: the other one gives 11."""
+  k, there = _at_sparse(x)
+  ratio, error = (
+    float(best[f"vulnerability_{name}"][k]) for name in ("universal", "universal_error")
+  )
+  chosen = float(best["vulnerability_universal_chosen"][k])
+  clear = abs(ratio - SPARSE_RATIO) > ERRORS * error
   return Claim(
-    f"vulnerability of a model at 1/(1−S) = {x[k]:.3g} to {READINGS[reading]}, as a multiple of "
-    "that of a model without superposition",
-    f"{ratio:.2f}; {_spread(dataset, name, k)}",
-    threshold if universal else f"verified: {verified}",
-    verdict(ratio >= SPARSE_RATIO, decided=there) if universal else REPORTED,
+    _statement(x[k], "universal"),
+    f"{ratio:.2f} ± {error:.2f} on fresh examples, {chosen:.2f} on those that chose the direction; "
+    f"{_spread(dataset, 'vulnerability_universal', k)}",
+    f"more than {SPARSE_RATIO:g} (the paper), farther than {ERRORS:g} standard errors",
+    verdict(ratio > SPARSE_RATIO, decided=there and clear),
+  )
+
+
+def _per_example_claim(dataset: "xr.Dataset", best: "xr.Dataset", x: np.ndarray) -> Claim:
+  k, there = _at_sparse(x)
+  ratio = float(best["vulnerability_per_example"][k])
+  low, high = PER_EXAMPLE
+  return Claim(
+    _statement(x[k], "per_example"),
+    f"{ratio:.2f}; {_spread(dataset, 'vulnerability_per_example', k)}",
+    f"{low:g} to {high:g} (verified independently: 11)",
+    verdict(low <= ratio <= high, decided=there),
   )
 
 

@@ -95,7 +95,7 @@ def _with_savings(dataset: "xr.Dataset", mesh: Mesh) -> "xr.Dataset":
 
   mean, square = trained.each(of_one, models, mesh)
   p = np.asarray(models.instances.density)[:, 0].astype(float)
-  unit = n_hidden * blocks.variance(p)
+  unit = n_hidden * np.array([blocks.variance(density) for density in p.tolist()])
   error = np.sqrt(np.maximum(square - mean**2, 0) / (SAVING_BATCHES * SAVING_BATCH))
   about = "loss below that of absent features, per hidden dimension, in variances of a feature"
   return dataset.assign(
@@ -116,10 +116,17 @@ def _with_division(dataset: "xr.Dataset") -> "xr.Dataset":
   changes = blocks.transitions()
   by_frame = ("density", "frame")
   return dataset.assign_coords(
-    frame=list(blocks.FRAMES), change=[f"{one.before} → {one.after}" for one in changes]
+    frame=list(blocks.FRAMES),
+    change=[f"{one.before} → {one.after}" for one in changes],
+    searched=list(blocks.SEARCHED),
   ).assign(
     frame_saving=(by_frame, found.saving, {"long_name": "of a division into one frame alone"}),
-    frame_count=(by_frame, found.count, {"long_name": "blocks in the best division"}),
+    frame_curve=(
+      ("searched", "frame"),
+      blocks.curves(),
+      {"long_name": "the same by 1/(1 − S), at more densities"},
+    ),
+    frame_count=(by_frame, found.blocks, {"long_name": "blocks in the best division"}),
     division_loss=("density", found.loss, {"long_name": "of the best division, all features"}),
     division_saving=("density", found.total_saving, {"long_name": "of the best division"}),
     division_dimensions_per_feature=(

@@ -91,7 +91,7 @@ def _away(dataset: "xr.Dataset") -> "xr.Dataset":
 def _curve_claim(dataset: "xr.Dataset", large: bool) -> Claim:
   part = _away(dataset)
   found = part["dimensions_per_feature"].mean("restart")
-  off = np.abs(found - part["division_dimensions_per_feature"]).values
+  off = np.abs((found - part["division_dimensions_per_feature"]).values)
   where = 1 / part["density"].values
   worst = int(off.argmax()) if len(off) else 0
   measured = f"largest difference {off.max(initial=0):.3f}"

@@ -70,12 +70,12 @@ class Division(NamedTuple):
 
   saving: Float[np.ndarray, "density frame"]  # per dimension, in variances of a feature
   total_saving: Column  # of the best division, likewise
-  count: Int[np.ndarray, "density frame"]  # its blocks of every frame
+  blocks: Int[np.ndarray, "density frame"]  # how many of every frame
   loss: Column  # of all features, absent ones included: no optimum is above it
   dimensions_per_feature: Column  # D* = m / ‖W‖_F²
 
 
-def variance(density: float | Column) -> float | Column:
+def variance(density: float) -> float:
   """Returns Var x = p/3 − p²/4, the loss of a feature that is absent."""
   return density / 3 - density**2 / 4
 
@@ -174,9 +174,15 @@ class Transition(NamedTuple):
 
 
 @functools.cache
+def curves() -> Float[np.ndarray, "searched frame"]:
+  """Returns what every frame saves per dimension at SEARCHED densities, in variances."""
+  return np.array([[saving(f, 1 / x) / variance(1 / x) for f in FRAMES] for x in SEARCHED])
+
+
+@functools.cache
 def transitions() -> tuple[Transition, ...]:
   """Returns the changes of the frame that saves most per dimension, between SEARCHED densities."""
-  best = [max(FRAMES, key=lambda frame, x=x: saving(frame, 1 / x)) for x in SEARCHED]
+  best = np.array(list(FRAMES))[curves().argmax(axis=1)].tolist()
   found = []
   for k, (one, other) in enumerate(itertools.pairwise(best)):
     if one != other:

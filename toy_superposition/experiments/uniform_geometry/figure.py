@@ -65,28 +65,32 @@ def _draw_predicted(axes: Axes, dataset: "xr.Dataset") -> None:
     ends = max(start, low), min(end, high)
     label = "best polytope" if k == 0 else None
     axes.plot(ends, (m / n, m / n), color=THEORY, linewidth=5, alpha=0.35, label=label, zorder=0)
-  axes.legend(loc="upper right", fontsize=8)
+  axes.legend(loc="center right", fontsize=8)
   axes.set_xlabel("")
   axes.tick_params(labelbottom=False)
 
 
 def _draw_savings(axes: Axes, dataset: "xr.Dataset") -> None:
-  """Draws what a hidden dimension saves: polytopes as lines, over the best; training as points."""
+  """Draws what a hidden dimension saves over the best polytope: the others as lines, training as
+  points with two standard errors."""
+  searched = dataset["searched"].values
+  curves = dataset["frame_curve"].transpose("searched", "frame")
+  top = curves.max("frame")
+  for k, (name, (start, end)) in enumerate(best_between(dataset).items()):
+    inside = (searched >= start / NEARBY) & (searched <= end * NEARBY)
+    line = 100 * (curves.sel(frame=name) / top - 1).values
+    axes.plot(searched[inside], line[inside], color=THEORY, linewidth=0.9)
+    middle = (max(start, searched[0]) * min(end, searched[-1])) ** 0.5
+    at = (middle, 0.5 + 0.9 * (k % 2))
+    axes.annotate(name, at, ha="center", fontsize=7, color=THEORY)
   x = 1 / dataset["density"].values
-  best = dataset["division_saving"]
-  for name, (start, end) in best_between(dataset).items():
-    inside = (x >= start / NEARBY) & (x <= min(end, x.max()) * NEARBY)
-    line = 100 * (dataset["frame_saving"].sel(frame=name) / best - 1).values
-    axes.plot(x[inside], line[inside], color=THEORY, linewidth=0.9)
-    middle = int(np.flatnonzero(inside)[inside.sum() // 2]) if inside.any() else 0
-    axes.annotate(name, (x[middle], 0), (0, 3), textcoords="offset points", ha="center", fontsize=7)
-  found = 100 * (dataset["saving"] / best - 1).transpose("density", "restart").values
-  error = 100 * (dataset["saving_error"] / best).transpose("density", "restart").values
-  for k in range(found.shape[1]):
-    style_ = {"fmt": "o", "color": "C0", "markersize": 2.5, "elinewidth": 0.6, "alpha": 0.7}
-    axes.errorbar(x, found[:, k], yerr=2 * error[:, k], **style_)
+  best = np.interp(np.log(x), np.log(searched), top.values)[:, None]
+  found = 100 * (dataset["saving"].transpose("density", "restart").values / best - 1)
+  error = 100 * dataset["saving_error"].transpose("density", "restart").values / best
+  for values, errors in zip(found.T, error.T, strict=True):
+    axes.errorbar(x, values, 2 * errors, fmt="o", color="C0", markersize=2.5, elinewidth=0.6)
   axes.axhline(0, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
-  axes.set(ylabel="saving per dimension\nover the best division (%)", xlabel="1 / (1 − S)")
+  axes.set(ylabel="saving over the\nbest polytope's (%)", xlabel="1 / (1 − S)", ylim=(-4.5, 4.5))
 
 
 def _draw_graph(axes: Axes, dataset: "xr.Dataset", x: float) -> set[str]:
