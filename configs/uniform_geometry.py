@@ -23,9 +23,9 @@ COST = "10 and a half minutes; quick 12 seconds; full was not run"
 
 # variant: (features, hidden dimensions, densities, restarts, steps, batch size)
 SIZES = {
-  "": (400, 30, 50, 2, 4000, 1024),
+  "": (200, 20, 40, 2, 12_000, 1024),
   "quick": (100, 10, 9, 1, 4000, 128),
-  "full": (400, 30, 50, 4, 10_000, 1024),
+  "full": (400, 30, 50, 4, 30_000, 1024),
 }
 
 

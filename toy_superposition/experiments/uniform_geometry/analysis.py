@@ -30,13 +30,20 @@ ABSENT = -1  # component and kind of a feature that is not represented
 # distance on either side.
 CLUSTER_FEATURES, CLUSTER_WIDTH, CLUSTER_DISTANCE, CLUSTER_CONTRAST = 10, 0.005, 0.0125, 2
 SAVING_BATCH, SAVING_BATCHES = 1024, 64  # examples on which savings are measured
+# Variables that do not depend on training.
+OF_THEORY = (
+  *("frame_saving", "frame_curve", "frame_count", "change_inverse_density"),
+  *("division_loss", "division_saving", "division_dimensions_per_feature"),
+)
 EDGE = 0.1  # |W_i · W_j| (no unit) above which the graph has an edge
 NEAR = 0.06  # relative distance up to which a density of the sweep stands for another
 
 
 def ordered(dataset: "xr.Dataset") -> "xr.Dataset":
-  """Returns the dataset with axes density (dense first) and restart, even if it had none."""
-  dataset = restarts.with_restarts(dataset)
+  """Returns the dataset with axes density (dense first) and restart, even if it had none; what no
+  training decides has none."""
+  theory = {name: dataset[name] for name in OF_THEORY if name in dataset}
+  dataset = restarts.with_restarts(dataset).assign(theory)
   return dataset.transpose("density", "restart", ...).sortby("density", ascending=False)
 
 

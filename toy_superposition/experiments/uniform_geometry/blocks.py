@@ -144,6 +144,7 @@ def feature_loss(
   return float(law @ each)
 
 
+@functools.lru_cache(maxsize=2**14)
 def best_block(frame: str, density: float) -> Block:
   """Returns the best norm and bias of a frame."""
   t, law = law_of_others(frame, density)
@@ -151,11 +152,7 @@ def best_block(frame: str, density: float) -> Block:
   def loss(z: np.ndarray) -> float:
     return feature_loss(t, law, density, float(np.exp(z[0])), float(z[1]))
 
-  found = [
-    minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
-    for start in ((0.0, 0.0), (0.3, -0.3))
-  ]
-  best = min(found, key=lambda one: float(one.fun))
+  best = minimize(loss, (0.0, 0.0), method="BFGS", options={"gtol": 1e-7})
   return Block(float(best.fun), float(np.exp(best.x[0])), float(best.x[1]))
 
 
