@@ -10,7 +10,7 @@ from tests import datasets
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, IDENTITY, UNDECIDED
 from toy_superposition.experiments.l1_superposition import EXPERIMENT, figure
 from toy_superposition.geometry.components import polygon
 
@@ -40,7 +40,7 @@ def verdicts(dataset: xr.Dataset) -> list[str]:
 
 def test_features_that_leave_superposition_one_by_one_confirm_all():
   dataset = made(LEAVING)
-  assert verdicts(dataset) == [CONFIRMED] * 4
+  assert verdicts(dataset) == [CONFIRMED, CONFIRMED, IDENTITY, CONFIRMED]
   np.testing.assert_array_equal(dataset["n_paired"][:, 0], [0, 0, 4, 4, 0, 0])
   np.testing.assert_array_equal(dataset["n_represented"][:, 0], [6, 6, 4, 4, 2, 0])
   assert EXPERIMENT.claims(dataset)[4].measured == "0.04, 0.06"
@@ -49,7 +49,7 @@ def test_features_that_leave_superposition_one_by_one_confirm_all():
 
 def test_pairs_to_the_end_contradict_that_superposition_leaves_before_the_features():
   dataset = made([*LEAVING[:4], 0.8 * PAIRS, 0 * PAIRS])
-  assert verdicts(dataset) == [CONFIRMED, CONFIRMED, CONFIRMED, CONTRADICTED]
+  assert verdicts(dataset) == [CONFIRMED, CONFIRMED, IDENTITY, CONTRADICTED]
 
 
 def test_pairs_at_the_largest_penalty_contradict_that_it_leaves_none():

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 from toy_superposition.experiments.l1_superposition.analysis import best
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _removal_claims(chosen: "xr.Dataset", alive: np.ndarray, decided: bool) -> l
       f"(λ = {penalty[-1]:g})",
       f"{int(last['n_shared'])} in superposition, {int(last['n_represented'])} represented",
       "0 in superposition",
-      verdict(bool(last["n_shared"] == 0), decided),
+      identity(bool(last["n_shared"] == 0), decided),
     ),
     Claim(
       "at some penalty λ on hidden activations features are worth representing and none is in "
