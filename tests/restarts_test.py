@@ -1,8 +1,12 @@
 """Restarts: which one is the best, and how many are like it."""
 
 import numpy as np
+import pytest
 import xarray as xr
 
+from tests import datasets
+from toy_superposition import evaluation
+from toy_superposition.devices import meshes, setup
 from toy_superposition.experiments import restarts
 
 DIMS = ("density", "restart")
@@ -41,3 +45,62 @@ def test_a_dataset_without_restarts_is_its_own_best():
 
 def test_restarts_are_counted_in_words():
   assert restarts.count(made([[1, 2, 3]])["loss"] > 1) == "2 of 3 restarts"
+
+
+def alike(n_restarts: int, n_samples: int) -> xr.Dataset:
+  """Returns models of nearly the same loss, ranked by their losses on the first stream."""
+  rng = np.random.default_rng(0)
+  dataset = datasets.dataset(
+    axes={"density": [0.1, 0.3], "restart": range(n_restarts)},
+    config={"evaluation.n_samples": n_samples},
+    measured=(),
+    W=0.3 * rng.normal(size=(2, n_restarts, 2, 6)),
+    b=0.1 * rng.normal(size=(2, n_restarts, 6)),
+  )
+  loss = restarts.batch_losses(dataset, n_samples, evaluation.RANKING, MESH).mean("batch")
+  return dataset.assign(loss=loss.astype(np.float32))
+
+
+MESH = meshes.make_mesh(setup.devices(2))
+
+
+def test_the_best_restart_is_judged_on_examples_that_did_not_rank_it():
+  dataset = alike(64, 16)
+  judged = restarts.judged(dataset, MESH, n_samples=2**17)
+  assert judged["judged_loss"].dims == judged["judged_error"].dims == ("density",)
+  best = restarts.best(dataset)
+  true = restarts.batch_losses(best.drop_vars("restart"), 2**18, 7, MESH).mean("batch")
+  deviation = np.abs(judged["judged_loss"] - true)
+  assert np.all(deviation < 4 * judged["judged_error"])
+  assert np.all(best["loss"] < true - 4 * judged["judged_error"])  # the minimum of 64 is too low
+
+
+def test_by_default_as_many_examples_judge_as_ranked():
+  dataset = alike(3, 2048)
+  default, given = restarts.judged(dataset, MESH), restarts.judged(dataset, MESH, 2048)
+  xr.testing.assert_identical(default, given)
+  assert np.all(default["judged_error"] > 0)
+
+
+def test_a_dataset_without_restarts_is_judged_too():
+  dataset = alike(1, 2048).isel(restart=0)
+  judged = restarts.judged(dataset, MESH)
+  assert np.all(judged["judged_loss"] != dataset["loss"])
+
+
+def test_the_standard_error_is_that_of_the_mean_of_batches():
+  batches = xr.DataArray(np.random.default_rng(0).normal(size=(3, 50)), dims=("model", "batch"))
+  expected = batches.values.std(axis=1, ddof=1) / 50**0.5
+  np.testing.assert_allclose(restarts.standard_error(batches), expected)
+  assert np.isnan(restarts.standard_error(batches[:, :1])).all()
+
+
+@pytest.mark.parametrize("stream", [evaluation.RANKING, evaluation.JUDGING])
+def test_batches_are_what_a_sampled_loss_averages(stream):
+  dataset = alike(2, 16)
+  by_feature = restarts.batch_losses(dataset, 4096, stream, MESH, by_feature=True)
+  reduced = restarts.batch_losses(dataset, 4096, stream, MESH)
+  assert by_feature.sizes["batch"] == 4
+  np.testing.assert_allclose(by_feature.sum("feature"), reduced, rtol=1e-5)
+  other = restarts.batch_losses(dataset, 4096, 1 - stream, MESH)
+  assert np.all(other != reduced)

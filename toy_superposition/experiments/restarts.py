@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from toy_superposition import evaluation, streams
 from toy_superposition.experiments import trained
+from toy_superposition.records import schema
 from toy_superposition.types import Instance, Params
 
 if TYPE_CHECKING:
@@ -63,6 +65,62 @@ def best(dataset: "xr.Dataset") -> "xr.Dataset":
   if "restart" not in dataset.dims:
     return dataset
   return dataset.isel(restart=ranked_loss(dataset).argmin("restart"))
+
+
+def judged(dataset: "xr.Dataset", mesh: Mesh, n_samples: int = 0) -> "xr.Dataset":
+  """Returns the dataset with the loss of the best restart on examples that did not rank it.
+
+  The minimum of several sampled losses is lower than the loss of the model that has it.
+
+  Args:
+    dataset: with losses on samples.
+    mesh: the devices.
+    n_samples: fresh examples; 0 stands for as many as ranked the restarts.
+
+  Returns:
+    The dataset with `judged_loss` and its standard error `judged_error`, without `restart`.
+  """
+  chosen = best(dataset).drop_vars("restart", errors="ignore")
+  n_samples = n_samples or schema.config(dataset)["evaluation.n_samples"]
+  losses = batch_losses(chosen, n_samples, evaluation.JUDGING, mesh)
+  attributes = {"long_name": f"loss of the best restart on {n_samples} other examples"}
+  return dataset.assign(
+    judged_loss=losses.mean("batch").assign_attrs(attributes), judged_error=standard_error(losses)
+  )
+
+
+def batch_losses(
+  dataset: "xr.Dataset", n_samples: int, stream: int, mesh: Mesh, by_feature: bool = False
+) -> "xr.DataArray":
+  """Returns the losses of all models, with a last axis `batch`, of batches of the same examples.
+
+  Args:
+    dataset: the models.
+    n_samples: examples in all.
+    stream: number of a stream of evaluation samples.
+    mesh: the devices.
+    by_feature: whether there is an axis `feature` after `batch`, rather than the reduced loss.
+  """
+  import xarray as xr
+
+  models = trained.trained(dataset)
+  problem, root = models.problem, streams.root(models.problem.spec.seed)
+
+  def losses(params: Params, instance: Instance):
+    means = evaluation.sampled_batches(problem, params, instance, root, n_samples, stream)
+    return means if by_feature else jax.vmap(problem.reduction)(means)
+
+  dims, values = models.unflatten(trained.each(losses, models, mesh))
+  own = ("batch", "feature") if by_feature else ("batch",)
+  return xr.DataArray(values.astype(float), dims=(*dims, *own))
+
+
+def standard_error(batches: "xr.DataArray") -> "xr.DataArray":
+  """Returns the standard error of the mean over `batch`; nan of a single one."""
+  mean, n = batches.mean("batch"), batches.sizes["batch"]
+  if n == 1:
+    return mean * np.nan
+  return (((batches - mean) ** 2).sum("batch", skipna=False) / (n - 1) / n) ** 0.5
 
 
 def count(holds: "xr.DataArray") -> str:
