@@ -104,3 +104,50 @@ def test_batches_are_what_a_sampled_loss_averages(stream):
   np.testing.assert_allclose(by_feature.sum("feature"), reduced, rtol=1e-5)
   other = restarts.batch_losses(dataset, 4096, 1 - stream, MESH)
   assert np.all(other != reduced)
+
+
+ROUNDS = ((16, 1024), (4, 8192))
+
+
+def test_the_last_round_chooses_and_fresh_examples_judge():
+  dataset = alike(64, 16)
+  again = restarts.shortlisted(dataset, ROUNDS, MESH)
+  np.testing.assert_array_equal((again["shortlist_round"] == 2).sum("restart"), [4, 4])
+  np.testing.assert_array_equal((again["shortlist_round"] == 1).sum("restart"), [12, 12])
+  np.testing.assert_array_equal(again["shortlist_loss"].notnull().sum("restart"), [4, 4])
+  for k in range(2):
+    members = np.argsort(dataset["loss"][k].values)[:16]
+    cell = dataset.isel(density=[k], restart=members)
+    first, second, judge = (
+      restarts.batch_losses(cell, n, stream, MESH)[0].values
+      for n, stream in ((1024, 2), (8192, 3), (8192, evaluation.JUDGING))
+    )
+    last = np.argsort(first.mean(axis=1))[:4]
+    best = last[second.mean(axis=1)[last].argmin()]
+    model = again.isel(density=k)
+    assert int(restarts.best(again)["restart"][k]) == members[best]
+    difference = judge[last] - judge[best]
+    shown = model.isel(restart=members[last])
+    np.testing.assert_allclose(
+      shown["judged_difference"], difference.mean(axis=1), rtol=1e-3, atol=1e-7
+    )
+    error = difference.std(axis=1, ddof=1) / 8**0.5
+    np.testing.assert_allclose(shown["difference_error"], error, rtol=1e-3, atol=1e-7)
+    assert float(model["judged_loss"]) == pytest.approx(judge[best].mean(), rel=1e-5)
+    out = np.setdiff1d(np.arange(16), last)
+    np.testing.assert_allclose(
+      model["judged_difference"][members[out]],
+      (first[out] - first[best]).mean(axis=1),
+      rtol=1e-3,
+      atol=1e-7,
+    )
+
+
+def test_a_model_that_is_not_finite_takes_part_and_is_never_near():
+  dataset = alike(3, 16)
+  dataset["W"][0, 1] = np.nan
+  dataset["finite"][0, 1] = 0
+  again = restarts.shortlisted(dataset, ((3, 2048),), MESH).isel(density=0)
+  assert int(restarts.best(again)["restart"]) != 1
+  assert restarts.nearest(again, np.arange(3) == 1) is None
+  assert restarts.ahead(again, np.arange(3) == 1)
