@@ -114,7 +114,7 @@ def test_the_verdict_is_on_neurons_of_either_sign_and_both_numbers_are_shown():
   dataset = made(W, 100)
   row = EXPERIMENT.claims(dataset)[0]
   assert row.verdict == CONFIRMED
-  assert row.measured.startswith("5 in the best of 100 restarts, 4 of them with a positive weight")
+  assert row.measured.startswith("5 (4 with a positive weight) in the best of 100 restarts; ")
   assert "more than 90% of Σw²" in row.statement
   assert "5 of 5 monosemantic\n(4 positive)" in figure.draw(dataset).axes[0].get_title()
 

@@ -71,5 +71,5 @@ def best_of(dataset: "xr.Dataset") -> "xr.Dataset":
     difference = (rival - best["scrambled_loss"]).transpose("density", "scrambling").values
     error = difference.std(axis=1, ddof=1) / difference.shape[1] ** 0.5
     higher = difference.mean(axis=1) > restarts.TIE * error
-    clear &= higher | ~np.isfinite(loss).any("restart").values
+    clear &= higher | np.isinf(loss.min("restart").values)
   return best.assign(loss=best["scrambled_loss"].mean("scrambling"), clear=("density", clear))

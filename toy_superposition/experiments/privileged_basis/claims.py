@@ -88,7 +88,7 @@ def _monosemantic_claim(regime: Regime, cell: "xr.Dataset") -> Claim:
   return Claim(
     f"monosemantic neurons of {cell.sizes['hidden']}, in which one feature has more than "
     f"{definitions.MONOSEMANTIC:.0%} of Σw², in the best restart (p = {regime.density})",
-    f"{best} in the best of {len(counts)} restarts, {positive} of them with a positive weight; "
+    f"{best} ({positive} with a positive weight) in the best of {len(counts)} restarts; "
     f"{_runner_up(cell, counts, best)}; all restarts: {spread}",
     regime.expected,
     verdict(
