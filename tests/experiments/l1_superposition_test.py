@@ -58,8 +58,24 @@ def test_pairs_at_the_largest_penalty_contradict_that_it_leaves_none():
 
 def test_features_that_are_not_worth_their_penalty_do_not_count():
   dataset = made(LEAVING)
-  dataset["objective"][4] = dataset["empty_objective"][4] + 0.01
-  assert verdicts(dataset)[3] == CONTRADICTED
+  for objective, error in ((0.01, 0.0), (-0.01, 0.006)):  # below, but within two errors
+    dataset["judged_objective"][4] = dataset["empty_objective"][4, 0] + objective
+    dataset["judged_error"][4] = error
+    assert verdicts(dataset)[3] == CONTRADICTED
+  dataset["judged_error"][4] = 0.004
+  dataset["objective"][4] += 1  # that on the inputs that chose the restart does not count
+  assert verdicts(dataset)[3] == CONFIRMED
+
+
+def test_the_best_restart_s_objective_is_that_on_inputs_that_did_not_choose_it():
+  dataset = made(LEAVING)
+  assert dataset["judged_objective"].dims == dataset["judged_error"].dims == ("penalty",)
+  # Two features alone: what is left is the variance of the others' values, without their biases the
+  # second moment.
+  expected = (N - 2) * DENSITY / 3 + 0.08 * 2 * DENSITY / 2
+  error = float(dataset["judged_error"][4])
+  assert abs(float(dataset["judged_objective"][4]) - expected) < 4 * error < 0.02
+  assert float(dataset["judged_objective"][0]) != float(dataset["objective"][0].min())
 
 
 def test_a_curve_that_turns_contradicts_and_few_penalties_decide_nothing():

@@ -37,7 +37,7 @@ def with_rotations(dataset: "xr.Dataset", mesh: Mesh, **changes: Any) -> "xr.Dat
 
   Returns:
     The dataset with `unrotated_loss` and `rotated_loss` (with a last axis, `rotation`), all on the
-    same examples.
+    same examples, which are not those that rank restarts.
   """
   models = trained.trained(dataset, **changes)
   problem, n_hidden = models.problem, models.problem.spec.n_hidden
@@ -49,7 +49,10 @@ def with_rotations(dataset: "xr.Dataset", mesh: Mesh, **changes: Any) -> "xr.Dat
   def losses(params, instance):
     def loss(rotation):
       turned = params.rotated(rotation)
-      return problem.reduction(evaluation.sampled(problem, turned, instance, root, SAMPLES))
+      means = evaluation.sampled(
+        problem, turned, instance, root, SAMPLES, stream=evaluation.JUDGING
+      )
+      return problem.reduction(means)
 
     return jax.lax.map(loss, with_identity)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
   import xarray as xr
 
 MIN_POINTS = 6  # penalties that can show a trend
+ERRORS = 2  # standard errors by which an objective must be below that of no weights at all
 PAIRED = 0.95  # minimum share of represented features in pairs that counts as all
 
 
@@ -19,7 +20,8 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   chosen = best(dataset)
   decided = dataset.sizes["penalty"] >= MIN_POINTS
   # Elsewhere, what is still represented is a local minimum: no weights at all would be better.
-  worth = chosen["objective"].values < chosen["empty_objective"].values
+  highest = chosen["judged_objective"] + ERRORS * chosen["judged_error"]
+  worth = highest.values < chosen["empty_objective"].values
   alive = worth & (chosen["n_represented"].values > 0)
   return [
     _trend_claim(
