@@ -143,8 +143,8 @@ def uniform_rows(
 
     return _numbers(words, key, rare)
 
-  first, second = zip(*map(numbers, range(n_pairs)), strict=True)
-  return [*first, *second][:n_rows]
+  upper, lower = zip(*map(numbers, range(n_pairs)), strict=True)
+  return [*upper, *lower][:n_rows]
 
 
 def uniform(

@@ -85,10 +85,10 @@ def claim(dataset: "xr.Dataset", models: str, matters: bool) -> Claim:
     models: what they are, in words.
     matters: whether a rotation is claimed to change the loss, rather than to leave it unchanged.
   """
-  rise = np.abs(dataset["rotated_loss"] - dataset["unrotated_loss"])
-  changes = (
-    (rise / of_zero(dataset)).values if matters else (rise / dataset["unrotated_loss"]).values
-  )
+  rise = abs(dataset["rotated_loss"] - dataset["unrotated_loss"])
+  own = dataset["unrotated_loss"]
+  scale = np.maximum(own, LEAST * of_zero(dataset)) if matters else own
+  changes = (rise / scale).values
   low, high = float(changes.min()), float(changes.max())
   decided = not np.isnan(changes).any()
   measured = f"{_number(low)} to {_number(high)} over {changes.size} rotations"
