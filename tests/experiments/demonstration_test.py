@@ -30,14 +30,17 @@ LINEAR = [directions(M, M)] * len(COUNTS)
 RELU = [directions(*sizes) for sizes in zip(COUNTS.values(), DEDICATED, strict=True)]
 
 
-def dataset_of(linear=LINEAR, relu=RELU, bias: float = -0.1, n_steps: int = 10_000) -> xr.Dataset:
+def dataset_of(
+  linear=LINEAR, relu=RELU, bias: float = -0.1, n_steps: int = 10_000, off: float = 0.0
+) -> xr.Dataset:
   """Returns one model of each kind per density; by default those of the published figure."""
   W = np.array([linear, relu])[:, :, None]  # model, density, restart, hidden, feature
   axes = {"model": ["linear", "relu_output"], "density": list(COUNTS), "restart": [0]}
   config = {"train.steps": n_steps, "train.batch_size": 512}
-  return datasets.dataset(
-    W=W, b=np.where(np.linalg.norm(W, axis=3) > 0.5, bias, 0.0), axes=axes, config=config
-  )
+  p = np.array(list(COUNTS))[None, :, None, None]
+  represented = np.linalg.norm(W, axis=3) > 0.5
+  b = np.where(represented, np.where(p < 1, bias, 0.0), p / 2 + off)
+  return datasets.dataset(W=W, b=b, axes=axes, config=config)
 
 
 def verdicts(dataset: xr.Dataset) -> set[str]:
@@ -68,14 +71,27 @@ def test_a_feature_is_counted_from_the_package_s_one_threshold_on():
 
 def test_a_linear_model_in_superposition_is_contradicted():
   statements = contradicted(dataset_of(linear=[*LINEAR[:3], RELU[3], *LINEAR[4:]]))
-  assert len(statements) == 1 and "absent from the linear model" in statements[0]
+  assert len(statements) == 2 and "absent from the linear model" in statements[0]
+  assert "linear model's bias" in statements[1]
 
 
 def test_too_few_features_and_positive_biases_are_contradicted():
   statements = contradicted(dataset_of(relu=LINEAR, bias=0.1))
-  subjects = ("the paper's figure", "dimension to themselves", "antipodal", "mean bias")
+  subjects = ("the paper's figure", "dimension to", "antipodal", "mean bias", "least important")
   assert len(statements) == len(subjects)
   assert all(any(subject in statement for statement in statements) for subject in subjects)
+
+
+def test_biases_of_absent_features_other_than_their_mean_are_contradicted():
+  statements = contradicted(dataset_of(off=0.02))
+  assert len(statements) == 2
+  assert "linear model's bias" in statements[0] and "at p = 1" in statements[1]
+
+
+def test_pairs_of_the_most_important_features_are_contradicted():
+  first = [*RELU[:1], RELU[1][:, [3, 4, 5, 6, 0, 1, 2, *range(7, N)]], *RELU[2:]]
+  (statement,) = contradicted(dataset_of(relu=first))
+  assert "least important" in statement
 
 
 def test_features_that_were_hardly_ever_active_decide_nothing():

@@ -63,7 +63,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
     _curve_claim(dataset, "on the plateau of pairs", plateau, 0.04, large),
     _curve_claim(dataset, "where the plateau of pairs begins", {2.0: CURVE[2.0]}, 0.05, large),
     _curve_claim(dataset, "of features sparser than on the plateau", after, 0.05, large),
-    _curve_claim(dataset, "of features denser than on the plateau", before, None, large),
+    _curve_claim(dataset, "of features denser than on the plateau", before, 0.05, large),
     _monotone_claim(dataset, large),
     _plateau_claim(dataset, large),
     *_cluster_claims(dataset, large),
@@ -80,10 +80,10 @@ def _curve_claim(
   dataset: "xr.Dataset",
   where: str,
   published: Mapping[float, float],
-  tolerance: float | None,
+  tolerance: float,
   large: bool,
 ) -> Claim:
-  """Returns the verdict on D* at some densities; without a tolerance the numbers only."""
+  """Returns the verdict on D* at some densities."""
   lines, near = curve_at(dataset, list(published))
   mean, spread = lines.mean(axis=0), np.ptp(lines, axis=0)
   true = np.array(list(published.values()))
@@ -93,8 +93,6 @@ def _curve_claim(
     measured += f" (range over seeds ≤ {spread.max():.3f})"
   expected = ", ".join(f"{a:g}" for a in true)
   statement = f"dimensions per feature D* {where}, 1/(1−S) = {listed}"
-  if tolerance is None:
-    return Claim(statement, measured, f"{expected} (published curve)", REPORTED)
   return Claim(
     statement,
     measured,
@@ -181,7 +179,7 @@ def _vertices_claim(dataset: "xr.Dataset", large: bool) -> Claim:
   for name, polytope in LINES.items():
     low, high = SHOWN[polytope]
     inside = np.flatnonzero((inverse >= low) & (inverse <= high))
-    near = np.abs(D.isel(density=inside) - FRACTIONS[name]).values <= NEAR_LINE
+    near = np.abs(D.isel(density=inside).values - FRACTIONS[name]) <= NEAR_LINE
     kinds = dataset["component_kind"].isel(density=inside).transpose(*D.dims).values[near]
     if near.sum() >= CLUSTER_FEATURES:
       shares[f"{name}, {polytope}"] = float((kinds == KINDS.index(polytope)).mean())
