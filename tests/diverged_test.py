@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,18 @@ from tests import small
 from toy_superposition import evaluation, problem, streams, train
 from toy_superposition.devices import meshes, setup
 from toy_superposition.estimators import ESTIMATORS
+from toy_superposition.experiments.experiment import (
+  CONFIRMED,
+  CONTRADICTED,
+  IDENTITY,
+  REPORTED,
+  UNDECIDED,
+  Claim,
+  Experiment,
+  identity,
+  verdict,
+)
+from toy_superposition.geometry.components import singular_values
 from toy_superposition.models import AutoencoderParams
 
 N_FEATURES = 4
@@ -115,3 +129,51 @@ def test_the_recipe_for_the_best_restart_takes_a_finite_one_where_there_is_one(s
   names = {"results": results}
   exec("\n".join(lines[first : first + 2]), names)
   np.testing.assert_array_equal(names["best"].loss, [0.1, 0.3, np.nan])
+
+
+class Seeds(NamedTuple):
+  """A dataset of three densities and two restarts, and the experiment that claims of it."""
+
+  dataset: xr.Dataset
+  experiment: Experiment
+
+
+def seeds(of_best: bool, diverged: Sequence[tuple[int, int]]) -> Seeds:
+  """Returns losses below 1, but for those of models that diverged: (density, restart) each."""
+  loss, finite = np.full((3, 2), 0.5), np.ones((3, 2), np.int8)
+  for at in diverged:
+    loss[at], finite[at] = np.nan, 0
+  dims = ("density", "restart")
+  dataset = xr.Dataset({"loss": (dims, loss), "finite": (dims, finite)})
+
+  def claims(dataset: xr.Dataset) -> list[Claim]:
+    low = bool((dataset["loss"] < 1).all()), bool((dataset["loss"].min("restart") < 1).all())
+    return [
+      Claim("all are low", "", "", verdict(low[0])),
+      Claim("the best are low", "", "", verdict(low[1])),
+      Claim("one is one", "", "", identity(True)),
+      Claim("a number", "1", "", REPORTED),
+    ]
+
+  return Seeds(dataset, Experiment(section="", claims=claims, of_best=of_best))
+
+
+@pytest.mark.parametrize(
+  ("of_best", "diverged", "expected"),
+  [
+    (False, [], [CONFIRMED, CONFIRMED, IDENTITY, REPORTED]),
+    (False, [(1, 0)], [UNDECIDED, UNDECIDED, IDENTITY, REPORTED]),
+    (True, [(1, 0)], [CONTRADICTED, CONFIRMED, IDENTITY, REPORTED]),
+    (True, [(1, 0), (1, 1)], [UNDECIDED, UNDECIDED, IDENTITY, REPORTED]),
+  ],
+)
+def test_a_diverged_seed_leaves_claims_about_every_seed_undecided(of_best, diverged, expected):
+  dataset, experiment = seeds(of_best, diverged)
+  assert [claim.verdict for claim in experiment.decide(dataset)] == expected
+
+
+def test_singular_values_of_diverged_models_are_nan_and_those_of_others_known():
+  W = np.stack([np.diag([3.0, 2.0]), np.full((2, 2), np.nan), np.diag([1.0, np.inf])])
+  found = singular_values(W)
+  np.testing.assert_allclose(found[0], [3, 2])
+  assert np.isnan(found[1:]).all()

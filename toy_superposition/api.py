@@ -171,7 +171,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
       sizes.
   """
   dataset, experiment = _with_experiment(dataset)
-  return experiment.claims(dataset) if experiment else []
+  return experiment.decide(dataset) if experiment else []
 
 
 @setup.fixed_options()

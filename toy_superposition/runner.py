@@ -288,7 +288,7 @@ def claims(name: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:
     return []
   experiment = experiments.get(name)
   return [
-    claim for dataset in _to_interpret(datasets).values() for claim in experiment.claims(dataset)
+    claim for dataset in _to_interpret(datasets).values() for claim in experiment.decide(dataset)
   ]
 
 

@@ -86,8 +86,33 @@ class Experiment:
   run: Callable[["xr.Dataset", Mesh, int], "xr.Dataset"] = unchanged
   # Relations between fields, beyond `requires`: raises UserError where the claims do not apply.
   refuses: Callable[[Mapping[str, Any], Sequence[Group]], None] = accepted
+  # Whether claims are about the best restart, of which a diverged one is only a bad one. Claims of
+  # other experiments are about every seed, and one that diverged leaves them undecided.
+  of_best: bool = False
   trained: bool = True  # needs trained models: refuses train.steps = 0
   # Whether claims and figure compare all model sizes of a sweep, rather than one at a time.
   compares_sizes: bool = False
   # Whether results include wall times; two runs are then not bit-identical.
   stores_wall_times: bool = False
+
+  def decide(self, dataset: "xr.Dataset") -> list[Claim]:
+    """Returns the claims about stored results; none is decided by models that have diverged."""
+    rows = self.claims(dataset)
+    if not _diverged(dataset, self.of_best):
+      return rows
+    return [
+      row._replace(verdict=UNDECIDED, measured=f"{row.measured}; some models diverged")
+      if row.verdict in (CONFIRMED, CONTRADICTED)
+      else row
+      for row in rows
+    ]
+
+
+def _diverged(dataset: "xr.Dataset", of_best: bool) -> bool:
+  """Returns whether any model is not finite, or with `of_best` all restarts of any cell."""
+  if "finite" not in dataset:
+    return False
+  finite = dataset["finite"] == 1
+  if of_best and "restart" in finite.dims:
+    finite = finite.any("restart")
+  return not bool(finite.all())

@@ -94,6 +94,15 @@ def cosines(W: Float[np.ndarray, "hidden feature"]) -> Float[np.ndarray, "featur
   return unit.T @ unit
 
 
+def singular_values(
+  matrices: Float[np.ndarray, "*model row column"],
+) -> Float[np.ndarray, "*model value"]:
+  """Returns the singular values, largest first; NaN of a matrix that is not finite."""
+  finite = np.isfinite(matrices).all(axis=(-2, -1))
+  found = np.linalg.svd(np.where(finite[..., None, None], matrices, 0), compute_uv=False)
+  return np.where(finite[..., None], found, np.nan)
+
+
 def threshold(cosine: Float[np.ndarray, "feature feature"]) -> float:
   """Returns the |cos| above which two features interfere: the middle of the widest gap between the
   values within NOISE, on a logarithmic scale."""

@@ -17,5 +17,6 @@ EXPERIMENT = Experiment(
   measures=("superposition",),
   run=rotations.run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
 )

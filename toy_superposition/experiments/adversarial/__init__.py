@@ -27,6 +27,7 @@ EXPERIMENT = Experiment(
   measures=("dimensions_per_feature",),
   run=run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
   refuses=refuses,
 )

@@ -19,5 +19,6 @@ EXPERIMENT = Experiment(
     "importance.ratio": 0.7,
   },
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
 )

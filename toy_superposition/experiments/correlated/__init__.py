@@ -36,6 +36,7 @@ EXPERIMENT = Experiment(
   may_vary=("density.base",),  # above DENSE and SPARSE, claims are not decided
   run=run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
   refuses=refuses,
 )

@@ -34,6 +34,7 @@ EXPERIMENT = Experiment(
   axes={"model": "model.name", "density": "density.base"},
   measures=("feature_norm", "superposition"),
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
   refuses=refuses,
 )

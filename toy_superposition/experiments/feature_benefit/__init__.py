@@ -31,6 +31,7 @@ EXPERIMENT = Experiment(
   axes={"model": "model.name", "density": "density.base"},
   run=run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
   refuses=refuses,
 )

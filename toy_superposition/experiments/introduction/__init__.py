@@ -13,5 +13,6 @@ EXPERIMENT = Experiment(
   may_vary=("loss.reduction",),  # a factor on the loss: the optimum is the same
   axes={"density": "density.base"},
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
 )

@@ -41,6 +41,7 @@ EXPERIMENT = Experiment(
   measures=("superposition",),
   run=run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
   refuses=refuses,
 )

@@ -7,6 +7,7 @@ from jax.sharding import Mesh
 
 from toy_superposition.experiments.learning_dynamics_geometry import theory
 from toy_superposition.experiments.learning_dynamics_geometry.theory import N_FEATURES, SET_SIZE
+from toy_superposition.geometry.components import singular_values
 from toy_superposition.models import AutoencoderParams
 from toy_superposition.theory.sets_loss import expected_losses
 
@@ -37,7 +38,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   losses = expected_losses(AutoencoderParams(W=W, b=b), density, SET_SIZE) / N_FEATURES
   return dataset.assign(
     history_expected_loss=(dims, losses, {"long_name": "expected loss, mean over features"}),
-    history_singular_values=((*dims, "component"), np.linalg.svd(W, compute_uv=False)),
+    history_singular_values=((*dims, "component"), singular_values(W)),
   )
 
 

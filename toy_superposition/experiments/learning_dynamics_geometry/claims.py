@@ -19,6 +19,7 @@ from toy_superposition.experiments.learning_dynamics_geometry.theory import (
   octahedron_loss,
 )
 from toy_superposition.geometry import sets
+from toy_superposition.geometry.components import singular_values
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -108,13 +109,13 @@ def _octahedron_claims(
 ) -> list[Claim]:
   """The octahedron: three digons, each of one member of either set."""
   final = [model["W"].values for model in models]
-  singular = np.array([np.linalg.svd(W, compute_uv=False) for W in final])
+  singular = singular_values(np.array(final))
   inside = [float(np.abs(sets.within(W, SET_SIZE)).max()) for W in final]
   opposite = [float(sets.across(W, SET_SIZE).min(axis=1).max()) for W in final]
   off = np.abs(singular - SINGULAR).max(axis=1)
   partners = [a < ORTHOGONAL and b < OPPOSITE for a, b in zip(inside, opposite, strict=True)]
   best = restarts.best(dataset)["W"].values
-  best_off = np.abs(np.linalg.svd(best, compute_uv=False) - SINGULAR).max()
+  best_off = np.abs(singular_values(best) - SINGULAR).max()
   best_inside = np.abs(sets.within(best, SET_SIZE)).max()
   best_opposite = sets.across(best, SET_SIZE).min(axis=1).max()
   n = len(models)

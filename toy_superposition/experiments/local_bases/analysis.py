@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jax.sharding import Mesh
 
+from toy_superposition.geometry.components import singular_values
 from toy_superposition.geometry.sets import products_between, products_within
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   models = W.values.reshape(-1, *W.shape[-2:])
   within = np.array([np.abs(products_within(model, m)).max() for model in models])
   cross = np.array([products_between(model, m) for model in models])
-  singular = np.array([np.linalg.svd(C, compute_uv=False) for C in cross])
+  singular = singular_values(cross)
   return dataset.assign(
     within_sets=(dims, within.reshape(shape), {"long_name": "largest |W_i · W_j| within a set"}),
     cross_block=((*dims, "first", "second"), cross.reshape(*shape, m, m)),

@@ -12,5 +12,6 @@ EXPERIMENT = Experiment(
   axes={AXIS: "density.ratio"},
   run=run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
 )

@@ -33,6 +33,7 @@ EXPERIMENT = Experiment(
   measures=("feature_norm", "superposition"),
   run=run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
   refuses=refuses,
 )

@@ -16,5 +16,6 @@ EXPERIMENT = Experiment(
   axes={"density": "density.base"},
   run=run,
   claims=claims,
+  of_best=True,
   figure=figure_in(__name__),
 )
