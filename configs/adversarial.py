@@ -18,7 +18,7 @@ both signs allowed.
 from toy_superposition.config import base
 
 ABOUT = "Vulnerability to small changes of the input rises with features per dimension."
-COST = "19 seconds; quick 13"  # on 2 CPU cores
+COST = "1 minute; quick 15 seconds"  # on 2 CPU cores
 
 # variant: (points, restarts, steps, batch size)
 SIZES = {"": (12, 2, 2000, 512), "quick": (5, 1, 500, 256)}
