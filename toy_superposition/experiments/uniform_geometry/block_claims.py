@@ -24,8 +24,8 @@ CONTINUUM = 5.2  # from here on the paper's figure has no lines
 DENSE = 1.1  # up to here all polytopes save the same within 1 %
 CURVE = 0.05  # tolerance of D*, as against the published curve
 ERRORS = 2.0  # standard errors of a measured saving
-# The paper's densities are columns of a picture, apart by 4.8 %: the ends of a line that is read off
-# it are known to half of that.
+# The paper's densities are columns of a picture, apart by 4.8 %: the ends of a line in it are known
+# to half of that.
 READ_OFF = 0.5 * (10 ** (1 / 49) - 1)
 
 

@@ -100,9 +100,7 @@ def law_of_others(
   return (first + np.arange(len(law))) * step, law
 
 
-def _law(
-  cosine: float, density: float, step: float
-) -> tuple[Float[np.ndarray, "point"], int]:
+def _law(cosine: float, density: float, step: float) -> tuple[Float[np.ndarray, "point"], int]:
   """Returns the law of cos · x on the grid, with its mass and mean, and where it starts.
 
   A uniform law is divided among the two nearest points of the grid in proportion to their
