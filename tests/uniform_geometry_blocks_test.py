@@ -5,7 +5,7 @@ import itertools
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.optimize import linprog
+from scipy.optimize import linprog, minimize_scalar
 
 from toy_superposition.experiments.uniform_geometry import blocks, division
 from toy_superposition.geometry.components import square_antiprism
@@ -112,7 +112,8 @@ def test_the_knapsack_fills_the_dimensions_as_the_linear_programme_does():
     relaxed = linprog(-gains, A_ub=ranks[None], b_ub=[m])
     assert -relaxed.fun - gains.max() <= count @ gains <= -relaxed.fun + 1e-9
   counts = itertools.product(range(8), repeat=4)
-  best = max(c @ gains for c in map(np.array, counts) if c @ ranks <= 7)
+  kept = [count for count in map(np.array, counts) if count @ ranks <= 7]
+  best = max(float(count @ gains) for count in kept)
   assert division.knapsack(gains.tolist(), ranks.tolist(), 7) @ gains == pytest.approx(best)
 
 
@@ -172,3 +173,10 @@ def test_the_best_antiprism_is_not_the_tight_one():
   tight = blocks._best_of(square_antiprism(), density, blocks.STEP, blocks.STARTS)
   best = blocks.best_block("square antiprism", density)
   assert 1e-3 < 1 - best.loss / tight.loss < 0.02
+
+  def loss(height: float) -> float:
+    vectors = square_antiprism(float(height))
+    return blocks._best_of(vectors, density, blocks.STEP, blocks.STARTS).loss
+
+  lowest = minimize_scalar(loss, bounds=(0.5, 0.6), method="bounded", options={"xatol": 1e-3})
+  assert best.loss == pytest.approx(lowest.fun, rel=1e-4)

@@ -31,12 +31,15 @@ ABSENT = -1  # component and kind of a feature that is not represented
 CLUSTER_FEATURES, CLUSTER_WIDTH, CLUSTER_DISTANCE, CLUSTER_CONTRAST = 10, 0.005, 0.0125, 2
 SAVING_BATCH, SAVING_BATCHES = 1024, 64  # examples on which savings are measured
 EDGE = 0.1  # |W_i · W_j| (no unit) above which the graph has an edge
+OF_THEORY = ("frame_", "division_", "change_")  # variables that are not of trained models
 NEAR = 0.06  # relative distance up to which a density of the sweep stands for another
 
 
 def ordered(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns the dataset with axes density (dense first) and restart, even if it had none."""
-  dataset = restarts.with_restarts(dataset)
+  theory = [str(name) for name in dataset if str(name).startswith(OF_THEORY)]
+  models = restarts.with_restarts(dataset.drop_vars(theory))  # theory has no restarts
+  dataset = models.assign({name: dataset[name] for name in theory})
   return dataset.transpose("density", "restart", ...).sortby("density", ascending=False)
 
 
