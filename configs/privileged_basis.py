@@ -11,14 +11,15 @@ Of the 204 seconds, measured beside other programs, 167 are processor time.
 To expect: 5, 3, 2, 1 and then 0 monosemantic neurons; at p = .35 three features share two neurons
 as (+,+), (+,−), (−,+); at p = .03 each feature has a pair of neurons.
 
-A neuron is monosemantic if one feature has more than .9 of its squared weights and a positive
-weight: a neuron does not represent a feature that can only silence it.
+A neuron is monosemantic if one feature has more than .9 of its squared weights. The paper names no
+sign; since a neuron does not represent a feature that can only silence it, it is also said how many
+have a positive weight.
 
 Sizes, importances and the best of 1000 restarts are the paper's. The paper states no optimizer,
 steps or batch size; Adam with cosine decay reaches lower losses in 4 000 small batches than longer
-training at a constant rate. There is one density in every regime that the paper names. The sixteen
-best restarts of each density are evaluated again on more examples, because their losses differ by
-less than a percent.
+training at a constant rate. There is one density in every regime that the paper names. Since the
+losses of the best restarts differ by less than a percent, they are found by successive halving on
+ever more examples; the last sixteen are compared on a million others.
 """
 
 from toy_superposition.config import base

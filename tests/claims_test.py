@@ -14,7 +14,7 @@ from toy_superposition.records import opening
 DECIDED = {
   "demonstration": 8,
   "demonstration_large": 7,
-  "feature_benefit": 7,
+  "feature_benefit": 1,  # the others are identities
   "local_bases": 4,
   "phase_change": 5,
   "phase_change_three": 3,

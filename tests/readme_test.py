@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text()
 PAGE = ROOT / "toy_superposition/experiments/CLAIMS.md"
 SUMMARY = re.compile(
   r"Of (\d+) statements (\d+) are confirmed, (\d+) contradicted, (\d+) (?:is|are) not decided, "
-  r"and (\d+) are reported"
+  r"(\d+) are identities, which no training could fail, and (\d+) are reported"
 )
 
 

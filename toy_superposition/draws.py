@@ -108,13 +108,33 @@ def _numbers(
 
 
 def uniform_rows(
-  generator: str, key: KeyWords, n_rows: int, n_examples: int, rare: Rare | None = None
-) -> list[Float[Array, "example"]]:
-  """Returns the rows of `uniform` one by one, for a step that is fused into one loop."""
-  n_pairs = -(-n_rows // 2)
-  example = lax.iota(jnp.uint32, n_examples)
+  generator: str,
+  key: KeyWords,
+  n_rows: int,
+  n_examples: int,
+  rare: Rare | None = None,
+  shape: tuple[int, ...] | None = None,
+  first: int = 0,
+) -> list[Float[Array, "*example"]]:
+  """Returns the rows of `uniform` one by one, for a step that is fused into one loop.
 
-  def numbers(pair: int) -> list[Float[Array, "example"]]:
+  Args:
+    generator: a row of GENERATORS.
+    key: of the step.
+    n_rows: draws of an example.
+    n_examples: of the step.
+    rare: as `uniform`'s.
+    shape: of every row; the default is all examples along one axis.
+    first: example at its beginning.
+  """
+  n_pairs = -(-n_rows // 2)
+  shape = shape or (n_examples,)
+  example = jnp.full(shape, np.uint32(first))
+  for axis in range(len(shape)):
+    stride = np.uint32(np.prod(shape[axis + 1 :], dtype=int))
+    example = example + lax.broadcasted_iota(jnp.uint32, shape, axis) * stride
+
+  def numbers(pair: int) -> list[Float[Array, "*example"]]:
     x0 = example + np.uint32(pair * n_examples)
     x1 = example + np.uint32((n_pairs + pair) * n_examples)
 
@@ -123,8 +143,8 @@ def uniform_rows(
 
     return _numbers(words, key, rare)
 
-  first, second = zip(*map(numbers, range(n_pairs)), strict=True)
-  return [*first, *second][:n_rows]
+  upper, lower = zip(*map(numbers, range(n_pairs)), strict=True)
+  return [*upper, *lower][:n_rows]
 
 
 def uniform(

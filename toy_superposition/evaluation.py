@@ -18,6 +18,9 @@ PerFeature = Float[Array, "feature"]
 GENERATOR = "threefry"  # of the evaluation samples, also where training used a cheaper one
 BATCH_SIZE = 1024  # samples of a batch that is drawn from one key and computed at once
 BATCH_NUMBERS = 2**27  # of a batch, features × samples: wider models have fewer samples in one
+# Numbers of streams of evaluation samples. On the samples that chose it, the lowest of many losses
+# looks lower than it is: what is reported of the chosen model comes from another stream.
+RANKING, JUDGING, FIRST_ROUND = 0, 1, 2  # FIRST_ROUND and on: of a shortlist
 # Arrays of the size of a batch that are held at once; XLA's own count is in tests/plan_test.py.
 FEATURE_ARRAYS, HIDDEN_ARRAYS = 4, 1
 
@@ -33,25 +36,50 @@ class Evaluation(NamedTuple):
 
 
 def sampled(
-  problem: Problem, params: Params, instance: Instance, root: Key, n_samples: int
+  problem: Problem,
+  params: Params,
+  instance: Instance,
+  root: Key,
+  n_samples: int,
+  stream: int = RANKING,
 ) -> PerFeature:
   """Returns each feature's importance-weighted squared error, averaged over fresh samples.
 
   All instances share the same evaluation samples (common random numbers), so differences between
   losses are more precise than the losses. Samples come in batches of `batch_size`, the last one
-  full.
+  full. Streams of other numbers have other samples.
   """
-  size = min(n_samples, batch_size(problem.spec))
-  n_batches = -(-n_samples // size)
-  stream = streams.words(root, streams.Stream.EVALUATE, 0)
-
-  def body(batch, total):
-    columns = Columns(draws.fold_in(stream, batch), size, generator=GENERATOR)
-    x = problem.sample(columns.key, instance, size, generator=GENERATOR)
-    return total + problem.feature_loss(params, instance, x, columns)
-
+  n_batches, of_batch = _batches(problem, params, instance, root, n_samples, stream)
   zero = jnp.zeros(problem.n_outputs, jnp.float32)
-  return lax.fori_loop(0, n_batches, body, zero) / n_batches
+  return lax.fori_loop(0, n_batches, lambda k, total: total + of_batch(k), zero) / n_batches
+
+
+def sampled_batches(
+  problem: Problem,
+  params: Params,
+  instance: Instance,
+  root: Key,
+  n_samples: int,
+  stream: int = RANKING,
+) -> Float[Array, "batch feature"]:
+  """Returns what `sampled` averages: the means of its batches, for standard errors."""
+  n_batches, of_batch = _batches(problem, params, instance, root, n_samples, stream)
+  return lax.map(of_batch, jnp.arange(n_batches))
+
+
+def _batches(
+  problem: Problem, params: Params, instance: Instance, root: Key, n_samples: int, stream: int
+) -> tuple[int, Callable[[Array], PerFeature]]:
+  """Returns the number of batches, and the mean losses of the features in one of them."""
+  size = min(n_samples, batch_size(problem.spec))
+  key = streams.words(root, streams.Stream.EVALUATE, stream)
+
+  def of_batch(batch: Array) -> PerFeature:
+    columns = Columns(draws.fold_in(key, batch), size, generator=GENERATOR)
+    x = problem.sample(columns.key, instance, size, generator=GENERATOR)
+    return problem.feature_loss(params, instance, x, columns)
+
+  return -(-n_samples // size), of_batch
 
 
 def batch_size(spec: Spec) -> int:

@@ -6,13 +6,16 @@ import xarray as xr
 
 from configs import absolute_value_small
 from tests import datasets
+from toy_superposition import evaluation
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
+from toy_superposition.experiments import restarts
 from toy_superposition.experiments.absolute_value_small import EXPERIMENT, figure
 from toy_superposition.experiments.absolute_value_small.claims import has_two_neurons_each
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
 
+MESH = meshes.make_mesh(setup.devices(1))
 CONFIG = {
   "model.name": "absolute_value",
   "data.distribution": "sparse_signed_uniform",
@@ -32,7 +35,7 @@ def made(W1, loss) -> xr.Dataset:
 
 
 def analysed(W1, loss) -> xr.Dataset:
-  return EXPERIMENT.run(made(W1, loss), meshes.make_mesh(setup.devices(1)), 2**30)
+  return EXPERIMENT.run(made(W1, loss), MESH, 2**30)
 
 
 def verdicts(dataset: xr.Dataset) -> list[str]:
@@ -61,13 +64,24 @@ def test_other_neurons_at_a_loss_of_0_contradict_the_pairs(exact):
 
 
 def test_the_best_restart_decides_and_the_others_are_counted(exact):
-  both = made(np.stack([ONE_SIGN, W1]), [0.1, 0.0])
-  changes = {name: exact[name].isel(restart=[0, 0]) for name in ("unrotated_loss", "rotated_loss")}
-  dataset = both.assign({k: v.assign_coords(restart=[0, 1]) for k, v in changes.items()})
+  dataset = analysed(np.stack([ONE_SIGN, W1]), [0.1, 0.0])
   rows = EXPERIMENT.claims(dataset)
   assert [row.verdict for row in rows] == [CONFIRMED] * 3
-  assert rows[0].measured == "0.0e+00; 1 of 2 restarts, the others 0.1 or more"
+  own, other = (float(dataset["unrotated_loss"][k]) for k in (1, 0))
+  assert rows[0].measured == f"{own:.1e}; 1 of 2 restarts, the best of the others {other:.3g}"
   assert rows[1].measured.startswith("yes; in 1 of 1 restarts")
+
+
+def test_losses_are_those_on_examples_that_did_not_rank_the_restarts(exact):
+  unlucky = exact.assign(unrotated_loss=exact["unrotated_loss"] + 1e-4)
+  row = EXPERIMENT.claims(unlucky)[0]
+  assert row.verdict == CONTRADICTED and row.measured.startswith("1.0e-04; 1 of 1")
+  other = analysed(ONE_SIGN, [0.5])
+  ranked = restarts.batch_losses(other, 8192, evaluation.RANKING, MESH).mean("batch")
+  judged = restarts.batch_losses(other, 8192, evaluation.JUDGING, MESH).mean("batch")
+  assert float(other["unrotated_loss"][0]) == pytest.approx(float(judged[0]), rel=1e-5)
+  assert float(judged[0]) != pytest.approx(float(ranked[0]), rel=1e-4)
+  assert f"the best of the others {float(judged[0]):.3g}" in EXPERIMENT.claims(other)[0].measured
 
 
 def test_rotations_without_effect_contradict_that_they_matter(exact):

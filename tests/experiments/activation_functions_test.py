@@ -13,7 +13,7 @@ from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.estimators import choose
 from toy_superposition.experiments.activation_functions import EXPERIMENT, figure
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, IDENTITY, UNDECIDED
 from toy_superposition.models import MODELS, AutoencoderParams
 from toy_superposition.models.toy import LEAK
 
@@ -51,7 +51,7 @@ def verdicts(dataset):
 
 def test_maps_that_differ_as_expected_confirm_all():
   dataset = dataset_of(BEGINS)
-  assert verdicts(dataset) == [CONFIRMED] * 4
+  assert verdicts(dataset) == [IDENTITY] + [CONFIRMED] * 3
   assert figure.draw(dataset).axes
 
 

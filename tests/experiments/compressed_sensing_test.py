@@ -12,7 +12,13 @@ from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.compressed_sensing import EXPERIMENT, analysis, figure, theory
 from toy_superposition.experiments.compressed_sensing.claims import PUBLISHED
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.experiment import (
+  CONFIRMED,
+  CONTRADICTED,
+  IDENTITY,
+  REPORTED,
+  UNDECIDED,
+)
 
 N, M = 20, 4
 
@@ -81,7 +87,7 @@ def verdicts(dataset: xr.Dataset) -> list[str]:
 
 def test_the_published_curve_and_the_searches_confirm_all():
   dataset = made(1.0)
-  assert verdicts(dataset) == [CONFIRMED] * 4 + [REPORTED]
+  assert verdicts(dataset) == [CONFIRMED] * 3 + [IDENTITY, REPORTED]
   assert len(figure.draw(dataset).axes) == 3
 
 

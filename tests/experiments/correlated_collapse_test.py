@@ -53,6 +53,7 @@ def analysed(edges: tuple[float, float, float], n_restarts: int = 16) -> xr.Data
   return dataset.assign(
     collapsed_pairs=(("density", "restart"), number),
     expected_loss=dataset["loss"],
+    scrambled_loss=dataset["loss"].expand_dims(scrambling=3, axis=-1),
     pca_loss=("density", np.ones(len(P))),
   )
 
@@ -71,6 +72,52 @@ def test_the_best_model_is_that_of_lowest_expected_loss_at_every_density():
   dataset["loss"][:, 1] = 2  # a sampled loss does not count
   dataset["expected_loss"] = dataset["expected_loss"].copy(data=[[1.0, 0.9]] * len(P))
   assert np.all(analysis.best_of(dataset)["collapsed_pairs"] >= 0)
+
+
+def test_the_best_model_s_loss_is_that_on_points_that_did_not_choose_it():
+  dataset = analysed(PAPER, n_restarts=2)
+  dataset["expected_loss"] = dataset["expected_loss"].copy(data=[[1.0, 0.9]] * len(P))
+  dataset["scrambled_loss"] = 0 * dataset["scrambled_loss"] + [[0.7], [0.96]]
+  best = analysis.best_of(dataset)
+  np.testing.assert_allclose(best["loss"], 0.96)
+  assert "0.96 at p = 0.8" in EXPERIMENT.claims(dataset)[-1].measured
+
+
+def test_run_has_losses_on_several_sets_of_points():
+  dataset = trained(PAPER, density=P[[0, 8, -1]], n_restarts=1)
+  result = EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+  losses = result["scrambled_loss"].transpose("density", "restart", "scrambling")[:, 0].values
+  assert losses.shape == (3, 7) and np.all(losses.std(axis=1) > 0)
+  np.testing.assert_allclose(losses.mean(axis=1), result["expected_loss"][:, 0], rtol=1e-3)
+
+
+def rivals(density: int, difference: float) -> xr.Dataset:
+  """Returns results in which a model with no collapsed pair is nearly as good at one density."""
+  dataset = analysed(PAPER)
+  for name in ("expected_loss", "collapsed_pairs", "scrambled_loss"):
+    dataset[name] = dataset[name].copy(deep=True)
+  dataset["collapsed_pairs"][density, 1] = 0 if P[density] > 0.1 else 3
+  dataset["expected_loss"][density, 1] = 1.001
+  # Mean `difference` and a standard error of .001.
+  dataset["scrambled_loss"][density, 1] = 1 + difference + 0.001 * 3**0.5 * np.array([-1, 0, 1])
+  return dataset
+
+
+def test_two_numbers_of_pairs_that_tie_decide_nothing_at_their_density():
+  three = int(np.argmax(P > 0.3))
+  for difference, expected in ((0.0019, UNDECIDED), (-0.01, UNDECIDED), (0.0021, CONFIRMED)):
+    rows = EXPERIMENT.claims(rivals(three, difference))
+    assert [rows[k].verdict for k in (0, 5)] == [expected] * 2
+    assert rows[4].verdict == CONFIRMED  # another band
+    assert ("1 of them undecided" in rows[5].measured) == (expected == UNDECIDED)
+  low = rivals(0, 0.0)
+  assert verdicts(low)[1:3] == [UNDECIDED] * 2
+
+
+def test_a_density_that_is_clear_contradicts_whatever_ties_elsewhere():
+  dataset = rivals(int(np.argmax(P > 0.3)), 0.0)
+  dataset["collapsed_pairs"][P > 0.4] = 2
+  assert verdicts(dataset)[5] == CONTRADICTED
 
 
 def verdicts(dataset: xr.Dataset) -> list[str]:

@@ -12,6 +12,7 @@ from configs import (
 )
 from tests import datasets
 from toy_superposition.config.resolve import resolve
+from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.correlated import EXPERIMENT, analysis, figure
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
@@ -30,7 +31,7 @@ HEXAGON = plane(0, 64, 120, 184, 240, 304, norm=0.97)
 def dataset_of(models, distribution: str, p: float, loss: float, n_restarts: int = 16):
   """Returns results whose restarts are the models in turn, the first one the best."""
   set_size = 1 if distribution == "sparse_uniform" else 2
-  return datasets.dataset(
+  dataset = datasets.dataset(
     axes={"restart": range(n_restarts)},
     config={
       "data.distribution": distribution,
@@ -41,6 +42,7 @@ def dataset_of(models, distribution: str, p: float, loss: float, n_restarts: int
     measured=(),
     W=np.stack([models[k % len(models)] for k in range(n_restarts)]),
   )
+  return dataset if set_size == 1 else dataset.assign(judged_loss=loss, judged_error=0.0)
 
 
 def verdicts(dataset: xr.Dataset) -> list[str]:
@@ -65,6 +67,34 @@ def test_claims_follow_the_arrangement(right, wrong, distribution, p, loss):
   if right.shape[1] == 4:
     assert CONTRADICTED in decided(right, loss=0.01)
   assert figure.draw(dataset_of([right], distribution, p, loss)).axes
+
+
+@pytest.mark.parametrize(("right", "wrong", "distribution", "p", "loss"), CASES[:2])
+def test_the_best_restart_s_loss_is_that_on_examples_that_did_not_rank_it(
+  right, wrong, distribution, p, loss
+):
+  del wrong
+  dataset = dataset_of([right], distribution, p, loss)
+  assert CONTRADICTED in verdicts(dataset.assign(judged_loss=0.01))
+  too_low = dataset.assign(loss=0 * dataset["loss"])
+  assert set(verdicts(too_low)) == {CONFIRMED, REPORTED}
+  assert verdicts(dataset.isel(restart=0, drop=True))  # one training, no axis
+
+
+def test_run_judges_losses_of_samples_and_leaves_exact_ones():
+  mesh = meshes.make_mesh(setup.devices(1))
+  sampled = dataset_of([ORTHOGONAL], "correlated_sets", 0.05, 0.0)
+  judged = EXPERIMENT.run(sampled, mesh, 2**30)
+  assert float(judged["judged_loss"]) == pytest.approx(2 * 0.05**2 / 3, rel=0.3)
+  exact = dataset_of([HEXAGON], "sparse_uniform", 0.05, 0.02)
+  xr.testing.assert_identical(EXPERIMENT.run(exact, mesh, 2**30), exact)
+
+
+def test_the_local_minimum_s_loss_is_the_mean_of_the_restarts_that_are_in_it():
+  dataset = dataset_of([OPPOSITE, ORTHOGONAL, ORTHOGONAL], "anticorrelated_sets", 0.05, 0.001, 6)
+  # Losses .001 to .006: of the arrangement are .002, .003, .005 and .006.
+  assert EXPERIMENT.claims(dataset)[-1].measured == "0.004000 (4 restarts)"
+  assert EXPERIMENT.claims(dataset.isel(restart=[0, 3]))[-1].measured == "none"
 
 
 @pytest.mark.parametrize(("W", "p"), [(OPPOSITE, 0.3), (HEXAGON, 0.1)])

@@ -11,7 +11,13 @@ from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.cross_entropy_neuron import EXPERIMENT, figure, theory
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.experiment import (
+  CONFIRMED,
+  CONTRADICTED,
+  IDENTITY,
+  REPORTED,
+  UNDECIDED,
+)
 
 N = 4
 
@@ -69,7 +75,7 @@ def verdicts(dataset: xr.Dataset) -> list[str]:
 
 
 def test_closed_forms_and_trained_neurons_confirm_every_statement(neurons):
-  assert verdicts(neurons) == [CONFIRMED] * 3 + [REPORTED, CONFIRMED]
+  assert verdicts(neurons) == [IDENTITY, CONFIRMED, IDENTITY, REPORTED, CONFIRMED]
   assert len(figure.draw(neurons).axes) == 3
 
 

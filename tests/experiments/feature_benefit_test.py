@@ -11,7 +11,13 @@ from tests import datasets
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.experiment import (
+  CONFIRMED,
+  CONTRADICTED,
+  IDENTITY,
+  REPORTED,
+  UNDECIDED,
+)
 from toy_superposition.experiments.feature_benefit import (
   EXPERIMENT,
   analysis,
@@ -106,7 +112,7 @@ def verdicts(dataset):
 
 
 def test_the_optimum_confirms_every_statement(solved):
-  assert set(verdicts(solved)) == {CONFIRMED}
+  assert set(verdicts(solved)) == {CONFIRMED, IDENTITY}
   assert figure.draw(solved).axes
 
 

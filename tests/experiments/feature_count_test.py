@@ -56,6 +56,7 @@ def gathered(
     {
       "dimensions_per_feature": D * factor,
       "loss_saved": saved * empty * n**-n_slope,
+      "judged_saved": (saved * empty * n**-n_slope).isel(restart=0, drop=True),
       "represented_per_dimension": 1 / (D * factor),
       "absent_share": 0.001 * empty,
       "relative_loss": 0.3 * empty,
@@ -102,6 +103,34 @@ def test_numbers_of_pairs_in_orthogonal_dimensions():
   assert float(model["interference"]) == pytest.approx(1 + 2 * 0.25 / 8)
 
 
+def test_the_best_model_is_chosen_on_some_examples_and_judged_on_others():
+  dataset = gathered(n_slope=-0.1)  # the largest n saves most
+  lucky = dataset["loss_saved"].copy(deep=True)
+  lucky[{"n": 0, "restart": 1}] = 2 * float(lucky.max())
+  judged = dataset["judged_saved"].copy(deep=True)
+  judged[{"n": 0}] = 0.9 * judged.isel(n=-1)
+  (row,) = rows(dataset.assign(loss_saved=lucky, judged_saved=judged), "padded with absent ones")
+  assert "-10.0% (p = 0.1)" in row.measured
+  assert "0.0% (p = 0.1)" in rows(dataset, "padded with absent ones")[0].measured
+
+
+def test_run_judges_the_restart_that_saves_most():
+  m, n = 4, 20
+  W = np.stack([np.eye(m, n), 0.9 * np.eye(m, n), np.full((m, n), np.nan)])
+  dataset = datasets.dataset(W=W, axes={"density": P, "restart": [0, 1, 2]})
+  loss = np.stack([np.zeros(n), np.full(n, 0.01), np.full(n, np.nan)])
+  dims = ("density", "restart", "feature")
+  dataset["feature_loss"] = (dims, np.repeat(loss[None], len(P), axis=0))
+  run = EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+  np.testing.assert_allclose(run["judged_saved"], [1, 1], atol=1e-6)
+  dataset["feature_loss"][:, 0] = 1.0
+  run = EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+  # x − .81 x leaves .0361 of the second moment p/3 of each of m features.
+  np.testing.assert_allclose(run["judged_saved"], 1 - 0.0361 / 3 / (1 / 3 - P / 4), rtol=0.01)
+  single = EXPERIMENT.run(dataset.isel(restart=1), meshes.make_mesh(setup.devices(1)), 2**30)
+  np.testing.assert_allclose(single["judged_saved"], run["judged_saved"], rtol=1e-6)
+
+
 def test_an_absent_features_loss_is_the_variance_of_its_values():
   x = np.random.default_rng(0).uniform(size=10**6)
   x = np.where(x < P[0], x / P[0], 0)
@@ -145,7 +174,8 @@ def test_sizes_whose_training_has_not_converged_are_left_out_and_reported():
   D = dataset["dimensions_per_feature"]
   late = (D["n"] == N[-1]) & (D["m"] == M[0])
   dataset["dimensions_per_feature"] = D.where(~late, 1.0)
-  dataset["loss_saved"] = dataset["loss_saved"].where(~late, 0.3)
+  for name in ("loss_saved", "judged_saved"):
+    dataset[name] = dataset[name].where(~late, 0.3)
   dataset["absent_share"] = dataset["absent_share"].where(~late, 0.9)
   same = rows(dataset, "at fixed m and density is the same")
   assert [row.verdict for row in same if "converged models" in row.statement] == [CONFIRMED] * 2

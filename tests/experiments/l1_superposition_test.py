@@ -10,7 +10,7 @@ from tests import datasets
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, IDENTITY, UNDECIDED
 from toy_superposition.experiments.l1_superposition import EXPERIMENT, figure
 from toy_superposition.geometry.components import polygon
 
@@ -40,7 +40,7 @@ def verdicts(dataset: xr.Dataset) -> list[str]:
 
 def test_features_that_leave_superposition_one_by_one_confirm_all():
   dataset = made(LEAVING)
-  assert verdicts(dataset) == [CONFIRMED] * 4
+  assert verdicts(dataset) == [CONFIRMED, CONFIRMED, IDENTITY, CONFIRMED]
   np.testing.assert_array_equal(dataset["n_paired"][:, 0], [0, 0, 4, 4, 0, 0])
   np.testing.assert_array_equal(dataset["n_represented"][:, 0], [6, 6, 4, 4, 2, 0])
   assert EXPERIMENT.claims(dataset)[4].measured == "0.04, 0.06"
@@ -49,7 +49,7 @@ def test_features_that_leave_superposition_one_by_one_confirm_all():
 
 def test_pairs_to_the_end_contradict_that_superposition_leaves_before_the_features():
   dataset = made([*LEAVING[:4], 0.8 * PAIRS, 0 * PAIRS])
-  assert verdicts(dataset) == [CONFIRMED, CONFIRMED, CONFIRMED, CONTRADICTED]
+  assert verdicts(dataset) == [CONFIRMED, CONFIRMED, IDENTITY, CONTRADICTED]
 
 
 def test_pairs_at_the_largest_penalty_contradict_that_it_leaves_none():
@@ -58,8 +58,24 @@ def test_pairs_at_the_largest_penalty_contradict_that_it_leaves_none():
 
 def test_features_that_are_not_worth_their_penalty_do_not_count():
   dataset = made(LEAVING)
-  dataset["objective"][4] = dataset["empty_objective"][4] + 0.01
-  assert verdicts(dataset)[3] == CONTRADICTED
+  for objective, error in ((0.01, 0.0), (-0.01, 0.006)):  # below, but within two errors
+    dataset["judged_objective"][4] = dataset["empty_objective"][4, 0] + objective
+    dataset["judged_error"][4] = error
+    assert verdicts(dataset)[3] == CONTRADICTED
+  dataset["judged_error"][4] = 0.004
+  dataset["objective"][4] += 1  # that on the inputs that chose the restart does not count
+  assert verdicts(dataset)[3] == CONFIRMED
+
+
+def test_the_best_restart_s_objective_is_that_on_inputs_that_did_not_choose_it():
+  dataset = made(LEAVING)
+  assert dataset["judged_objective"].dims == dataset["judged_error"].dims == ("penalty",)
+  # Two features alone: what is left is the variance of the others' values, without their biases the
+  # second moment.
+  expected = (N - 2) * DENSITY / 3 + 0.08 * 2 * DENSITY / 2
+  error = float(dataset["judged_error"][4])
+  assert abs(float(dataset["judged_objective"][4]) - expected) < 4 * error < 0.02
+  assert float(dataset["judged_objective"][0]) != float(dataset["objective"][0].min())
 
 
 def test_a_curve_that_turns_contradicts_and_few_penalties_decide_nothing():

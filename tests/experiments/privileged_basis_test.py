@@ -12,7 +12,6 @@ from toy_superposition.errors import UserError
 from toy_superposition.experiments import restarts
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
 from toy_superposition.experiments.privileged_basis import EXPERIMENT, figure
-from toy_superposition.experiments.privileged_basis.claims import TIE
 
 CONFIG = {
   "model.name": "relu_hidden",
@@ -46,12 +45,19 @@ def solutions() -> np.ndarray:
 
 def made(W: np.ndarray, n_restarts: int) -> xr.Dataset:
   """Returns results whose restarts all have the weights W, and the first one the lowest loss."""
-  return datasets.dataset(
+  dataset = datasets.dataset(
     W=np.repeat(W[:, None], n_restarts, axis=1),
     axes={"density": DENSITIES, "restart": range(n_restarts)},
     config=CONFIG,
     loss=np.where(np.arange(n_restarts) == 0, 1.0, 2.0),
     measured=(),
+  )
+  one = dataset["loss"] * 0 + 1
+  return dataset.assign(
+    shortlist_round=one.astype(np.int8),
+    judged_difference=dataset["loss"] - 1,
+    difference_error=0.01 * one,
+    judged_loss=one[:, 0],
   )
 
 
@@ -79,12 +85,43 @@ def test_dense_regimes_need_20_restarts_and_sparse_ones_100():
   assert decided == [True, True, *[False] * 6, True, False]
 
 
-def test_a_tie_between_agreement_and_disagreement_decides_nothing():
+@pytest.mark.parametrize("row", [0, 7, 8, 9])
+def test_a_tie_between_agreement_and_disagreement_decides_nothing(row):
   dataset = made(solutions(), 100)
-  dataset["W"][0, 1] = dataset["W"][6, 0].values
-  for difference, expected in ((TIE / 2, UNDECIDED), (2 * TIE, CONFIRMED)):
-    dataset["loss"][0, 1] = 1 + difference
-    assert verdicts(dataset)[0] == expected
+  for k in range(7):
+    dataset["W"][k, 1] = dataset["W"][6 - k if k != 3 else 0, 0].values
+  # Errors of the paired difference, and not its share of the loss, make a tie.
+  for difference, expected in ((0.019, UNDECIDED), (0.021, CONFIRMED), (-0.021, UNDECIDED)):
+    dataset["judged_difference"][:, 1] = difference
+    assert verdicts(dataset)[row] == expected
+
+
+def test_a_rival_that_left_in_an_earlier_round_may_be_a_tie_too():
+  dataset = made(solutions(), 100)
+  dataset["W"][0, 1:3] = dataset["W"][6, 0].values
+  dataset["shortlist_round"][0] = 3
+  dataset["shortlist_round"][0, 1] = 1
+  for error, expected in ((0.6, UNDECIDED), (0.4, CONFIRMED)):
+    dataset["difference_error"][0, 1] = error
+    row = EXPERIMENT.claims(dataset)[0]
+    assert row.verdict == expected
+    assert "0 at 100.00% ± 1.00% more loss" in row.measured  # of the later round
+
+
+def test_the_verdict_is_on_neurons_of_either_sign_and_both_numbers_are_shown():
+  W = solutions()
+  W[0, 1] *= -1
+  dataset = made(W, 100)
+  row = EXPERIMENT.claims(dataset)[0]
+  assert row.verdict == CONFIRMED
+  assert row.measured.startswith("5 (4 with a positive weight) in the best of 100 restarts; ")
+  assert "more than 90% of Σw²" in row.statement
+  assert "5 of 5 monosemantic\n(4 positive)" in figure.draw(dataset).axes[0].get_title()
+
+
+def test_results_without_paired_differences_decide_nothing():
+  dataset = made(solutions(), 100).drop_vars("shortlist_round")
+  assert verdicts(dataset) == [UNDECIDED] * 10
 
 
 def test_densities_that_the_paper_does_not_name_have_no_claims():
@@ -104,7 +141,7 @@ def test_the_shortlist_decides_which_restart_is_the_best():
     loss=[0.1, 0.2, 0.3],
     measured=(),
   )
-  again = restarts.shortlisted(dataset, 2, 2048, meshes.make_mesh(setup.devices(1)))
+  again = restarts.shortlisted(dataset, [(2, 2048)], meshes.make_mesh(setup.devices(1)))
   loss = again["shortlist_loss"].values[0]
   importance = 0.75 ** np.arange(10)
   second_moment = 0.75 / 3

@@ -10,7 +10,7 @@ from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments import rotations
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, IDENTITY, UNDECIDED
 from toy_superposition.experiments.rotation_invariance import EXPERIMENT, figure
 
 MODELS = ["relu_output", "relu_hidden"]
@@ -38,7 +38,7 @@ def monosemantic():
 
 
 def test_one_feature_per_hidden_unit_survives_rotations_without_a_relu_only(monosemantic):
-  assert verdicts(monosemantic) == [CONFIRMED, CONFIRMED]
+  assert verdicts(monosemantic) == [IDENTITY, CONFIRMED]
 
 
 def test_the_loss_without_rotation_is_that_of_the_features_left_out(monosemantic):
@@ -53,7 +53,7 @@ def test_the_loss_without_rotation_is_that_of_the_features_left_out(monosemantic
 
 
 def test_a_relu_without_any_feature_contradicts_that_rotations_matter():
-  assert verdicts(rotated(np.zeros((5, 10)))) == [CONFIRMED, CONTRADICTED]
+  assert verdicts(rotated(np.zeros((5, 10)))) == [IDENTITY, CONTRADICTED]
 
 
 def test_losses_of_0_decide_nothing():

@@ -55,12 +55,20 @@ def dataset_of(W: list[np.ndarray], n_restarts: int = 2) -> xr.Dataset:
   x, D = np.transpose(sorted(PUBLISHED.items()))
   line = np.interp(np.log(X), np.log(x), D)
   dataset["dimensions_per_feature"][:] = line[:, None]
-  return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(analysis, "SAVING_BATCHES", 1)
+    return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)
 
 
 @pytest.fixture(scope="module")
 def published():
-  return dataset_of(models())
+  """Returns polytopes on the published curve that save what the best division does, and more in the
+  continuum."""
+  dataset = dataset_of(models())
+  more = dataset["division_saving"] + np.where(X >= 6, 0.1, 0)
+  dataset["saving"] = more.expand_dims(restart=dataset["restart"]).transpose("density", "restart")
+  dataset["saving_error"] = xr.full_like(dataset["saving"], 1e-3)
+  return dataset
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +98,12 @@ def row(dataset: xr.Dataset, text: str) -> Claim:
 
 
 def test_polytopes_on_the_published_curve_confirm_every_statement(published):
-  claims = [c for c in EXPERIMENT.claims(published) if not about(c, (*TRAINED, "line of the tri"))]
-  assert {claim.verdict for claim in claims} == {CONFIRMED, REPORTED}
+  # But one: the published curve is above that of the best division before the plateau.
+  off = row(published, "those of the best division")
+  assert off.verdict == CONTRADICTED
+  touching = row(published, "line of the triangle is")  # by less than the figure can be read
+  others = {c.verdict for c in EXPERIMENT.claims(published) if c not in (off, touching)}
+  assert others == {CONFIRMED, REPORTED}
   assert "2/5: 2 of 2" in row(published, "second fraction").measured
   assert figure.draw(published).axes
 

@@ -5,6 +5,7 @@ over the batch by one variadic reduction. The program grows with the number of p
 compile time with it.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -20,8 +21,20 @@ from toy_superposition.types import Instance, Params, Spec
 
 Draws = Float[Array, "draw"]
 
+BLOCK = 4096  # examples that are summed by one float32
 # Gradient components above which compilation takes minutes.
 MAX_OUTPUTS = 400
+
+
+def parts(batch_size: int) -> list[tuple[tuple[int, ...], int]]:
+  """Returns (shape, first example) of the parts of a batch that are summed up by themselves: blocks
+  side by side, and what is left over. One float32 that adds up a large batch is systematically too
+  small."""
+  if batch_size <= BLOCK:
+    return [((batch_size,), 0)]
+  n_blocks, rest = divmod(batch_size, BLOCK)
+  found: list[tuple[tuple[int, ...], int]] = [((n_blocks, BLOCK), 0)]
+  return [*found, ((rest,), n_blocks * BLOCK)] if rest else found
 
 
 def example_loss(problem: Problem) -> Callable[[Params, Instance, Draws], Scalar]:
@@ -38,10 +51,19 @@ def make(problem: Problem, instances: Instance) -> Method:
   spec, example = problem.spec, example_loss(problem)
 
   def mean(function, params: Params, instance: Instance, key: KeyWords):
-    rare = problem.rare(instance)
-    rows = draws.uniform_rows(spec.generator, key, problem.n_draws, spec.batch_size, rare)
-    total = scalarize.total(function, (params, instance), rows)
-    return jax.tree.map(lambda leaf: leaf / spec.batch_size, total)
+    rows = functools.partial(
+      draws.uniform_rows,
+      spec.generator,
+      key,
+      problem.n_draws,
+      spec.batch_size,
+      problem.rare(instance),
+    )
+    totals = [
+      scalarize.total(function, (params, instance), rows(shape, first))
+      for shape, first in parts(spec.batch_size)
+    ]
+    return jax.tree.map(lambda *leaves: sum(leaves) / spec.batch_size, *totals)
 
   def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
     return mean(example, params, instance, key)

@@ -29,8 +29,9 @@ class Claim(NamedTuple):
 
 
 CONFIRMED, CONTRADICTED, UNDECIDED = "confirmed", "contradicted", "not decided at this scale"
+IDENTITY = "identity"  # true of every model, or computed without one: training could not fail it
 REPORTED = "reported"  # a number without a threshold
-VERDICTS = (CONFIRMED, CONTRADICTED, UNDECIDED, REPORTED)
+VERDICTS = (CONFIRMED, CONTRADICTED, UNDECIDED, IDENTITY, REPORTED)
 
 
 def verdict(holds: bool | np.bool_, decided: bool | np.bool_ = True) -> str:
@@ -38,6 +39,12 @@ def verdict(holds: bool | np.bool_, decided: bool | np.bool_ = True) -> str:
   if not decided:
     return UNDECIDED
   return CONFIRMED if holds else CONTRADICTED
+
+
+def identity(holds: bool | np.bool_, decided: bool | np.bool_ = True) -> str:
+  """Returns the verdict on a statement that cannot fail unless a calculation is wrong."""
+  found = verdict(holds, decided)
+  return IDENTITY if found == CONFIRMED else found
 
 
 def unchanged(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":

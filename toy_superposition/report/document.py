@@ -19,7 +19,8 @@ if TYPE_CHECKING:
   import xarray as xr
 
 # Verdict → its CSS class.
-CLASSES = dict(zip(VERDICTS, ("confirmed", "contradicted", "undecided", "reported"), strict=True))
+NAMES = ("confirmed", "contradicted", "undecided", "identity", "reported")
+CLASSES = dict(zip(VERDICTS, NAMES, strict=True))
 INSTALL = 'pip install -e ".[report]"'
 # They become one script, in this order: a file may use the names of those before it.
 SCRIPTS = (

@@ -17,22 +17,22 @@ from jaxtyping import Array, Float
 from toy_superposition.models import AutoencoderParams
 
 LOG2_POINTS = 12  # points per combination: relative errors of a few 1e-4
-SEED = 0  # of the points' scrambling
+SEED = 0  # of the points' scrambling; other seeds have other points and errors
 
 
 @functools.cache
-def _points(n_features: int) -> Float[np.ndarray, "point feature"]:
+def _points(n_features: int, seed: int) -> Float[np.ndarray, "point feature"]:
   from scipy.stats import qmc
 
-  return qmc.Sobol(n_features, rng=SEED).random_base2(LOG2_POINTS).astype(np.float32)
+  return qmc.Sobol(n_features, rng=seed).random_base2(LOG2_POINTS).astype(np.float32)
 
 
 def expected_loss(
-  params: AutoencoderParams, density: Float[Array, ""], set_size: int
+  params: AutoencoderParams, density: Float[Array, ""], set_size: int, seed: int = SEED
 ) -> Float[Array, ""]:
   """Returns E Σ_i (x_i − x′_i)² of the ReLU output model on correlated sets of equal density."""
   n = params.b.shape[0]
-  points = jnp.asarray(_points(n))
+  points = jnp.asarray(_points(n, seed))
   total = jnp.zeros(())
   for active in itertools.product((0, 1), repeat=n // set_size):
     k = sum(active)
@@ -44,7 +44,10 @@ def expected_loss(
 
 
 def expected_losses(
-  params: AutoencoderParams, density: Float[np.ndarray, "*instance"], set_size: int
+  params: AutoencoderParams,
+  density: Float[np.ndarray, "*instance"],
+  set_size: int,
+  seed: int = SEED,
 ) -> Float[np.ndarray, "*instance"]:
   """Returns `expected_loss` of parameters with leading axes, one model after the other."""
   shape = density.shape
@@ -53,7 +56,7 @@ def expected_losses(
   @jax.jit
   def each(flat: AutoencoderParams, density: Float[Array, "instance"]):
     def one(operand):
-      return expected_loss(operand[0], operand[1], set_size)
+      return expected_loss(operand[0], operand[1], set_size, seed)
 
     return jax.lax.map(one, (flat, density))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toy_superposition.experiments.activation_functions.analysis import LABELS, REFERENCE
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 from toy_superposition.experiments.phase_plane import PLANE, boundary, boundary_at
 from toy_superposition.theory import phase_change as theory
 from toy_superposition.theory.phase_change import Phase
@@ -35,7 +35,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
       "the linear model never shows superposition",
       f"{n_linear} of {superposed.sel(model='linear').size} cells",
       "0",
-      verdict(n_linear == 0),
+      identity(n_linear == 0),
     ),
     _sparse_claim(superposed, others),
     _odd_claim(superposed, [name for name in ODD if name in models and name != "linear"]),
@@ -73,7 +73,7 @@ def _odd_claim(superposed: "xr.DataArray", models: Sequence[str]) -> Claim:
     "odd activations other than the linear one, f(−z) = −f(z), never induce superposition: share "
     "of the plane",
     ", ".join(f"{LABELS[name]} {share:.0%}" for name, share in shares.items()) or "none trained",
-    "0 % (by symmetry: interference of either sign is passed on)",
+    "0 % (interference of either sign is passed on; a bias breaks the symmetry)",
     verdict(all(share == 0 for share in shares.values()), decided=bool(shares)),
   )
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from toy_superposition.experiments.compressed_sensing import theory
 from toy_superposition.experiments.compressed_sensing.analysis import LARGEST
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -78,7 +78,7 @@ def _growth_claims(dataset: "xr.Dataset") -> list[Claim]:
       "dimensions",
       ", ".join(map(str, most)),
       f"≥ {', '.join(f'{a:.1f}' for a in surely)} (exp(d c²/4), Johnson–Lindenstrauss)",
-      verdict(bool(np.all(most >= surely))),
+      identity(bool(np.all(most >= surely))),
     ),
     Claim(
       f"factor by which the number of vectors with |cos| ≤ {LARGEST:g} that a search fits into a "

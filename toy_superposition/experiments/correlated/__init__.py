@@ -4,7 +4,7 @@ neighbours."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toy_superposition.experiments.correlated.analysis import SET_SIZE
+from toy_superposition.experiments.correlated.analysis import SET_SIZE, run
 from toy_superposition.experiments.correlated.claims import claims
 from toy_superposition.experiments.experiment import Experiment, figure_in
 from toy_superposition.experiments.requirements import refusal
@@ -34,6 +34,7 @@ EXPERIMENT = Experiment(
     "data.set_size": 2,  # of the distributions that have sets
   },
   may_vary=("density.base",),  # above DENSE and SPARSE, claims are not decided
+  run=run,
   claims=claims,
   figure=figure_in(__name__),
   refuses=refuses,

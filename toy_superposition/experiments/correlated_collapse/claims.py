@@ -6,7 +6,7 @@ Paper, section "Collapsing of Correlated Features".
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from toy_superposition.experiments.correlated_collapse import theory
 from toy_superposition.experiments.correlated_collapse.analysis import N_PAIRS, best_of
@@ -32,6 +32,8 @@ def transitions(best: "xr.Dataset") -> list[float]:
   """Returns the densities from which one, two and three pairs are collapsed, each in the middle
   (of the logarithm) between two densities of the sweep; nan if there is no such change."""
   density, number = best["density"].values, best["collapsed_pairs"].values
+  if not len(number):
+    return [float("nan")] * N_PAIRS
   middles = []
   for count in range(1, N_PAIRS + 1):
     k = int(np.argmax(number >= count))
@@ -56,6 +58,18 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   ]
 
 
+def _over(
+  holds: Bool[np.ndarray, "density"], clear: Bool[np.ndarray, "density"]
+) -> tuple[bool, bool]:
+  """Returns whether a statement on every density holds, and whether that is decided.
+
+  Where models with different numbers of pairs tie, a density decides nothing. One that does not is
+  enough to contradict.
+  """
+  decided = len(holds) > 0 and (clear.all() or (clear & ~holds).any())
+  return bool(holds.all()), bool(decided)
+
+
 def _listed(numbers: Int[np.ndarray, "density"]) -> str:
   return ", ".join(str(number) for number in sorted(set(numbers.tolist()))) or "–"
 
@@ -63,22 +77,23 @@ def _listed(numbers: Int[np.ndarray, "density"]) -> str:
 def _order_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
   """More pairs are collapsed where they are denser: from none to all."""
   density, number = best["density"].values, best["collapsed_pairs"].values
+  clear = best["clear"].values
   low, high = density <= NONE_TO, np.abs(np.log(density / ALL_AT)) < np.log(FINE) / 4
+  falls = bool(np.any(np.diff(number[clear]) < 0))
+  ends = low | high
+  holds, decided = _over((number == np.where(low, 0, N_PAIRS))[ends], clear[ends])
   return [
     Claim(
       "the number of collapsed pairs of the best model never decreases with density",
       ", ".join(str(count) for count in number),
       "not decreasing",
-      verdict(bool(np.all(np.diff(number) >= 0)), decided=fine),
+      verdict(bool(np.all(np.diff(number) >= 0)), decided=fine and bool(falls or clear.all())),
     ),
     Claim(
       f"no pair of the best model is collapsed at p ≤ {NONE_TO}, and all three are at p = {ALL_AT}",
       f"{_listed(number[low])} collapsed; {_listed(number[high])} collapsed",
       "0 collapsed; 3 collapsed",
-      verdict(
-        bool(np.all(number[low] == 0) and np.all(number[high] == N_PAIRS)),
-        decided=fine and bool(low.any() and high.any()),
-      ),
+      verdict(holds, decided=fine and bool(low.any() and high.any()) and decided),
     ),
   ]
 
@@ -93,14 +108,16 @@ def _band_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
   for low, high, count, source in bands:
     first = low * (1 - ROUND_OFF) if count == N_PAIRS else low * (1 + EDGE)
     inside = (density >= first) & (density <= high * (1 + EDGE))
+    holds, decided = _over(number[inside] == count, best["clear"].values[inside])
+    ties = int((~best["clear"].values[inside]).sum())
     rows.append(
       Claim(
         f"{low:g} ≤ p ≤ {high:g}: the best model has {count} collapsed "
         f"{'pair' if count == 1 else 'pairs'} ({source})",
         f"{_listed(number[inside])} collapsed; {(number[inside] == count).sum()} of "
-        f"{inside.sum()} p agree",
+        f"{inside.sum()} p agree" + (f", {ties} of them undecided" if ties else ""),
         f"{count} collapsed at every p",
-        verdict(bool(np.all(number[inside] == count)), decided=fine and bool(inside.any())),
+        verdict(holds, decided=fine and decided),
       )
     )
   return rows
@@ -110,6 +127,10 @@ def _transition_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
   """Where the number of collapsed pairs changes."""
   one, two, three = transitions(best)
   starts = sorted(low for low, _ in theory.PAPER_BANDS)[1:]
+  _, *sure = transitions(best.isel(density=best["clear"].values))
+  lower, surely_lower = (
+    bool(pair[0] < starts[1] and pair[1] < starts[2]) for pair in ((two, three), sure)
+  )
   return [
     Claim(
       "densities from which the best model has one, two and three collapsed pairs",
@@ -122,7 +143,7 @@ def _transition_claims(best: "xr.Dataset", fine: bool) -> list[Claim]:
       "(an earlier computation)",
       f"two from {two:.3f}, three from {three:.3f}",
       f"two from < {starts[1]:g}, three from < {starts[2]:g}",
-      verdict(two < starts[1] and three < starts[2], decided=fine and bool(np.isfinite(three))),
+      verdict(lower, decided=fine and bool(np.isfinite(three)) and lower == surely_lower),
     ),
   ]
 

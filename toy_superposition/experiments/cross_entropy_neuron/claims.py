@@ -6,7 +6,7 @@ import numpy as np
 
 from toy_superposition.experiments.cross_entropy_neuron import theory
 from toy_superposition.experiments.cross_entropy_neuron.analysis import LOSSES
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -39,7 +39,7 @@ def _entropy_claim(dataset: "xr.Dataset", entropy: "xr.Dataset") -> Claim:
     f"than a neuron that fires on 1: cross-entropies on 1 and on {n // 2}",
     f"{mono:.6f} and {poly:.6f}; closed forms off by {deviation:.1g} at most",
     f"{theory.cross_entropy(n, 1):.6f} and {theory.cross_entropy(n, n // 2):.6f} ± {EXACT:g}",
-    verdict(deviation <= EXACT and poly < mono),
+    identity(deviation <= EXACT and poly < mono),
   )
 
 
@@ -69,7 +69,7 @@ def _error_claims(error: "xr.Dataset") -> list[Claim]:
       "squared error does not depend on the number of features on which the neuron fires",
       f"difference {gap:.1g} between 1 and {n // 2}",
       f"< {EXACT:g} (all {theory.squared_error(n, 1):g})",
-      verdict(gap < EXACT),
+      identity(gap < EXACT),
     ),
     Claim(
       "neurons trained on squared error, by the number of features on which they fire",

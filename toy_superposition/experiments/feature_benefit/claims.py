@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 from toy_superposition.experiments.feature_benefit import energy
 from toy_superposition.experiments.feature_benefit.analysis import LINEAR, RELU
 
 if TYPE_CHECKING:
   import xarray as xr
 
-IDENTITY, SAMPLED, ENERGY = 1e-5, 0.01, 1e-3  # tolerances: relative, relative, absolute
+EQUAL, SAMPLED, ENERGY = 1e-5, 0.01, 1e-3  # tolerances: relative, relative, absolute
 NO_INTERFERENCE = 1e-3  # Σ I_j (W_i · W_j)² up to which a model counts as without interference
 
 
@@ -33,25 +33,25 @@ def _identity_claims(dataset: "xr.Dataset") -> list[Claim]:
   """Losses that are computed in two ways."""
   loss = dataset["best_loss"].transpose("model", "density")
   sampled = abs(dataset["sampled_loss"].transpose("model", "density") / loss - 1)
-  identity = abs(dataset["linear_loss"].sel(model=LINEAR) / loss.sel(model=LINEAR) - 1)
+  terms = abs(dataset["linear_loss"].sel(model=LINEAR) / loss.sel(model=LINEAR) - 1)
   total = abs(dataset["sparse_terms"].sum("n_active") / loss.sel(model=RELU) - 1)
   return [
     Claim(
       f"{statement}: largest relative difference over densities",
       f"{float(error.max()):.1e}",
       f"≤ {tolerance:g}",
-      verdict(float(error.max()) <= tolerance, decided=bool(np.isfinite(error.values).all())),
+      identity(float(error.max()) <= tolerance, decided=bool(np.isfinite(error.values).all())),
     )
     for statement, error, tolerance in (
       (
         "the linear model's expected loss is the variance × (feature benefit + interference)",
-        identity,
-        IDENTITY,
+        terms,
+        EQUAL,
       ),
       (
         "the ReLU model's expected loss is the sum of its parts with k active features",
         total,
-        IDENTITY,
+        EQUAL,
       ),
       ("the expected loss of either model is its mean over examples", sampled, SAMPLED),
     )
@@ -71,14 +71,14 @@ def _linear_claims(dataset: "xr.Dataset") -> list[Claim]:
       "interference over densities",
       f"{cost:.1e}",
       f"≤ {NO_INTERFERENCE:g}",
-      verdict(cost <= NO_INTERFERENCE),
+      identity(cost <= NO_INTERFERENCE),
     ),
     Claim(
       f"the linear model gives up all but the {m} most important features: feature benefit term "
       "over densities",
       f"{benefit.min():.4f}–{benefit.max():.4f}",
       f"{absent:.4f} ± {NO_INTERFERENCE:g}, the sum of the other features' importances",
-      verdict(bool(np.all(np.abs(benefit - absent) <= NO_INTERFERENCE))),
+      identity(bool(np.all(np.abs(benefit - absent) <= NO_INTERFERENCE))),
     ),
   ]
 
@@ -128,5 +128,5 @@ def _energy_claim(dataset: "xr.Dataset") -> Claim:
     "minimum energy Σ ReLU(cos)² of unit vectors: " + ", ".join(dataset["arrangement"].values),
     ", ".join(f"{value:.4f}" for value in minima),
     f"{', '.join(f'{value:g}' for value in expected)}, each ±{ENERGY:g}",
-    verdict(bool(np.all(np.abs(minima - expected) <= ENERGY))),
+    identity(bool(np.all(np.abs(minima - expected) <= ENERGY))),
   )

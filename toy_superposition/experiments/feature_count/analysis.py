@@ -9,8 +9,10 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
 
+from toy_superposition import evaluation
 from toy_superposition.experiments import restarts
 from toy_superposition.geometry.definitions import REPRESENTED, is_represented_norm
+from toy_superposition.records import schema
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -46,7 +48,7 @@ def interference(
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   """Returns the dataset of one model size with the numbers by which sizes are compared."""
-  del mesh, memory_budget
+  del memory_budget
   m = dataset.sizes["hidden"]
   norm = dataset["feature_norm"].astype(float)
   squared = norm**2
@@ -70,7 +72,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
       "mean loss of a represented feature / that of an absent one",
     ),
     "loss_saved": (
-      (1 - relative).sum("feature") / m,
+      saved(dataset["feature_loss"], dataset),
       "loss saved per hidden dimension / loss of an absent feature",
     ),
     "interference": (
@@ -83,7 +85,27 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     # A model that diverged has no number, rather than 0.
     dataset[name] = dataset[name].where(dataset["finite"] == 1)
     dataset[name].attrs = {"long_name": long_name}
-  return dataset
+  return dataset.assign(judged_saved=judged_saved(dataset, mesh))
+
+
+def saved(feature_loss: "xr.DataArray", dataset: "xr.Dataset") -> "xr.DataArray":
+  """Returns what represented features save per hidden dimension / the loss of an absent one."""
+  norm = dataset["feature_norm"].astype(float)
+  represented = norm.copy(data=is_represented_norm(norm.values))
+  relative = (feature_loss / absent_loss(dataset["density"])).where(represented)
+  return (1 - relative).sum("feature") / dataset.sizes["hidden"]
+
+
+def judged_saved(dataset: "xr.Dataset", mesh: Mesh) -> "xr.DataArray":
+  """Returns `loss_saved` of the restart that saves most, on examples that did not choose it."""
+  chosen = dataset
+  if "restart" in dataset.dims:
+    most = dataset["loss_saved"].fillna(-np.inf).argmax("restart")
+    chosen = dataset.isel(restart=most).drop_vars("restart")
+  n_samples = schema.config(dataset)["evaluation.n_samples"]
+  losses = restarts.batch_losses(chosen, n_samples, evaluation.JUDGING, mesh, by_feature=True)
+  value = saved(losses.mean("batch"), chosen).where(chosen["finite"] == 1)
+  return value.assign_attrs(long_name="loss_saved of the best restart, on other examples")
 
 
 def ordered(dataset: "xr.Dataset") -> "xr.Dataset":

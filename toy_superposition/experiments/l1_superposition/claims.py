@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 from toy_superposition.experiments.l1_superposition.analysis import best
 
 if TYPE_CHECKING:
   import xarray as xr
 
 MIN_POINTS = 6  # penalties that can show a trend
+ERRORS = 2  # standard errors by which an objective must be below that of no weights at all
 PAIRED = 0.95  # minimum share of represented features in pairs that counts as all
 
 
@@ -19,7 +20,8 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   chosen = best(dataset)
   decided = dataset.sizes["penalty"] >= MIN_POINTS
   # Elsewhere, what is still represented is a local minimum: no weights at all would be better.
-  worth = chosen["objective"].values < chosen["empty_objective"].values
+  highest = chosen["judged_objective"] + ERRORS * chosen["judged_error"]
+  worth = highest.values < chosen["empty_objective"].values
   alive = worth & (chosen["n_represented"].values > 0)
   return [
     _trend_claim(
@@ -69,7 +71,7 @@ def _removal_claims(chosen: "xr.Dataset", alive: np.ndarray, decided: bool) -> l
       f"(λ = {penalty[-1]:g})",
       f"{int(last['n_shared'])} in superposition, {int(last['n_represented'])} represented",
       "0 in superposition",
-      verdict(bool(last["n_shared"] == 0), decided),
+      identity(bool(last["n_shared"] == 0), decided),
     ),
     Claim(
       "at some penalty λ on hidden activations features are worth representing and none is in "

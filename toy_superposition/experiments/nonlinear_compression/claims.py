@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toy_superposition.experiments.experiment import Claim, verdict
+from toy_superposition.experiments.experiment import Claim, identity, verdict
 from toy_superposition.experiments.nonlinear_compression.analysis import STEPS
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _verified_claim(error: "xr.DataArray") -> Claim:
     + ", ".join(f"{w:g}" for w in VERIFIED),
     ", ".join(f"{x:.4f}" for x in ours),
     f"{', '.join(f'{x:.4f}' for x in VERIFIED.values())}, each ±{ROUNDING:g}",
-    verdict(difference <= ROUNDING),
+    identity(difference <= ROUNDING),
   )
 
 
@@ -56,7 +56,7 @@ def _sharp_claim(error: "xr.DataArray") -> Claim:
     "without ramps the code's error is 1/(12 Z²): more levels Z are better without limit",
     ", ".join(f"Z = {int(z)}: {float(x):.5f}" for z, x in zip(sharp["steps"], sharp, strict=True)),
     f"1/(12 Z²) ± {EXACT:g}",
-    verdict(off <= EXACT),
+    identity(off <= EXACT),
   )
 
 

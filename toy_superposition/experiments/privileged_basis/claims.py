@@ -13,9 +13,6 @@ if TYPE_CHECKING:
   import xarray as xr
 
 NEAR = 0.02  # |log10| of the ratio of two densities below which they count as equal
-# Relative difference of two losses, at most, that is a tie: two standard errors of the difference
-# on analysis.SAMPLES examples, which were .16 to .4 % among the best eight restarts at p = .15.
-TIE = 0.005
 # Restarts that find the optimum at the higher densities, and at the lower ones.
 ENOUGH, MANY = 20, 100
 BINARY_CODE, PAIR_CODE = 0.35, 0.03  # densities at which the paper describes a code
@@ -69,29 +66,55 @@ def _weights(cell: "xr.Dataset") -> np.ndarray:
   return W.reshape(-1, *W.shape[-2:])
 
 
+def _decided(regime: Regime, cell: "xr.Dataset", agrees: Sequence[bool]) -> bool:
+  """Returns whether there are enough restarts, and the best is better than all that disagree."""
+  holds = np.array(agrees)
+  best = int(np.atleast_1d(restarts.ranked_loss(cell).values).argmin())
+  return len(holds) >= regime.restarts and restarts.ahead(cell, holds != holds[best])
+
+
 def _monosemantic_claim(regime: Regime, cell: "xr.Dataset") -> Claim:
   """Counts the best restart's neurons, and reports how near the best restart of another count is.
 
-  A tie between a restart that agrees with the paper and one that does not decides nothing.
+  A tie between a restart that agrees with the paper and one that does not decides nothing. The
+  paper names no sign; how many of the neurons have a positive weight stands beside.
   """
-  losses = np.atleast_1d(restarts.ranked_loss(cell).values)
-  counts = np.array([neurons.monosemantic(W, nonnegative=True) for W in _weights(cell)])
-  best = counts[losses.argmin()]
-  agrees = best in regime.monosemantic
-  rival = losses[np.isin(counts, regime.monosemantic) != agrees].min(initial=np.inf)
+  W = _weights(cell)
+  counts = np.array([neurons.monosemantic(model) for model in W])
+  k = int(np.atleast_1d(restarts.ranked_loss(cell).values).argmin())
+  best, positive = int(counts[k]), neurons.monosemantic(W[k], nonnegative=True)
   shares = np.bincount(counts) / len(counts)
   spread = ", ".join(f"{number} ({share:.0%})" for number, share in enumerate(shares) if share)
-  others = losses[counts != best]
-  runner_up = "no other number among the best"
-  if np.isfinite(others).any():
-    second = counts[counts != best][others.argmin()]
-    runner_up = f"{second} at {others.min() / losses.min() - 1:.2%} more loss"
   return Claim(
-    f"monosemantic neurons of {cell.sizes['hidden']} in the best restart (p = {regime.density})",
-    f"{best} in the best of {len(losses)} restarts, {runner_up}; all restarts: {spread}",
+    f"monosemantic neurons of {cell.sizes['hidden']}, in which one feature has more than "
+    f"{definitions.MONOSEMANTIC:.0%} of Σw², in the best restart (p = {regime.density})",
+    f"{best} ({positive} with a positive weight) in the best of {len(counts)} restarts; "
+    f"{_runner_up(cell, counts, best)}; all restarts: {spread}",
     regime.expected,
-    verdict(agrees, decided=len(losses) >= regime.restarts and rival / losses.min() - 1 > TIE),
+    verdict(
+      best in regime.monosemantic,
+      decided=_decided(regime, cell, [count in regime.monosemantic for count in counts]),
+    ),
   )
+
+
+def _runner_up(cell: "xr.Dataset", counts: np.ndarray, best: int) -> str:
+  """Returns in words by how much the best restart with another count is worse."""
+  if "shortlist_round" not in cell:
+    return "not compared with other numbers"
+  rival = restarts.nearest(cell, counts != best)
+  if rival is None:
+    return "no other number"
+  loss = float(cell["judged_loss"])
+  more, error = (
+    float(cell[name][rival]) / loss for name in ("judged_difference", "difference_error")
+  )
+  return f"{counts[rival]} at {more:.2%} ± {error:.2%} more loss"
+
+
+def _represented(cell: "xr.Dataset") -> list[int]:
+  """Returns the number of features that each restart represents."""
+  return [int(definitions.is_represented(W).sum()) for W in _weights(cell)]
 
 
 def _represented_claim(cells: Sequence[Cell]) -> Claim:
@@ -114,7 +137,12 @@ def _represented_claim(cells: Sequence[Cell]) -> Claim:
     expected,
     verdict(
       all(count in regime.represented for count, (regime, _) in zip(counts, known, strict=True)),
-      decided=bool(known) and all(cell.sizes.get("restart", 1) >= MANY for _, cell in known),
+      decided=bool(known)
+      and all(
+        cell.sizes.get("restart", 1) >= MANY
+        and _decided(regime, cell, [number in regime.represented for number in _represented(cell)])
+        for regime, cell in known
+      ),
     ),
   )
 
@@ -122,13 +150,13 @@ def _represented_claim(cells: Sequence[Cell]) -> Claim:
 def _binary_code_claim(regime: Regime, cell: "xr.Dataset") -> Claim:
   n_restarts = cell.sizes.get("restart", 1)
   holds = neurons.has_binary_code(restarts.best(cell)["W"].values)
-  count = sum(neurons.has_binary_code(W) for W in _weights(cell))
+  has = [neurons.has_binary_code(W) for W in _weights(cell)]
   return Claim(
     "two neurons of the best restart store three features as (+,+), (+,−) and (−,+) "
     f"(p = {regime.density})",
-    f"{'yes' if holds else 'no'}; in {count} of {n_restarts} restarts",
+    f"{'yes' if holds else 'no'}; in {sum(has)} of {n_restarts} restarts",
     "yes",
-    verdict(holds, decided=n_restarts >= regime.restarts),
+    verdict(holds, decided=_decided(regime, cell, has)),
   )
 
 
@@ -141,5 +169,8 @@ def _pair_code_claim(regime: Regime, cell: "xr.Dataset") -> Claim:
     f"(p = {regime.density})",
     f"{count} of {n_features}; all restarts {np.mean(counts):.1f} ± {np.std(counts):.1f}",
     f"{n_features} (paper: each feature is a pair of neurons, p ≤ .04)",
-    verdict(count == n_features, decided=cell.sizes.get("restart", 1) >= regime.restarts),
+    verdict(
+      count == n_features,
+      decided=_decided(regime, cell, [number == n_features for number in counts]),
+    ),
   )

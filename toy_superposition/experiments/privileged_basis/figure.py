@@ -33,8 +33,9 @@ def draw(dataset: "xr.Dataset") -> Figure:
       axes.imshow(W.T, cmap=weights.GRAM_MAP, vmin=-limit, vmax=limit, interpolation="nearest")
       axes.set(xticks=[], yticks=[])
       p = float(best["density"][k])
+      positive = neurons.monosemantic(W, nonnegative=True)
       axes.set_title(
-        f"$p$ = {p:.2g}\n{neurons.monosemantic(W, nonnegative=True)} of {m} monosemantic"
+        f"$p$ = {p:.2g}\n{neurons.monosemantic(W)} of {m} monosemantic\n({positive} positive)"
       )
       axes = drawn.draw_stacks(grid[1, k], W, colours)
       axes.set(ylim=(-1.05 * low, 1.05 * high), xlabel="neurons")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toy_superposition.experiments.dictionaries import all_finite
-from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 from toy_superposition.experiments.sae_manifold.theory import limit
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
       "no autoencoder of the circle beats the code with a latent for every angle",
       f"least objective {least:.5f}",
       f"≥ λ − λ²/4 = {limit(penalty):.5f}",
-      verdict(least >= limit(penalty) - ROUND_OFF, decided),
+      identity(least >= limit(penalty) - ROUND_OFF, decided),
     )
   )
   live = ", ".join(

@@ -161,8 +161,8 @@ def _best_of(
   def loss(z: np.ndarray) -> float:
     return feature_loss(t, law, density, float(np.exp(z[0])), float(z[1]))
 
-  options = {"xatol": 1e-5, "fatol": 1e-10}
-  found = [minimize(loss, start, method="Nelder-Mead", options=options) for start in starts]
+  options = {"gtol": 1e-7}
+  found = [minimize(loss, start, method="BFGS", options=options) for start in starts]
   best = min(found, key=lambda one: float(one.fun))
   return Block(float(best.fun), float(np.exp(best.x[0])), float(best.x[1]))
 

@@ -43,6 +43,8 @@ LINES = {
   "2/5": "pentagon",
   "3/8": "square antiprism",
 }
+NEAR_LINE = 0.02  # of a dimensionality, as in the audit of the notebook's run
+VERTICES = 0.95  # as for the digons of the plateau
 GRAPH_AT = 2.8  # 1/(1 − S) of the graph
 # Hidden dimensions (the notebook's) from which on claims are decided; in fewer, a single component
 # moves D* by as much as a plateau.
@@ -69,6 +71,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
     _sum_claim(dataset, large),
     _graph_claim(dataset, large),
     _kinds_claim(dataset),
+    _vertices_claim(dataset, large),
     *block_claims.claims(dataset, large),
   ]
 
@@ -134,7 +137,7 @@ def _cluster_claims(dataset: "xr.Dataset", large: bool) -> list[Claim]:
   contrast = f"≥ {CLUSTER_CONTRAST} × those {CLUSTER_DISTANCE:g} away"
   definition = f"≥ {CLUSTER_FEATURES} features within {CLUSTER_WIDTH:g}, {contrast}"
   others = [name for name in FRACTIONS if name != "1/2"]
-  near = np.abs(D[..., None] - np.array(list(FRACTIONS.values()))).min(axis=-1) <= 0.02
+  near = np.abs(D[..., None] - np.array(list(FRACTIONS.values()))).min(axis=-1) <= NEAR_LINE
   counted = (D >= 0.1) & (dataset["dimensions_per_feature"].values < 0.95)[..., None]
   share = near[counted].mean() if counted.any() else np.nan
 
@@ -162,13 +165,33 @@ def _cluster_claims(dataset: "xr.Dataset", large: bool) -> list[Claim]:
       REPORTED,
     ),
     Claim(
-      f"share of dimensionalities ≥ .1 that are within .02 of {_alternatives(list(FRACTIONS))} "
-      "(models with D* < .95)",
+      f"share of dimensionalities ≥ .1 that are within {NEAR_LINE:g} of "
+      f"{_alternatives(list(FRACTIONS))} (models with D* < .95)",
       f"{share:.0%}",
       "26 % in the notebook's run",
       REPORTED,
     ),
   ]
+
+
+def _vertices_claim(dataset: "xr.Dataset", large: bool) -> Claim:
+  """A line at a polytope's dimensionality need not consist of its vertices."""
+  D, inverse = dataset["feature_dimensionality"], 1 / dataset["density"].values
+  shares = {}
+  for name, polytope in LINES.items():
+    low, high = SHOWN[polytope]
+    inside = np.flatnonzero((inverse >= low) & (inverse <= high))
+    near = np.abs(D.isel(density=inside) - FRACTIONS[name]).values <= NEAR_LINE
+    kinds = dataset["component_kind"].isel(density=inside).transpose(*D.dims).values[near]
+    if near.sum() >= CLUSTER_FEATURES:
+      shares[f"{name}, {polytope}"] = float((kinds == KINDS.index(polytope)).mean())
+  return Claim(
+    f"features within {NEAR_LINE:g} of a fraction are vertices of the polytope that it belongs to: "
+    "share, at the densities where the paper shows the line",
+    ", ".join(f"{name}: {share:.0%}" for name, share in shares.items()) or "no line",
+    f"≥ {VERTICES:.0%} for every line",
+    verdict(all(share >= VERTICES for share in shares.values()), decided=large and bool(shares)),
+  )
 
 
 def _alternatives(names: Sequence[str]) -> str:
