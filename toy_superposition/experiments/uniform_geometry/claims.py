@@ -181,7 +181,7 @@ def _vertices_claim(dataset: "xr.Dataset", large: bool) -> Claim:
   for name, polytope in LINES.items():
     low, high = SHOWN[polytope]
     inside = np.flatnonzero((inverse >= low) & (inverse <= high))
-    near = np.abs(D.isel(density=inside) - FRACTIONS[name]).values <= NEAR_LINE
+    near = np.abs(D.isel(density=inside).values - FRACTIONS[name]) <= NEAR_LINE
     kinds = dataset["component_kind"].isel(density=inside).transpose(*D.dims).values[near]
     if near.sum() >= CLUSTER_FEATURES:
       shares[f"{name}, {polytope}"] = float((kinds == KINDS.index(polytope)).mean())
