@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from toy_superposition import draws, streams
 from toy_superposition.evaluation import GENERATOR
 from toy_superposition.experiments import restarts, trained
-from toy_superposition.experiments.uniform_geometry import blocks
+from toy_superposition.experiments.uniform_geometry import blocks, division
 from toy_superposition.geometry.components import IDEALS, components, connected
 from toy_superposition.geometry.definitions import is_represented
 
@@ -30,26 +30,22 @@ ABSENT = -1  # component and kind of a feature that is not represented
 # distance on either side.
 CLUSTER_FEATURES, CLUSTER_WIDTH, CLUSTER_DISTANCE, CLUSTER_CONTRAST = 10, 0.005, 0.0125, 2
 SAVING_BATCH, SAVING_BATCHES = 1024, 64  # examples on which savings are measured
-# Variables that do not depend on training.
-OF_THEORY = (
-  *("frame_saving", "frame_curve", "frame_count", "change_inverse_density"),
-  *("division_loss", "division_saving", "division_dimensions_per_feature"),
-)
 EDGE = 0.1  # |W_i · W_j| (no unit) above which the graph has an edge
+OF_THEORY = ("frame_", "division_", "change_")  # variables that are not of trained models
 NEAR = 0.06  # relative distance up to which a density of the sweep stands for another
 
 
 def ordered(dataset: "xr.Dataset") -> "xr.Dataset":
-  """Returns the dataset with axes density (dense first) and restart, even if it had none; what no
-  training decides has none."""
-  theory = {name: dataset[name] for name in OF_THEORY if name in dataset}
-  dataset = restarts.with_restarts(dataset).assign(theory)
+  """Returns the dataset with axes density (dense first) and restart, even if it had none."""
+  theory = [str(name) for name in dataset if str(name).startswith(OF_THEORY)]
+  models = restarts.with_restarts(dataset.drop_vars(theory))  # theory has no restarts
+  dataset = models.assign({name: dataset[name] for name in theory})
   return dataset.transpose("density", "restart", ...).sortby("density", ascending=False)
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   """Returns the dataset with the components of every model, with what it saves per hidden
-  dimension, and with the best division of the dimensions among polytopes (blocks.py)."""
+  dimension, and with the best division of the dimensions among polytopes (division.py)."""
   del memory_budget
   return _with_division(_with_savings(_with_components(dataset), mesh))
 
@@ -119,21 +115,32 @@ def _with_division(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns the dataset with the best division of the hidden dimensions at every density, and the
   densities at which one polytope gives way to another."""
   sizes = {"n_features": dataset.sizes["feature"], "n_hidden": dataset.sizes["hidden"]}
-  found = blocks.divide(dataset["density"].values.astype(float).tolist(), **sizes)
-  changes = blocks.transitions()
+  found = division.divide(dataset["density"].values.astype(float).tolist(), **sizes)
+  changes = division.transitions()
   by_frame = ("density", "frame")
   return dataset.assign_coords(
     frame=list(blocks.FRAMES),
     change=[f"{one.before} → {one.after}" for one in changes],
-    searched=list(blocks.SEARCHED),
+    searched=list(division.SEARCHED),
   ).assign(
     frame_saving=(by_frame, found.saving, {"long_name": "of a division into one frame alone"}),
     frame_curve=(
       ("searched", "frame"),
-      blocks.curves(),
+      division.curves(),
       {"long_name": "the same by 1/(1 − S), at more densities"},
     ),
     frame_count=(by_frame, found.blocks, {"long_name": "blocks in the best division"}),
+    frame_share=(
+      by_frame,
+      found.blocks * [blocks.size(frame)[1] for frame in blocks.FRAMES] / sizes["n_hidden"],
+      {"long_name": "share of the hidden dimensions in the best division"},
+    ),
+    division_margin=(
+      "density",
+      found.margin,
+      {"long_name": "by which the best frame saves more than the second"},
+    ),
+    division_runner_up=("density", found.runner_up, {"long_name": "second frame, along `frame`"}),
     division_loss=("density", found.loss, {"long_name": "of the best division, all features"}),
     division_saving=("density", found.total_saving, {"long_name": "of the best division"}),
     division_dimensions_per_feature=(
@@ -145,6 +152,11 @@ def _with_division(dataset: "xr.Dataset") -> "xr.Dataset":
       "change",
       [one.inverse for one in changes],
       {"long_name": "1/(1 − S) at which one frame gives way to the next"},
+    ),
+    change_error=(
+      "change",
+      [one.error for one in changes],
+      {"long_name": "uncertainty of change_inverse_density"},
     ),
   )
 

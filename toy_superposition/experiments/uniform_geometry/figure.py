@@ -58,13 +58,20 @@ def _draw_line(axes: Axes, dataset: "xr.Dataset") -> None:
 
 
 def _draw_predicted(axes: Axes, dataset: "xr.Dataset") -> None:
-  """Draws the dimensionality of the polytope that is best at each density."""
+  """Draws the dimensionality of the polytope that is best at each density as a line, and of those
+  in the best division as marks whose size is the share of the dimensions they take."""
   low, high = axes.get_xlim()
   for k, (name, (start, end)) in enumerate(best_between(dataset).items()):
     n, m = blocks.size(name)
     ends = max(start, low), min(end, high)
     label = "best polytope" if k == 0 else None
     axes.plot(ends, (m / n, m / n), color=THEORY, linewidth=5, alpha=0.35, label=label, zorder=0)
+  share = dataset["frame_share"].transpose("density", "frame")
+  x = 1 / dataset["density"].values
+  for name in share["frame"].values:
+    n, m = blocks.size(str(name))
+    taken = share.sel(frame=name).values
+    axes.scatter(x, np.full(len(x), m / n), 40 * taken, color=THEORY, marker="|", linewidths=0.7)
   axes.legend(loc="center right", fontsize=8)
   axes.set_xlabel("")
   axes.tick_params(labelbottom=False)
