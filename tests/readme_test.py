@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from tests.claims_page import PAGE, claims
 from toy_superposition import experiments
 from toy_superposition.cli import claims_page
 from toy_superposition.config import catalogue
@@ -10,23 +11,10 @@ from toy_superposition.experiments.experiment import CONTRADICTED, VERDICTS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGE = ROOT / "toy_superposition/experiments/CLAIMS.md"
 SUMMARY = re.compile(
   r"Of (\d+) statements (\d+) are confirmed, (\d+) contradicted, (\d+) (?:is|are) not decided, "
   r"(\d+) are identities, which no training could fail, and (\d+) are reported"
 )
-
-
-def claims() -> list[list[str]]:
-  """Returns (experiment, statement, measured, expected, verdict) of every row of the page."""
-  rows, name = [], ""
-  for line in PAGE.read_text().splitlines():
-    if line.startswith("### "):
-      name = line.removeprefix("### ").partition(":")[0]
-    cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
-    if line.startswith("|") and cells[-1] in VERDICTS:
-      rows.append([name, *cells])
-  return rows
 
 
 def counts() -> list[int]:
