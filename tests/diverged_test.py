@@ -172,6 +172,15 @@ def test_a_diverged_seed_leaves_claims_about_every_seed_undecided(of_best, diver
   assert [claim.verdict for claim in experiment.decide(dataset)] == expected
 
 
+def test_results_of_an_earlier_version_say_what_they_lack_and_other_errors_are_raised():
+  dataset, experiment = seeds(False, [])
+  (claim,) = experiment.decide(dataset.drop_vars("loss"))
+  assert claim.verdict == UNDECIDED and claim.measured == "no variable 'loss'"
+  wrong = dataclasses.replace(experiment, claims=lambda dataset: dict[str, list]()["loss"])
+  with pytest.raises(KeyError, match="loss"):
+    wrong.decide(dataset)
+
+
 def test_singular_values_of_diverged_models_are_nan_and_those_of_others_known():
   W = np.stack([np.diag([3.0, 2.0]), np.full((2, 2), np.nan), np.diag([1.0, np.inf])])
   found = singular_values(W)

@@ -124,6 +124,15 @@ def test_components_are_counted_by_kind_and_absent_features_have_none(published)
   assert cell["component"].values.max() == 19
 
 
+def test_results_of_an_earlier_version_are_drawn_and_say_what_their_claims_lack(published):
+  theory = [name for name in published if str(name).startswith(analysis.OF_THEORY)]
+  earlier = published.drop_vars([*theory, "saving", "saving_error"])
+  earlier = earlier.drop_vars(["frame", "change", "searched"])
+  assert len(figure.draw(earlier).axes) == len(figure.draw(published).axes)
+  (claim,) = EXPERIMENT.decide(earlier)
+  assert claim.verdict == UNDECIDED and "no variable" in claim.measured
+
+
 def test_triangles_where_pairs_should_be_are_contradicted():
   dataset = dataset_of(models("triangle"), n_restarts=1)
   for text in ("within .03 of 1/2, 1/(1−S)", "components of the graph"):

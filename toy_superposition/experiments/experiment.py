@@ -5,6 +5,7 @@ stored with the results, so that claims and figures are made of results alone.
 """
 
 import importlib
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +33,9 @@ CONFIRMED, CONTRADICTED, UNDECIDED = "confirmed", "contradicted", "not decided a
 IDENTITY = "identity"  # true of every model, or computed without one: training could not fail it
 REPORTED = "reported"  # a number without a threshold
 VERDICTS = (CONFIRMED, CONTRADICTED, UNDECIDED, IDENTITY, REPORTED)
+
+
+MISSING = re.compile(r"No variable named '(\w+)'")  # what xarray says
 
 
 def verdict(holds: bool | np.bool_, decided: bool | np.bool_ = True) -> str:
@@ -96,8 +100,15 @@ class Experiment:
   stores_wall_times: bool = False
 
   def decide(self, dataset: "xr.Dataset") -> list[Claim]:
-    """Returns the claims about stored results; none is decided by models that have diverged."""
-    rows = self.claims(dataset)
+    """Returns the claims about stored results; none is decided by models that have diverged, and
+    one alone says so if an earlier version wrote them without a variable of today's claims."""
+    try:
+      rows = self.claims(dataset)
+    except KeyError as error:
+      missing = MISSING.match(str(error.args[0]))
+      if not missing:
+        raise
+      return [Claim(*_earlier(missing[1]), UNDECIDED)]
     if not _diverged(dataset, self.of_best):
       return rows
     return [
@@ -106,6 +117,15 @@ class Experiment:
       else row
       for row in rows
     ]
+
+
+def _earlier(missing: str) -> tuple[str, str, str]:
+  """Returns statement, measured and expected of results without a variable of today's analysis."""
+  return (
+    "these results, of an earlier version, have all that today's claims are decided by",
+    f"no variable {missing!r}",
+    "a new run of the same command, with --overwrite",
+  )
 
 
 def _diverged(dataset: "xr.Dataset", of_best: bool) -> bool:

@@ -47,7 +47,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   """Returns the dataset with the components of every model, with what it saves per hidden
   dimension, and with the best division of the dimensions among polytopes (division.py)."""
   del memory_budget
-  return _with_division(_with_savings(_with_components(dataset), mesh))
+  return with_division(_with_savings(_with_components(dataset), mesh))
 
 
 def _with_components(dataset: "xr.Dataset") -> "xr.Dataset":
@@ -111,7 +111,7 @@ def _with_savings(dataset: "xr.Dataset", mesh: Mesh) -> "xr.Dataset":
   )
 
 
-def _with_division(dataset: "xr.Dataset") -> "xr.Dataset":
+def with_division(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns the dataset with the best division of the hidden dimensions at every density, and the
   densities at which one polytope gives way to another."""
   sizes = {"n_features": dataset.sizes["feature"], "n_hidden": dataset.sizes["hidden"]}

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from toy_superposition.drawing import graphs, plots, style
 from toy_superposition.experiments.uniform_geometry import blocks
-from toy_superposition.experiments.uniform_geometry.analysis import KINDS, ordered
+from toy_superposition.experiments.uniform_geometry.analysis import KINDS, ordered, with_division
 from toy_superposition.experiments.uniform_geometry.block_claims import best_between
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ GRAPHS_AT = (1.27, 1.68, 2.83, 4.3, 4.97, 9.2)  # 1/(1 − S), as in the paper
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: the curve of D*, dimensionalities below it, what a dimension saves, and six
   graphs; the best division of the dimensions among polytopes is drawn over the first three."""
+  if "frame_curve" not in dataset:  # results of an earlier version
+    dataset = with_division(dataset)
   dataset = ordered(dataset)
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
@@ -90,14 +92,16 @@ def _draw_savings(axes: Axes, dataset: "xr.Dataset") -> None:
     middle = (max(start, searched[0]) * min(end, searched[-1])) ** 0.5
     at = (middle, 0.5 + 0.9 * (k % 2))
     axes.annotate(name, at, ha="center", fontsize=7, color=THEORY)
+  axes.axhline(0, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
+  axes.set(ylabel="saving over the\nbest polytope's (%)", xlabel="1 / (1 − S)", ylim=(-4.5, 4.5))
+  if "saving" not in dataset:  # results of an earlier version
+    return
   x = 1 / dataset["density"].values
   best = np.interp(np.log(x), np.log(searched), top.values)[:, None]
   found = 100 * (dataset["saving"].transpose("density", "restart").values / best - 1)
   error = 100 * dataset["saving_error"].transpose("density", "restart").values / best
   for values, errors in zip(found.T, error.T, strict=True):
     axes.errorbar(x, values, 2 * errors, fmt="o", color="C0", markersize=2.5, elinewidth=0.6)
-  axes.axhline(0, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
-  axes.set(ylabel="saving over the\nbest polytope's (%)", xlabel="1 / (1 − S)", ylim=(-4.5, 4.5))
 
 
 def _draw_graph(axes: Axes, dataset: "xr.Dataset", x: float) -> set[str]:
