@@ -4,6 +4,7 @@ A row of INPUTS is a class with declared fields. Its frozen arrays are data of t
 (`Instance.given`), stored with the results: a program serves any dictionary.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -86,16 +87,11 @@ class Dictionary(Input):
   def given(self, spec: Spec, numbers: Mapping[str, np.ndarray]) -> Arrays:
     """Returns the dictionaries of the group, one per instance."""
     chosen = numbers["data.dictionary"].astype(int)
-    made = {
-      number: directions(
-        streams.host(spec.seed, streams.Stream.DICTIONARY, number),
-        self.n_dimensions,
-        spec.n_features,
-        self.directions,
-      )
-      for number in set(chosen.tolist())
-    }
-    return {"dictionary": np.stack([made[number] for number in chosen.tolist()])}
+    made = [
+      numbered(spec.seed, number, self.n_dimensions, spec.n_features, self.directions)
+      for number in chosen.tolist()
+    ]
+    return {"dictionary": np.stack(made)}
 
   def seen(self, spec: Spec, instance: Instance, x: Feature) -> Seen:
     """Returns A x."""
@@ -137,6 +133,15 @@ class HiddenActivations(Input):
     kind = models.params_class(spec.source.model)
     frozen = {n.removeprefix(SOURCE): leaf for n, leaf in instance.given.items()}
     return models.of(spec.source).encode(kind(**frozen), x)
+
+
+@functools.lru_cache(maxsize=16)  # the groups of a sweep have the same ones
+def numbered(
+  seed: int, number: int, n_dimensions: int, n_features: int, kind: str
+) -> Float[np.ndarray, "input feature"]:
+  """Returns the columns of a config's dictionary with this number."""
+  generator = streams.host(seed, streams.Stream.DICTIONARY, number)
+  return directions(generator, n_dimensions, n_features, kind)
 
 
 def directions(
