@@ -1,4 +1,4 @@
-"""The best division of hidden dimensions among polytopes: closed forms, exact losses, verdicts."""
+"""Polytopes as blocks: frames, transitions, the knapsack, and verdicts on known trainings."""
 
 import functools
 import itertools
@@ -10,46 +10,7 @@ import xarray as xr
 
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
 from toy_superposition.experiments.uniform_geometry import block_claims, blocks, division
-from toy_superposition.models import AutoencoderParams
-from toy_superposition.theory import expected_loss, optimum
-
-
-def exact(frame: str, density: float, square_norm: float, bias: float) -> float:
-  """Returns the loss per feature by quadrature over all sets of active features."""
-  n, _ = blocks.size(frame)
-  W = jnp.float32(blocks.FRAMES[frame] * square_norm**0.5)
-  params = AutoencoderParams(W=W, b=jnp.full(n, bias, jnp.float32))
-  losses = expected_loss.expected_feature_loss(params, jnp.full(n, density), jnp.ones(n), relu=True)
-  np.testing.assert_allclose(losses, losses[0], rtol=1e-3)  # all vertices are alike
-  return float(jnp.mean(losses))
-
-
-@pytest.mark.parametrize(
-  ("frame", "density", "square_norm", "bias"),
-  [
-    ("dedicated", 0.3, 0.9, 0.05),
-    ("digon", 0.9, 1.1, 0.02),
-    ("digon", 0.1, 1.0, 0.0),
-    ("triangle", 0.7, 0.9, 0.03),
-    ("tetrahedron", 0.8, 1.05, 0.04),
-    ("pentagon", 0.2, 0.95, -0.1),
-    ("4-simplex", 0.5, 1.1, 0.05),
-  ],
-)
-def test_the_loss_of_a_frame_is_the_exact_one(frame, density, square_norm, bias):
-  t, law = blocks.law_of_others(blocks.FRAMES[frame], density)
-  assert law.sum() == pytest.approx(1)
-  found = blocks.feature_loss(t, law, density, square_norm, bias)
-  assert found == pytest.approx(exact(frame, density, square_norm, bias), abs=1e-5)
-
-
-def test_closed_forms():
-  assert blocks.best_block("dedicated", 0.4).loss == pytest.approx(0, abs=1e-9)
-  # Antipodal features of norm 1 interfere only if both are active: 2 p² / 6 of a pair at b = 0.
-  t, law = blocks.law_of_others(blocks.FRAMES["digon"], 0.2)
-  assert blocks.feature_loss(t, law, 0.2, 1.0, 0.0) == pytest.approx(0.2**2 / 6, rel=1e-4)
-  assert blocks.best_block("digon", 0.2).loss <= 0.2**2 / 6
-  assert blocks.variance(1.0) == pytest.approx(1 / 12)
+from toy_superposition.theory import optimum
 
 
 @pytest.mark.parametrize("frame", blocks.FRAMES)
@@ -90,21 +51,6 @@ def test_the_knapsack_finds_the_best_of_all_divisions():
   allowed = (c for c in itertools.product(*ranges) if np.dot(c, ranks) <= 11)
   assert np.dot(found, gains) == pytest.approx(max(np.dot(c, gains) for c in allowed))
   assert np.dot(found, ranks) <= 11
-
-
-def test_a_division_s_loss_and_dimensions_are_those_of_its_blocks():
-  x = (1.3, 3.0)
-  found = division.divide([1 / point for point in x], n_features=60, n_hidden=6)
-  names = list(blocks.FRAMES)
-  for i, (point, frame) in enumerate(zip(x, ("triangle", "digon"), strict=True)):
-    n, m = blocks.size(frame)
-    count = 6 // m
-    assert {names[k]: c for k, c in enumerate(found.blocks[i]) if c} == {frame: count}
-    block = blocks.best_block(frame, 1 / point)
-    loss = count * n * block.loss + (60 - count * n) * blocks.variance(1 / point)
-    assert found.loss[i] == pytest.approx(loss)
-    assert found.dimensions_per_feature[i] == pytest.approx(6 / (count * n * block.square_norm))
-    assert found.total_saving[i] == pytest.approx(found.saving[i].max())
 
 
 @pytest.mark.slow
