@@ -17,11 +17,8 @@ from toy_superposition.config import base
 from toy_superposition.config.resolve import resolve
 from toy_superposition.errors import UserError
 from toy_superposition.estimators import ESTIMATORS
-from toy_superposition.models.sparse_autoencoders import (
-  SPARSE_AUTOENCODERS,
-  SparseAutoencoderParams,
-  default_prefixes,
-)
+from toy_superposition.models.sparse_autoencoder import SparseAutoencoderParams
+from toy_superposition.models.sparse_autoencoders import SPARSE_AUTOENCODERS, default_prefixes
 from toy_superposition.models.topk import keep_largest, kth_largest
 
 M, D, BATCH = 5, 12, 40

@@ -9,10 +9,8 @@ from typing import Any
 from toy_superposition import declare
 from toy_superposition.declare import integer
 from toy_superposition.models.model import Model, abstract_params, built, names_of
-from toy_superposition.models.sparse_autoencoders import (
-  SPARSE_AUTOENCODERS,
-  SparseAutoencoderParams,
-)
+from toy_superposition.models.sparse_autoencoder import SparseAutoencoderParams
+from toy_superposition.models.sparse_autoencoders import SPARSE_AUTOENCODERS
 from toy_superposition.models.toy import TOYS, AutoencoderParams, MLPParams
 from toy_superposition.types import Instance, Spec
 
