@@ -474,10 +474,17 @@ def shard_file(root: Path, number: int = 0) -> Path:
 
 
 def test_a_shard_says_whose_it_is(root):
-  (outcome,) = shards.collect(root, FULL)
+  (outcome,), _ = shards.collect(root, FULL)
   np.testing.assert_array_equal(outcome["loss_sum"], encoded(FULL.groups[0])["loss_sum"])
   shutil.copy(shard_file(root, 0), shard_file(root, 1))
   assert "belongs to another run" in refusal(shards.collect, root, FULL)
+
+
+def test_the_estimators_of_shards_from_different_devices_are_recorded(root):
+  assert shards.collect(root, FULL)[1] == ["fused"]
+  own = shards.cut(FULL, Shard(1, 2), "gpu")
+  shards.save(Shard(1, 2).folder(root), own, [encoded(group) for group in own.groups])
+  assert shards.collect(root, FULL)[1] == ["autodiff and fused"]
 
 
 SHARDS: dict[str, Callable[[h5py.File], Any]] = {
@@ -514,14 +521,14 @@ def test_shapes_of_a_shard_are_those_of_the_sweep(root):
 
 def test_a_flipped_bit_of_a_shard_is_noticed(root):
   content, path = shard_file(root).read_bytes(), shard_file(root)
-  (whole,) = shards.collect(root, FULL)
+  (whole,), _ = shards.collect(root, FULL)
   for bit in random.Random(0).sample(range(8 * len(content)), 100):
     damaged = bytearray(content)
     damaged[bit // 8] ^= 1 << bit % 8
     path.write_bytes(damaged)
     assert "damaged" in refusal(shards.collect, root, FULL)
   path.write_bytes(content)
-  assert whole.keys() == shards.collect(root, FULL)[0].keys()
+  assert whole.keys() == shards.collect(root, FULL)[0][0].keys()
 
 
 def test_the_command_that_joins_shards_refuses_them_in_one_line(root, monkeypatch):

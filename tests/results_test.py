@@ -65,7 +65,8 @@ def encoded(group) -> dict[str, np.ndarray]:
 
 def assemble(what: config.ResolvedConfig) -> dict[str, xr.Dataset]:
   outcomes = [encoded(group) for group in what.groups]
-  return results.assemble(what.values, what.axes, what.groups, outcomes)
+  estimators = [group.spec.estimator for group in what.groups]
+  return results.assemble(what.values, what.axes, what.groups, outcomes, estimators)
 
 
 def check_cells(what: config.ResolvedConfig, datasets: dict[str, xr.Dataset]) -> None:

@@ -68,10 +68,11 @@ def test_joined_shards_are_the_unsharded_run(root, tmp_path):
   expected = runner.run(FULL, opened(tmp_path / "full", FULL, FULL.identity), MESH)
   workdir = Workdir(tmp_path / "merged")
   workdir.path.mkdir()
-  merged = runner.finish(FULL, shards.collect(root, FULL), workdir, MESH)
+  merged = runner.finish(FULL, *shards.collect(root, FULL), workdir, MESH)
   assert merged.keys() == expected.keys() == {"/n=3", "/n=5"}
   for name, dataset in expected.items():
     assert merged[name].sizes == dataset.sizes
+    assert merged[name].attrs["estimator"] == dataset.attrs["estimator"] == "autodiff"
     assert set(merged[name].variables) == set(dataset.variables)
     for variable, values in dataset.data_vars.items():
       np.testing.assert_allclose(merged[name][variable], values, rtol=1e-5, atol=1e-6)

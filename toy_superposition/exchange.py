@@ -130,7 +130,7 @@ def weights(
   given.check_names({name for group in what.groups for name in _accepted(group.spec)})
   with memory.explained():
     outcomes = [_scored(what, plan, given) for plan in make_plans(what, mesh)]
-    datasets = runner.finish(what, outcomes, None, mesh)
+    datasets = runner.finish(what, outcomes, [ELSEWHERE] * len(outcomes), None, mesh)
   return next(iter(datasets.values())).assign_attrs(source=ELSEWHERE)
 
 

@@ -52,7 +52,7 @@ def run(
   plans = make_plans(resolved, mesh) if plans is None else plans
   trained = outcomes(resolved, workdir, plans)
   with processes.first_alone() as first:
-    return finish(resolved, trained, workdir, mesh) if first else {}
+    return finish(resolved, trained, estimators(plans), workdir, mesh) if first else {}
 
 
 def outcomes(
@@ -95,19 +95,35 @@ def outcomes(
   return scores
 
 
+def estimators(plans: Sequence[Plan]) -> list[str]:
+  """Returns the estimator that trains each group."""
+  return [plan.group.spec.estimator for plan in plans]
+
+
 def finish(
-  resolved: ResolvedConfig, outcomes: Sequence[Outcome], workdir: Workdir | None, mesh: Mesh
+  resolved: ResolvedConfig,
+  outcomes: Sequence[Outcome],
+  estimators: Sequence[str],
+  workdir: Workdir | None,
+  mesh: Mesh,
 ) -> dict[str, "xr.Dataset"]:
   """Adds the experiment's variables to the groups' outcomes; returns the results' datasets.
 
   With a workdir they are written to results.nc.
+
+  Args:
+    resolved: the checked config.
+    outcomes: of each of its groups.
+    estimators: that trained each group.
+    workdir: opened for this config.
+    mesh: all devices of this process on an axis of instances.
 
   Raises:
     UserError: the disk is full or cannot be written.
   """
   interrupts.check()
   datasets = results.assemble(
-    resolved.values, resolved.axes, resolved.groups, outcomes, resolved.source
+    resolved.values, resolved.axes, resolved.groups, outcomes, estimators, resolved.source
   )
   if resolved.experiment != "none":
     log.info("theory: computing the variables of %s", resolved.experiment)

@@ -157,7 +157,9 @@ def save(folder: Path, resolved: ResolvedConfig, outcomes: Sequence[Outcome]) ->
       for name, values in outcome.items()
     }
     tree[f"/group_{number}"] = xr.Dataset(
-      variables, {"instance": ("instance", group.instances.index)}
+      variables,
+      {"instance": ("instance", group.instances.index)},
+      {"estimator": group.spec.estimator},
     )
   workdir = Workdir(folder)
   netcdf.write(workdir.shard, tree, identity_hash(read_identity(workdir)))
@@ -168,8 +170,10 @@ def is_finished(folder: Path) -> bool:
   return Workdir(folder).shard.exists()
 
 
-def collect(root: Path, resolved: ResolvedConfig) -> list[Outcome]:
-  """Returns the results of every group of the sweep, joined from its shards.
+def collect(root: Path, resolved: ResolvedConfig) -> tuple[list[Outcome], list[str]]:
+  """Returns the results of every group of the sweep, joined from its shards, and its estimator.
+
+  It has several, as records.schema.SEVERAL joins them, if the shards' devices differed.
 
   Raises:
     UserError: shards are missing, damaged, or of different configs.
@@ -188,7 +192,9 @@ def collect(root: Path, resolved: ResolvedConfig) -> list[Outcome]:
       f"run the experiment's command with --shard={missing[0]}/{total}"
     )
   chunks = [chunk for shard in shards for chunk in _read(root, resolved, shard)]
-  return [_join(group, chunks) for group in resolved.groups]
+  own = [_own(group, chunks) for group in resolved.groups]
+  outcomes = [_join(group, parts) for group, parts in zip(resolved.groups, own, strict=True)]
+  return outcomes, [_estimator(parts) for parts in own]
 
 
 def _read(root: Path, resolved: ResolvedConfig, shard: Shard) -> list["xr.Dataset"]:
@@ -243,10 +249,21 @@ def _mismatch(resolved: ResolvedConfig, chunk: "xr.Dataset") -> str:
   return ""
 
 
-def _join(group: Group, chunks: Sequence["xr.Dataset"]) -> Outcome:
+def _own(group: Group, chunks: Sequence["xr.Dataset"]) -> list["xr.Dataset"]:
+  """Returns the datasets of one group's instances."""
+  return [c for c in chunks if int(c["instance"].values[0]) in group.instances.index]
+
+
+def _estimator(own: Sequence["xr.Dataset"]) -> str:
+  """Returns the estimators of a group's shards; "unknown" of those that did not record it."""
+  return schema.SEVERAL.join(
+    sorted({str(chunk.attrs.get("estimator", "unknown")) for chunk in own})
+  )
+
+
+def _join(group: Group, own: Sequence["xr.Dataset"]) -> Outcome:
   """Returns one group's variables, in the order of its instances."""
   positions = {int(index): row for row, index in enumerate(group.instances.index)}
-  own = [chunk for chunk in chunks if int(chunk["instance"].values[0]) in positions]
   rows = np.array([positions[int(i)] for chunk in own for i in chunk["instance"].values])
   order = np.argsort(rows)
   if not np.array_equal(rows[order], np.arange(len(group.instances.index))):

@@ -26,7 +26,7 @@ def main(options: flags.FlagValues) -> int:
   terminal.show_log()
   setup.configure(setup.cores(), compilation_cache=True)
   mesh = meshes.make_mesh(setup.devices())
-  outcomes = shards.collect(root, resolved)
+  outcomes, estimators = shards.collect(root, resolved)
   with opening.session(
     root,
     resolved.values,
@@ -36,7 +36,7 @@ def main(options: flags.FlagValues) -> int:
     devices=[str(device) for device in mesh.devices.flat],
     options=setup.options(),
   ) as workdir:
-    datasets = runner.finish(resolved, outcomes, workdir, mesh)
+    datasets = runner.finish(resolved, outcomes, estimators, workdir, mesh)
     finish.present(workdir, resolved.experiment, datasets)
   return 0
 

@@ -49,6 +49,7 @@ def assemble(
   axes: Sequence[Axis],
   groups: Sequence[Group],
   outcomes: Sequence[Outcome],
+  estimators: Sequence[str],
   source: Source | None = None,
 ) -> dict[str, "xr.Dataset"]:
   """Returns netCDF group → dataset.
@@ -58,14 +59,21 @@ def assemble(
     axes: of the sweep.
     groups: in the order of the sweep.
     outcomes: of each group.
+    estimators: of each group, as "auto" decided on the devices that trained it.
     source: models on which these were trained, if any.
   """
   members: dict[str, list[tuple[Group, Outcome]]] = {}
-  for group, outcome in zip(groups, outcomes, strict=True):
+  used: dict[str, set[str]] = {}
+  for group, outcome, estimator in zip(groups, outcomes, estimators, strict=True):
     names = [f"{a.name}={a.points[group.cells[0, k]]}" for k, a in enumerate(axes) if a.reshapes]
     objective = outcome[f"loss_{group.spec.reduction}"]
-    members.setdefault(ROOT + ",".join(names), []).append((group, {**outcome, "loss": objective}))
-  datasets = {path: _dataset(values, axes, chosen) for path, chosen in members.items()}
+    path = ROOT + ",".join(names)
+    members.setdefault(path, []).append((group, {**outcome, "loss": objective}))
+    used.setdefault(path, set()).update(estimator.split(SEVERAL))
+  datasets = {
+    path: _dataset(values, axes, chosen).assign_attrs(estimator=SEVERAL.join(sorted(used[path])))
+    for path, chosen in members.items()
+  }
   if source:
     stored = {schema.SOURCE: json.dumps(dict(source.values), sort_keys=True)}
     datasets = {path: dataset.assign_attrs(stored) for path, dataset in datasets.items()}
