@@ -29,6 +29,10 @@ N_STORED = 20  # steps
 APART = DIRECTIONS + 0.15 * np.outer([0, 0, 1], [1, -1, 0, 1, -1, 0])
 
 
+# Past the plateau: three dimensions in use, at more than half of the plateau's loss.
+SPLIT = DIRECTIONS + 0.5 * np.outer([0, 0, 1], [1, -1, 0, 1, -1, 0])
+
+
 def mean_loss(W: np.ndarray) -> float:
   params = AutoencoderParams(W=W.astype(np.float32), b=np.zeros(6, np.float32))
   return float(expected_losses(params, np.array(P), theory.SET_SIZE)) / 6
@@ -46,14 +50,17 @@ def made(
   steps: int = 10_000,
   density: float = P,
   onset: np.ndarray | None = None,
+  split: np.ndarray | None = SPLIT,
 ) -> xr.Dataset:
-  """Returns the analysis of two trainings: small weights, a plateau, then the final weights; with
-  weights of its own at the plateau's first step, if there is an `onset`."""
+  """Returns the analysis of two trainings: small weights, a plateau, split sets, the final
+  weights; with weights of its own at the plateau's first step, if there is an `onset`."""
   stored = np.unique(np.geomspace(1, steps, N_STORED).round().astype(int))
   ends = 14
   models = [0.1 * plateau] * begins + [plateau] * (ends - begins) + [final] * N_STORED
   if onset is not None:
     models[begins] = onset
+  if split is not None:
+    models[ends] = split
   W = np.stack([models[: len(stored)]] * 2).astype(np.float32)
   dataset = datasets.dataset(
     W=W[:, -1],
@@ -76,7 +83,7 @@ def right() -> xr.Dataset:
 
 
 def test_a_plateau_and_then_an_octahedron_confirm_the_paper(right):
-  assert verdicts(right) == [CONFIRMED] * 9
+  assert verdicts(right) == [CONFIRMED] * 10
   assert verdicts(right.isel(restart=0, drop=True)) == verdicts(right)
   assert len(figure.draw(right).axes) >= 5
 
@@ -85,6 +92,15 @@ def test_stages_are_where_the_weights_change(right):
   at = analysis.stages(right.isel(restart=0))
   assert (at.onset, at.leaves, at.splitting) == (4, 13, 14)
   assert at.onset < at.plateau < at.leaves
+
+
+def test_a_loss_that_falls_before_the_third_dimension_is_used_contradicts_the_order(
+  right,
+):
+  assert contradicted(made(split=None)) == (4,)  # both in one step
+  early = right.assign(history_expected_loss=right["history_expected_loss"].copy(deep=True))
+  early["history_expected_loss"][:, 10:] = theory.octahedron_loss(P)
+  assert verdicts(early)[4] == CONTRADICTED
 
 
 def contradicted(dataset: xr.Dataset) -> tuple[int, ...]:
@@ -118,9 +134,9 @@ def test_sets_that_are_one_direction_at_the_onset_alone_do_not_count():
 @pytest.mark.parametrize(
   ("final", "claims"),
   [
-    (OCTAHEDRON * np.array([1, 1, 1, -1, 1, 1]), (6, 7, 8)),  # one pair is not opposite
-    (0.9 * OCTAHEDRON, (4, 8)),  # the directions of an octahedron, but too short
-    (DIRECTIONS + 0.01 * np.eye(3, 6), (4, 5, 6, 7, 8)),  # still on the plateau
+    (OCTAHEDRON * np.array([1, 1, 1, -1, 1, 1]), (4, 7, 8, 9)),  # one pair is not opposite
+    (0.9 * OCTAHEDRON, (5, 9)),  # the directions of an octahedron, but too short
+    (DIRECTIONS + 0.01 * np.eye(3, 6), (4, 5, 6, 7, 8, 9)),  # still on the plateau
   ],
 )
 def test_another_end_contradicts_what_it_has_not(final, claims):

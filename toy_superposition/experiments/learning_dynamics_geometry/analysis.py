@@ -47,6 +47,17 @@ def density_of(dataset: "xr.Dataset") -> float:
   return float(dataset["feature_density"].values.flat[0])
 
 
+def half_way(model: "xr.Dataset") -> int:
+  """Returns the first position at which the loss is half way from the plateau's p/18 to its end, in
+  the logarithm.
+
+  Unlike `Stages.rearranging` it does not depend on the singular values: it may come before they
+  split.
+  """
+  loss = model["history_expected_loss"].values
+  return int(np.argmax(loss <= np.sqrt(theory.plateau_loss(density_of(model)) * loss[-1])))
+
+
 def stages(model: "xr.Dataset") -> Stages:
   """Returns where the stages of one training are."""
   loss, third = (
@@ -55,8 +66,8 @@ def stages(model: "xr.Dataset") -> Stages:
   )
   step, p = model["step"].values, density_of(model)
   splitting = int(np.argmax(third > third[-1] / 2))
-  half_way = np.sqrt(loss[splitting] * loss[-1])
-  late = (splitting, splitting + int(np.argmax(loss[splitting:] <= half_way)))
+  lower = np.sqrt(loss[splitting] * loss[-1])
+  late = (splitting, splitting + int(np.argmax(loss[splitting:] <= lower)))
   inside = np.abs(loss / theory.plateau_loss(p) - 1) < PLATEAU_TOLERANCE
   if not inside.any():
     return Stages(-1, -1, -1, *late)

@@ -10,6 +10,7 @@ from toy_superposition.experiments.experiment import Claim, verdict
 from toy_superposition.experiments.learning_dynamics_geometry.analysis import (
   PLATEAU_TOLERANCE,
   density_of,
+  half_way,
   stages,
 )
 from toy_superposition.experiments.learning_dynamics_geometry.theory import (
@@ -31,6 +32,7 @@ THIRD = 0.2
 LASTS = 2.0  # minimum duration of the plateau, as a multiple of its onset
 NORM_TOLERANCE, FINAL_TOLERANCE = 0.03, 0.15  # of a norm; relative, of the final loss
 SINGULAR_TOLERANCE = 0.03
+IN_ORDER = 0.9  # share of trainings: the paper says that single trajectories vary
 ORTHOGONAL, OPPOSITE, TOGETHER = 0.05, -0.95, 0.95  # |cos| below, cos below, cos above
 
 
@@ -41,6 +43,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   decided = steps >= ENOUGH_STEPS and p <= STATED * 1.001
   return [
     *_plateau_claims(models, decided),
+    _order_claim(models, decided),
     *_octahedron_claims(dataset, models, decided),
     _final_loss_claim(models, p, decided),
   ]
@@ -102,6 +105,21 @@ def _plateau_claims(models: list["xr.Dataset"], decided: bool) -> list[Claim]:
       verdict(bool(some and np.median(third) <= THIRD), decided=decided and some),
     ),
   ]
+
+
+def _order_claim(models: list["xr.Dataset"], decided: bool) -> Claim:
+  """Which comes first: the third dimension, or most of the fall of the loss."""
+  located = [(stages(model), half_way(model)) for model in models]
+  on = [(at, half) for at, half in located if at.onset >= 0]
+  in_order = sum(at.onset < at.splitting < half for at, half in on)
+  share = sum(at.splitting < half for at, half in located) / len(models)
+  return Claim(
+    "stages come in the paper's order: the plateau begins, the third singular value passes half of "
+    "its end, and only then the loss is half way from p/18 to its end (in the logarithm)",
+    f"{in_order} of {len(models)} trainings; {share:.0%} whether or not they have a plateau",
+    f"≥ {IN_ORDER:.0%} of trainings",
+    verdict(in_order >= IN_ORDER * len(models), decided=decided),
+  )
 
 
 def _octahedron_claims(
