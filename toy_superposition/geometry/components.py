@@ -151,12 +151,17 @@ def connected(edges: Bool[np.ndarray, "node node"]) -> list[Int[np.ndarray, "mem
   return [np.flatnonzero(label == k) for k in range(n_components)]
 
 
+def rank_of(W: Float[np.ndarray, "hidden member"]) -> int:
+  """Returns the dimension of the subspace that features span, but for noise."""
+  singular = np.linalg.svd(W, compute_uv=False)
+  return int((singular > SINGULAR * singular[0]).sum())
+
+
 def _name(
   W: Float[np.ndarray, "hidden member"], cosine: Float[np.ndarray, "member member"]
 ) -> tuple[str, int, float]:
   """Returns the name of the ideal with the same count, rank and cosines; rank; deviation."""
-  singular = np.linalg.svd(W, compute_uv=False)
-  rank = int((singular > SINGULAR * singular[0]).sum())
+  rank = rank_of(W)
   for name, ideal in IDEALS.items():
     if ideal.shape == (rank, W.shape[1]):
       pairs = np.triu_indices(len(cosine), 1)

@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float
 from toy_superposition import draws, streams
 from toy_superposition.evaluation import GENERATOR
 from toy_superposition.experiments import restarts, trained
-from toy_superposition.experiments.uniform_geometry import blocks, division
-from toy_superposition.geometry.components import IDEALS, components, connected
+from toy_superposition.experiments.uniform_geometry import blocks, division, trainings
+from toy_superposition.geometry.components import IDEALS, components, connected, rank_of
 from toy_superposition.geometry.definitions import is_represented
 
 if TYPE_CHECKING:
@@ -25,29 +25,32 @@ if TYPE_CHECKING:
 
 KINDS = (*IDEALS, "unknown")
 ABSENT = -1  # component and kind of a feature that is not represented
-# A cluster of dimensionalities at a fraction: a minimum number of features within the half-width of
-# the fraction, and a minimum ratio of that number to those in windows of the same width at this
-# distance on either side.
-CLUSTER_FEATURES, CLUSTER_WIDTH, CLUSTER_DISTANCE, CLUSTER_CONTRAST = 10, 0.005, 0.0125, 2
 SAVING_BATCH, SAVING_BATCHES = 1024, 64  # examples on which savings are measured
 EDGE = 0.1  # |W_i · W_j| (no unit) above which the graph has an edge
-OF_THEORY = ("frame_", "division_", "change_")  # variables that are not of trained models
+# Variables that are not of the sweep's models, and have no restarts.
+OF_THEORY = ("frame_", "division_", "change_")
+OTHERS = (*OF_THEORY, "shorter_", "law_")
+# Hidden dimensions (the notebook's) from which on claims are decided; in fewer, a single component
+# moves D* by as much as a plateau.
+MIN_HIDDEN = 20
 NEAR = 0.06  # relative distance up to which a density of the sweep stands for another
 
 
 def ordered(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns the dataset with axes density (dense first) and restart, even if it had none."""
-  theory = [str(name) for name in dataset if str(name).startswith(OF_THEORY)]
-  models = restarts.with_restarts(dataset.drop_vars(theory))  # theory has no restarts
-  dataset = models.assign({name: dataset[name] for name in theory})
+  others = [str(name) for name in dataset if str(name).startswith(OTHERS)]
+  models = restarts.with_restarts(dataset.drop_vars(others))
+  dataset = models.assign({name: dataset[name] for name in others})
   return dataset.transpose("density", "restart", ...).sortby("density", ascending=False)
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   """Returns the dataset with the components of every model, with what it saves per hidden
-  dimension, and with the best division of the dimensions among polytopes (division.py)."""
+  dimension, with the best division of the dimensions among polytopes (division.py), and with
+  further trainings (trainings.py)."""
   del memory_budget
-  return with_division(_with_savings(_with_components(dataset), mesh))
+  dataset = with_division(_with_savings(_with_components(dataset), mesh))
+  return trainings.with_trainings(dataset, mesh, MIN_HIDDEN)
 
 
 def _with_components(dataset: "xr.Dataset") -> "xr.Dataset":
@@ -161,13 +164,16 @@ def with_division(dataset: "xr.Dataset") -> "xr.Dataset":
   )
 
 
-def is_cluster(dimensionality: Float[np.ndarray, "..."], fraction: float) -> bool:
-  """Returns whether dimensionalities cluster at a fraction: a line of the scatter plot."""
-  centre, *sides = (
-    int((np.abs(dimensionality - fraction - shift) <= CLUSTER_WIDTH).sum())
-    for shift in (0, -CLUSTER_DISTANCE, CLUSTER_DISTANCE)
-  )
-  return centre >= CLUSTER_FEATURES and centre >= CLUSTER_CONTRAST * max(sides)
+def component_shapes(dataset: "xr.Dataset") -> list[tuple[int, int]]:
+  """Returns (number of features, dimensions that they span) of the components of all models."""
+  W = dataset["W"].transpose("density", "restart", "hidden", "feature").values
+  number = dataset["component"].transpose("density", "restart", "feature").values
+  shapes = []
+  for at in np.ndindex(W.shape[:2]):
+    for k in np.unique(number[at][number[at] != ABSENT]):
+      members = number[at] == k
+      shapes.append((int(members.sum()), rank_of(W[at][:, members].astype(float))))
+  return shapes
 
 
 def component_sizes(W: Float[np.ndarray, "hidden feature"]) -> list[int]:

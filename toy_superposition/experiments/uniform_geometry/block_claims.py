@@ -6,20 +6,11 @@ import numpy as np
 
 from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
 from toy_superposition.experiments.uniform_geometry.analysis import NEAR
+from toy_superposition.experiments.uniform_geometry.lines import SHOWN
 
 if TYPE_CHECKING:
   import xarray as xr
 
-# 1/(1 − S) between which the published scatter plot shows a line at the polytope's dimensionality.
-# Beyond it, and above all in the continuum from 5.2 on, dimensionalities of all sizes would count
-# as the line's surroundings.
-SHOWN = {
-  "tetrahedron": (1.17, 1.5),
-  "triangle": (1.54, 1.95),
-  "digon": (1.67, 4.3),
-  "pentagon": (3.6, 5.0),
-  "square antiprism": (4.3, 5.3),
-}
 CONTINUUM = 5.2  # from here on the paper's figure has no lines
 DENSE = 1.1  # up to here all polytopes save the same within 1 %
 CURVE = 0.05  # tolerance of D*, as against the published curve

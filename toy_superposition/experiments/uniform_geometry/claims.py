@@ -11,21 +11,36 @@ import numpy as np
 from jaxtyping import Float
 
 from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
-from toy_superposition.experiments.uniform_geometry import block_claims
+from toy_superposition.experiments.uniform_geometry import (
+  block_claims,
+  capacity_claims,
+  line_claims,
+  training_claims,
+)
 from toy_superposition.experiments.uniform_geometry.analysis import (
+  EDGE,
+  KINDS,
+  MIN_HIDDEN,
+  NEAR,
+  component_sizes,
+  curve_at,
+  ordered,
+)
+from toy_superposition.experiments.uniform_geometry.lines import (
   CLUSTER_CONTRAST,
   CLUSTER_DISTANCE,
   CLUSTER_FEATURES,
   CLUSTER_WIDTH,
-  EDGE,
-  KINDS,
-  NEAR,
-  component_sizes,
-  curve_at,
+  COUNTED,
+  FRACTIONS,
+  LINES,
+  NEAR_LINE,
+  SHOWN,
+  alternatives,
+  counted,
   is_cluster,
-  ordered,
+  near_fraction,
 )
-from toy_superposition.experiments.uniform_geometry.block_claims import SHOWN
 from toy_superposition.geometry.definitions import is_represented_norm
 
 if TYPE_CHECKING:
@@ -34,21 +49,8 @@ if TYPE_CHECKING:
 # D* of the published curve, by 1/(1 − S).
 CURVE = {1.2: 0.985, 1.4: 0.913, 1.6: 0.820, 2.0: 0.542, 4.0: 0.435, 5.0: 0.366, 10.0: 0.213}
 PLATEAU = (2.5, 3.0, 3.6)  # 1/(1 − S) at which the curve is within .04 of one half
-FRACTIONS = {"3/4": 3 / 4, "2/3": 2 / 3, "1/2": 1 / 2, "2/5": 2 / 5, "3/8": 3 / 8}
-# The polytope of each fraction's line.
-LINES = {
-  "3/4": "tetrahedron",
-  "2/3": "triangle",
-  "1/2": "digon",
-  "2/5": "pentagon",
-  "3/8": "square antiprism",
-}
-NEAR_LINE = 0.02  # of a dimensionality, as in the audit of the notebook's run
 VERTICES = 0.95  # as for the digons of the plateau
 GRAPH_AT = 2.8  # 1/(1 − S) of the graph
-# Hidden dimensions (the notebook's) from which on claims are decided; in fewer, a single component
-# moves D* by as much as a plateau.
-MIN_HIDDEN = 20
 
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
@@ -72,7 +74,10 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
     _graph_claim(dataset, large),
     _kinds_claim(dataset),
     _vertices_claim(dataset, large),
+    *line_claims.claims(dataset, large),
+    *capacity_claims.claims(dataset, large),
     *block_claims.claims(dataset, large),
+    *training_claims.claims(dataset, large),
   ]
 
 
@@ -135,9 +140,8 @@ def _cluster_claims(dataset: "xr.Dataset", large: bool) -> list[Claim]:
   contrast = f"≥ {CLUSTER_CONTRAST} × those {CLUSTER_DISTANCE:g} away"
   definition = f"≥ {CLUSTER_FEATURES} features within {CLUSTER_WIDTH:g}, {contrast}"
   others = [name for name in FRACTIONS if name != "1/2"]
-  near = np.abs(D[..., None] - np.array(list(FRACTIONS.values()))).min(axis=-1) <= NEAR_LINE
-  counted = (D >= 0.1) & (dataset["dimensions_per_feature"].values < 0.95)[..., None]
-  share = near[counted].mean() if counted.any() else np.nan
+  chosen = D[counted(dataset)]
+  share = near_fraction(chosen, NEAR_LINE).mean() if len(chosen) else np.nan
 
   def seeds(names: Sequence[str]) -> str:
     return ", ".join(f"{name}: {sum(clusters[name])} of {D.shape[1]} seeds" for name in names)
@@ -156,15 +160,15 @@ def _cluster_claims(dataset: "xr.Dataset", large: bool) -> list[Claim]:
       verdict(any(all(clusters[name]) for name in others), decided=large),
     ),
     Claim(
-      f"single densities 1/(1−S) at which dimensionalities cluster at {_alternatives(others)} in "
+      f"single densities 1/(1−S) at which dimensionalities cluster at {alternatives(others)} in "
       "some seed",
       _at_single_densities(D, inverse, others),
       "3/4: 1.2–1.5, 2/3: 1.5–2, 2/5: 3.6–5, 3/8: 4.3–5.3 in the paper's figure",
       REPORTED,
     ),
     Claim(
-      f"share of dimensionalities ≥ .1 that are within {NEAR_LINE:g} of "
-      f"{_alternatives(list(FRACTIONS))} (models with D* < .95)",
+      f"share of dimensionalities ≥ {COUNTED:g} that are within {NEAR_LINE:g} of "
+      f"{alternatives(list(FRACTIONS))} (models with D* < .95)",
       f"{share:.0%}",
       "26 % in the notebook's run",
       REPORTED,
@@ -190,11 +194,6 @@ def _vertices_claim(dataset: "xr.Dataset", large: bool) -> Claim:
     f"≥ {VERTICES:.0%} for every line",
     verdict(all(share >= VERTICES for share in shares.values()), decided=large and bool(shares)),
   )
-
-
-def _alternatives(names: Sequence[str]) -> str:
-  """Returns "a, b or c"."""
-  return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _at_single_densities(
