@@ -60,9 +60,10 @@ def _longer_claim(dataset: "xr.Dataset", large: bool) -> Claim:
 
 
 def _change(
-  hits: Int[np.ndarray, "2 *cell"], of: Int[np.ndarray, "2 *cell"]
-) -> tuple[Float[np.ndarray, "*cell"], Float[np.ndarray, "*cell"]]:
-  """Returns the second share minus the first, and its standard error with the pooled share."""
+  hits: Int[np.ndarray, "..."], of: Int[np.ndarray, "..."]
+) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+  """Returns the second share along the first axis minus the first one, and its standard error with
+  the pooled share."""
   share = hits / np.maximum(of, 1)
   pooled = hits.sum(axis=0) / np.maximum(of.sum(axis=0), 1)
   error = np.sqrt(pooled * (1 - pooled) * (1 / np.maximum(of, 1)).sum(axis=0))
