@@ -115,7 +115,7 @@ def _order_claim(models: list["xr.Dataset"], decided: bool) -> Claim:
   share = sum(at.splitting < half for at, half in located) / len(models)
   return Claim(
     "stages come in the paper's order: the plateau begins, the third singular value passes half of "
-    "its end, and only then the loss is half way from p/18 to its end (in the logarithm)",
+    "its final value, and only then is the loss half way from p/18 to its end (in the logarithm)",
     f"{in_order} of {len(models)} trainings; {share:.0%} whether or not they have a plateau",
     f"≥ {IN_ORDER:.0%} of trainings",
     verdict(in_order >= IN_ORDER * len(models), decided=decided),

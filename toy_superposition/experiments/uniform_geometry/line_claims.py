@@ -81,12 +81,13 @@ def _continuum_claim(dataset: "xr.Dataset", large: bool) -> Claim:
     hits = near[part].sum(axis=(0, 2))
     shares.append(np.where(of_seed > 0, hits / np.maximum(of_seed, 1), np.nan))
   lines, smear = shares
+  decided = bool(np.isfinite(lines + smear).all())
   listed = ", ".join(f"{a:.0%} → {b:.0%}" for a, b in zip(lines, smear, strict=True))
   names = alternatives(list(FRACTIONS))
   return Claim(
     f"lines end in a continuum: share of dimensionalities ≥ {COUNTED:g} within {NEAR_LINE:g} of "
     f"{names}, from 1/(1−S) < {BEFORE:g} (models with D* < .95) to > {AFTER:g}, by seed",
-    listed,
+    listed if decided else "–",
     "smaller in every seed",
-    verdict(bool((smear < lines).all()), decided=large and bool(np.isfinite(lines + smear).all())),
+    verdict(bool((smear < lines).all()), decided=large and decided),
   )
