@@ -404,7 +404,7 @@ TOO_MANY: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
   (
     {"history.num": 10_000},
     {"x": base.restarts(1000)},
-    ["config.history.num: 10000 ", "fewer steps", "1000 models at 10000 steps", "572 MiB"],
+    ["config.history.num: 10000 ", "fewer steps", "1000 models at 10000 steps", "1.12 GiB"],
   ),
   (
     {"model.n_features": 10**9},

@@ -1,20 +1,27 @@
 """The history: parameters at the right steps, through interruptions, in the results."""
 
+import dataclasses
 import errno
 import shutil
+import tracemalloc
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from configs import introduction
+from configs import base, introduction
 from toy_superposition import runner
 from toy_superposition.config import resolve as config
-from toy_superposition.devices import meshes, setup
+from toy_superposition.devices import mapping, meshes, setup
+from toy_superposition.devices.plan import make_plans, scoring_bytes
 from toy_superposition.errors import UserError
 from toy_superposition.models import AutoencoderParams
 from toy_superposition.records import history, opening
 from toy_superposition.records.history import Damaged, History
+from toy_superposition.records.recorder import MemoryRecorder
+from toy_superposition.scoring import Scorer
+from toy_superposition.types import TrainState
 
 STEPS = (0, 1, 3, 12, 40)
 
@@ -75,6 +82,53 @@ def test_the_history_ends_with_the_results_and_begins_before_the_first_step(unin
   np.testing.assert_array_equal(d["history_b"].isel(step=0), 0)
   moved = np.abs(d["history_W"].diff("step")).max(("density", "restart", "hidden", "feature"))
   assert np.all(moved > 0)
+
+
+class Generated(MemoryRecorder):
+  """A recorder that holds nothing: a step's parameters are made when they are read."""
+
+  def history(self, step, like):
+    rng = np.random.default_rng(step)
+    return jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype), like)
+
+
+def test_a_history_is_held_once_and_scored_in_slices_to_the_same_bits(monkeypatch):
+  n_models, n_steps, n, m = 4, 400, 100, 40
+  settings = base.get_config()
+  settings.update_from_flattened_dict(
+    {"name": "x", "train.steps": n_steps - 1, "evaluation.n_samples": 32, "history.num": n_steps}
+    | {"model.n_features": n, "model.n_hidden": m, "history.scale": "linear"}
+  )
+  base.set_axes(settings, restart=base.restarts(n_models))
+  what, recorder = config.resolve(settings), Generated()
+  shape = AutoencoderParams(
+    W=np.zeros((n_models, m, n), np.float32), b=np.zeros((n_models, n), np.float32)
+  )
+  mesh, lengths, compute = meshes.make_mesh(setup.devices(2)), [], mapping.Mapped.run
+
+  def spied(self, tree, cpu_options):
+    lengths.append((len(self.slices), len(self.slices[0])))
+    return compute(self, tree, cpu_options)
+
+  monkeypatch.setattr(mapping.Mapped, "run", spied)
+
+  def scored(gibibytes):
+    limited = dataclasses.replace(what, values={**what.values, "run.memory_gib": gibibytes})
+    (plan,) = make_plans(limited, mesh)
+    return Scorer(limited, plan).history(TrainState(shape, None), recorder), plan
+
+  whole, _ = scored(8.0)
+  tracemalloc.start()
+  sliced, plan = scored(1 / 8)
+  _, peak = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  (one, _), (several, length) = lengths
+  assert one == 1 < several
+  assert length * scoring_bytes(plan.group, "sampled", ()) <= 2**27
+  assert whole.keys() == sliced.keys() == {"history_W", "history_b", "history_loss"}
+  for name, array in whole.items():
+    np.testing.assert_array_equal(array, sliced[name])
+  assert peak < 1.5 * sum(array.nbytes for array in sliced.values())
 
 
 def test_an_interrupted_run_has_the_same_history(uninterrupted, tmp_path, monkeypatch):

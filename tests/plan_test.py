@@ -18,6 +18,7 @@ from toy_superposition.devices.plan import (
   scoring_bytes,
 )
 from toy_superposition.errors import UserError
+from toy_superposition.experiments import introduction
 from toy_superposition.measures import MEASURES, Measure
 
 ABSOLUTE = {
@@ -230,7 +231,7 @@ def test_a_batch_of_evaluation_has_1024_samples_or_fewer_of_a_very_wide_model(n,
 
 def test_evaluating_a_very_wide_model_takes_no_more_than_training_it_with_small_batches():
   group = group_of(1, n_features=2**22, n_hidden=4, batch_size=64, estimator="autodiff")
-  assert scoring_bytes(group.spec, "sampled", ()) < small.plan(group).bytes_per_slice < 5 * 2**30
+  assert scoring_bytes(group, "sampled", ()) < small.plan(group).bytes_per_slice < 5 * 2**30
 
 
 @pytest.mark.parametrize(("n", "m"), [(2**18, 8), (400, 400)])
@@ -242,7 +243,22 @@ def test_planned_memory_of_evaluation_is_what_the_compiled_program_takes(n, m):
   counts = losses.lower(state.params, group.instances).compile().memory_analysis()
   assert counts is not None
   taken = counts.argument_size_in_bytes + counts.output_size_in_bytes + counts.temp_size_in_bytes
-  assert scoring_bytes(group.spec, "sampled", ()) == pytest.approx(taken, rel=0.25)
+  assert scoring_bytes(group, "sampled", ()) == pytest.approx(taken, rel=0.25)
+
+
+def test_an_analysis_that_does_not_fit_is_refused_before_anything_runs(monkeypatch):
+  mesh, what = meshes.make_mesh(setup.devices(2)), resolved({"run.memory_gib": 64 / 1024})
+  assert make_plans(what, mesh)
+  experiment = introduction.EXPERIMENT
+  large = dataclasses.replace(experiment, working_bytes=lambda spec: 2**20 * spec.n_features**2)
+  monkeypatch.setattr(introduction, "EXPERIMENT", large)
+  with pytest.raises(UserError, match=r"n_features=9.*analysis.*config\.run\.memory_gib.*none"):
+    make_plans(
+      dataclasses.replace(
+        resolved({"run.memory_gib": 64 / 1024, "model.n_features": 9}), experiment="introduction"
+      ),
+      mesh,
+    )
 
 
 def test_evaluation_that_does_not_fit_is_refused_before_anything_runs():

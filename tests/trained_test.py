@@ -9,7 +9,8 @@ import pytest
 
 from tests import datasets
 from toy_superposition import evaluation, models, streams
-from toy_superposition.devices import meshes, setup
+from toy_superposition.devices import mapping, meshes, setup
+from toy_superposition.errors import UserError
 from toy_superposition.experiments import trained
 from toy_superposition.types import Instance
 
@@ -69,3 +70,30 @@ def test_results_of_an_earlier_version_are_rebuilt():
   rebuilt, expected = trained.trained(earlier), trained.trained(dataset)
   assert rebuilt.problem.spec == expected.problem.spec
   jax.tree.map(np.testing.assert_array_equal, rebuilt.params, expected.params)
+
+
+def test_models_are_analysed_within_the_runs_memory_to_the_same_bits(monkeypatch):
+  dataset = datasets.dataset(axes=AXES, measured=(), **weights("relu_output"))
+  mesh, used, layout = meshes.make_mesh(setup.devices(4)), [], mapping.layout
+
+  def spied(*arguments, **keywords):
+    used.append(layout(*arguments, **keywords))
+    return used[-1]
+
+  monkeypatch.setattr(mapping, "layout", spied)
+
+  def found(kib):
+    values = json.loads(dataset.attrs["config"]) | {"run.memory_gib": kib / 2**20}
+    models = trained.trained(dataset.assign_attrs(config=json.dumps(values)))
+    root = streams.root(0)
+
+    def loss(params, instance):
+      return evaluation.sampled(models.problem, params, instance, root, N_SAMPLES)
+
+    return trained.each(loss, models, mesh, bytes_each=2**20)
+
+  plenty, tight = found(2**20), found(2**11)
+  assert [layout.mesh.size for layout in used] == [4, 2]  # two models fit at a time
+  np.testing.assert_array_equal(plenty, tight)
+  with pytest.raises(UserError, match=r"n_features=5.*analysis.*config\.run\.memory_gib"):
+    found(2**10 - 1)

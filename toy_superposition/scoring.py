@@ -10,7 +10,7 @@ import numpy as np
 
 from toy_superposition import evaluation, problem, watchdog
 from toy_superposition.config.resolve import ResolvedConfig
-from toy_superposition.devices import mapping, processes
+from toy_superposition.devices import mapping, meshes, processes
 from toy_superposition.devices.plan import Plan, scoring_bytes
 from toy_superposition.measures import MEASURES, measure
 from toy_superposition.records import history
@@ -57,18 +57,10 @@ class Scorer(NamedTuple):
     steps = history.steps(spec.steps, values["history.num"], values["history.scale"])
     if not steps:
       return {}
-    # The first process wrote them, perhaps to a disk that the others do not have.
-    recorded = [
-      recorder.history(step, state.params) if processes.is_first() else state.params
-      for step in steps
-    ]
-    params = processes.from_first(jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *recorded))
-    # Every step of every instance is a row of its own.
+    params = _recorded(steps, state.params, recorder)
+    # Every step of every instance is a row of its own, and the steps share the instance.
     rows = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), params)
-    instances = jax.tree.map(
-      lambda leaf: np.repeat(leaf, len(steps), axis=0), self.plan.group.instances
-    )
-    feature_loss, _ = self._score(rows, instances, ())
+    feature_loss, _ = self._score(rows, self.plan.group.instances, ())
     total = feature_loss.sum if spec.reduction == "sum" else feature_loss.mean
     return {f"history_{name}": leaf for name, leaf in vars(params).items()} | {
       "history_loss": total(axis=1).reshape(-1, len(steps))
@@ -77,7 +69,10 @@ class Scorer(NamedTuple):
   def _score(
     self, params: Params, instances: Instance, measures: Sequence[str]
   ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Returns the feature losses and measures of rows with a leading axis, on the host."""
+    """Returns the feature losses and measures of rows with a leading axis, on the host.
+
+    Instances may have fewer rows than parameters, as `meshes.rows` takes them.
+    """
     spec, values = self.plan.group.spec, self.resolved.values
     method, n_samples = values["evaluation.method"], values["evaluation.n_samples"]
     group_problem = problem.make(spec, shared=self.plan.shared)
@@ -94,10 +89,11 @@ class Scorer(NamedTuple):
       return losses(rows), measured_by(measures, rows)
 
     rows = processes.own_rows((params, instances))
-    bytes_each = scoring_bytes(spec, method, [MEASURES[name] for name in measures])
+    n_rows = meshes.length(params)
+    bytes_each = scoring_bytes(self.plan.group, method, [MEASURES[name] for name in measures])
     mesh, budget = self.plan.mesh_to_score(bytes_each), self.plan.budget
     options = evaluation.EVALUATIONS[method].cpu_options
-    what = f"{self.resolved.name}: scoring {len(instances.index)} instances"
+    what = f"{self.resolved.name}: scoring {n_rows} instances"
 
     def apart(function, **keywords):
       return mapping.map_slices(
@@ -114,4 +110,22 @@ class Scorer(NamedTuple):
         for name in measures:
           watch(f"{what} by measure {name}")
           measured |= apart(functools.partial(measured_by, [name]))
-    return processes.gather(scores, len(instances.index))
+    return processes.gather(scores, n_rows)
+
+
+def _recorded(steps: Sequence[int], like: Params, recorder: Recorder) -> Params:
+  """Returns the recorded parameters of a group, with a second axis of steps.
+
+  The first process wrote them, perhaps to a disk that the others do not have. Every step is copied
+  into its place as soon as it is read: the history is held once.
+  """
+  params = jax.tree.map(
+    lambda leaf: np.empty((len(leaf), len(steps), *leaf.shape[1:]), leaf.dtype), like
+  )
+  if processes.is_first():
+    for k, step in enumerate(steps):
+      for whole, leaf in zip(
+        jax.tree.leaves(params), jax.tree.leaves(recorder.history(step, like)), strict=True
+      ):
+        whole[:, k] = leaf
+  return processes.from_first(params)

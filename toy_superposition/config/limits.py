@@ -19,6 +19,7 @@ MAX_HISTORY = 100_000  # steps, each a file
 # Bytes that describe a model on the host: per axis its positions, and per feature density and
 # importance in float32 with the intermediate float64 arrays.
 AXIS_BYTES, FEATURE_BYTES = 16, 32
+HISTORY_COPIES = 2  # on the host: as it is scored, and in the results
 
 
 def check_axes(axes: Sequence[Axis]) -> None:
@@ -107,7 +108,8 @@ def _check_history(values: Mapping[str, Any], parts: Sequence[Part]) -> None:
     raise not_allowed("history.num", num, f"at most {MAX_HISTORY}")
   stored = min(num, max(part.spec.steps for part in parts) + 1)
   available = memory.machine_bytes()
-  taken = stored * sum(part.n_models * sizes.params_bytes(part.spec) for part in parts)
+  of_a_step = sum(part.n_models * sizes.params_bytes(part.spec) for part in parts)
+  taken = HISTORY_COPIES * stored * of_a_step
   if taken > available:
     n_models = sum(part.n_models for part in parts)
     what = f"steps; the parameters of {n_models} models at {stored} steps"

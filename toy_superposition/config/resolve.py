@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from toy_superposition import declare, fields, inputs, sweep
+from toy_superposition import declare, experiments, fields, inputs, sweep
 from toy_superposition.config import cross_checks, execute, limits, outside
 from toy_superposition.config.axes import RESERVED, make_axes
 from toy_superposition.config.source import CONTENT, from_folder, is_config, untrained, with_axes
@@ -16,7 +16,7 @@ from toy_superposition.errors import UserError, nearest, not_allowed
 from toy_superposition.experiments import requirements
 from toy_superposition.measures import MEASURES
 from toy_superposition.sweep import Axis, Source
-from toy_superposition.types import Group
+from toy_superposition.types import Group, Spec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,12 @@ class ResolvedConfig:
     """
     own = {k: v for k, v in self.values.items() if not k.startswith(fields.EXECUTION)}
     return own | dict(self.outside) | ({CONTENT: self.source.content} if self.source else {})
+
+  def analysis_bytes(self, spec: Spec) -> int:
+    """Returns the bytes that the experiment's analysis of one model is planned to take."""
+    if self.experiment == "none":
+      return 0
+    return experiments.get(self.experiment).working_bytes(spec)
 
 
 def resolve(config: ConfigDict, source: Source | None = None) -> ResolvedConfig:

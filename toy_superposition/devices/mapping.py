@@ -84,15 +84,14 @@ class Mapped(NamedTuple):
       for positions in self.slices:
         interrupts.check()
         results.append(jax.tree.map(np.asarray, compiled(meshes.place(tree, positions, self.mesh))))
-      return meshes.gather(results, len(jax.tree.leaves(tree)[0]))
+      return meshes.gather(results, meshes.length(tree))
 
 
 def lower(
   function: Callable[..., Any], tree: Any, *, mesh: Mesh, bytes_each: int, budget: int
 ) -> Mapped:
   """Returns a function lowered for slices of a tree; the arguments are those of `map_slices`."""
-  n_instances = len(jax.tree.leaves(tree)[0])
-  used, slices = layout(n_instances, mesh, bytes_per_instance=bytes_each, budget=budget)
+  used, slices = layout(meshes.length(tree), mesh, bytes_per_instance=bytes_each, budget=budget)
   jitted = jax.jit(function, out_shardings=meshes.sharding(used))
   return Mapped(used, slices, jitted.lower(meshes.place(tree, slices[0], used)))
 
@@ -113,7 +112,7 @@ def map_slices(
   Args:
     function: of a tree with a leading instance axis, which its result has too. It treats instances
       independently and is compiled once.
-    tree: arrays with a leading instance axis.
+    tree: arrays with a leading instance axis; shorter ones stand for several, see `meshes.rows`.
     mesh: available devices.
     bytes_each: that one instance may take.
     budget: bytes that one slice may take on all devices together.

@@ -72,9 +72,24 @@ def shardings(mesh: Mesh, tree: Any) -> Any:
   return jax.tree_util.tree_map_with_path(of_leaf, tree)
 
 
+def length(tree: Any) -> int:
+  """Returns the number of rows of a tree, the length of its longest leaves."""
+  return max(len(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def rows(tree: Any, positions: np.ndarray) -> Any:
+  """Returns the given rows of every leaf, on the host.
+
+  A row of a leaf that is shorter than the others by a factor k is that of k rows of the tree, one
+  after another: what they have in common is held once.
+  """
+  n_rows = length(tree)
+  return jax.tree.map(lambda leaf: np.asarray(leaf)[positions // (n_rows // len(leaf))], tree)
+
+
 def place(tree: Any, positions: np.ndarray, mesh: Mesh) -> Any:
-  """Returns the given positions of every leaf's leading axis, spread over the mesh."""
-  return spread(jax.tree.map(lambda leaf: np.asarray(leaf)[positions], tree), mesh)
+  """Returns the given rows of a tree, as `rows`, spread over the mesh."""
+  return spread(rows(tree, positions), mesh)
 
 
 def spread(tree: Any, mesh: Mesh) -> Any:

@@ -78,8 +78,8 @@ def make_plans(resolved: "ResolvedConfig", mesh: Mesh) -> list[Plan]:
 
   Raises:
     UserError: the devices cannot share features as the config asks, an instance does not fit into
-      memory in training, in evaluation or with its measures, or a measure does not return its row's
-      axes.
+      memory in training, in evaluation, with its measures or in the experiment's analysis, or a
+      measure does not return its row's axes.
   """
   values, devices = resolved.values, list(mesh.devices.flat)
   rows = {name: MEASURES[name] for name in resolved.measures}
@@ -94,7 +94,10 @@ def make_plans(resolved: "ResolvedConfig", mesh: Mesh) -> list[Plan]:
       limit=limit,
       feature_devices=values["run.feature_devices"],
     )
-    _check_scoring_fits(values["evaluation.method"], rows, plan, len(devices), limit)
+    available = _scoring_memory(plan, len(devices), limit)
+    _check_scoring_fits(values["evaluation.method"], rows, plan.group, available)
+    analysed = resolved.analysis_bytes(group.spec) + _array_bytes(group.instances)
+    check_fits(group.spec, analysed, available)
     plans.append(plan)
   return plans
 
@@ -140,8 +143,7 @@ def bytes_per_instance(group: Group) -> int:
   """Returns the bytes planned for every instance of a slice, on its devices together."""
   spec, estimator = group.spec, ESTIMATORS[group.spec.estimator]
   total = 2 * sizes.state_bytes(spec) + WORKING_COPIES * sizes.params_bytes(spec)
-  # The arrays of an instance, such as densities; its single numbers do not count.
-  total += sum(leaf[0].nbytes for leaf in jax.tree.leaves(group.instances) if np.ndim(leaf) > 1)
+  total += _array_bytes(group.instances)
   if optimizers.searches(spec.optimizer):
     total += optimum.problem_bytes(n_features=spec.n_features, n_hidden=spec.n_hidden, n_starts=1)
   return total if estimator.one_by_one else total + estimator.working_bytes(spec, group.instances)
@@ -151,6 +153,11 @@ def bytes_per_slot(group: Group) -> int:
   """Returns the bytes planned for what the instances in one slot use in turn."""
   estimator = ESTIMATORS[group.spec.estimator]
   return estimator.working_bytes(group.spec, group.instances) if estimator.one_by_one else 0
+
+
+def _array_bytes(instances: Instance) -> int:
+  """Returns the bytes of one instance's arrays, such as densities; single numbers do not count."""
+  return sum(leaf[0].nbytes for leaf in jax.tree.leaves(instances) if np.ndim(leaf) > 1)
 
 
 def _mesh_of(group: Group, mesh: Mesh, budget: int, limit: int, feature_devices: int) -> Mesh:
@@ -194,26 +201,45 @@ def _check_measures(rows: Mapping[str, Measure], group: Group) -> None:
   measures.check(rows, sizes.abstract_params(group.spec), instance)
 
 
-def scoring_bytes(spec: Spec, method: str, rows: Collection[Measure]) -> int:
+def scoring_bytes(group: Group, method: str, rows: Collection[Measure]) -> int:
   """Returns the bytes planned for evaluating and measuring one instance.
 
   Args:
-    spec: of the instance.
+    group: of the instance.
     method: row of EVALUATIONS.
     rows: its measures.
   """
-  evaluated = sizes.params_bytes(spec) + evaluation.EVALUATIONS[method].working_bytes(spec)
+  spec = group.spec
+  given = sizes.params_bytes(spec) + _array_bytes(group.instances)
+  evaluated = given + evaluation.EVALUATIONS[method].working_bytes(spec)
   return evaluated + measures.working_bytes(spec.n_features, rows)
 
 
+def _scoring_memory(plan: Plan, n_devices: int, limit: int) -> int:
+  """Returns the memory of a slot when its instances are scored."""
+  mesh = plan.scoring_mesh
+  if memory.is_shared(list(mesh.devices.flat)):
+    return limit
+  return limit * meshes.feature_devices(mesh) // n_devices
+
+
+def check_fits(spec: Spec, taken: int, available: int) -> None:
+  """Raises UserError if an experiment's analysis of one model takes more memory than there is."""
+  if taken > available:
+    raise UserError(
+      f"config.model.n_features={spec.n_features}, n_hidden={spec.n_hidden}: the experiment's "
+      f"analysis of one model takes about {taken / memory.GIB:.3g} GiB, and there are "
+      f"{available / memory.GIB:.3g} GiB of memory (config.run.memory_gib, or the machine's); "
+      "config.experiment=none trains without it"
+    )
+
+
 def _check_scoring_fits(
-  method: str, rows: Mapping[str, Measure], plan: Plan, n_devices: int, limit: int
+  method: str, rows: Mapping[str, Measure], group: Group, available: int
 ) -> None:
   """Raises UserError if one instance does not fit into a slot's memory when it is scored."""
-  spec, mesh = plan.group.spec, plan.scoring_mesh
-  one_memory = memory.is_shared(list(mesh.devices.flat))
-  available = limit if one_memory else limit * meshes.feature_devices(mesh) / n_devices
-  evaluated, taken = scoring_bytes(spec, method, ()), scoring_bytes(spec, method, rows.values())
+  spec = group.spec
+  evaluated, taken = scoring_bytes(group, method, ()), scoring_bytes(group, method, rows.values())
   if evaluated > available:
     raise UserError(
       f"config.model.n_features={spec.n_features}, n_hidden={spec.n_hidden}: evaluating one "

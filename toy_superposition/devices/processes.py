@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from toy_superposition.devices import peers, setup
+from toy_superposition.devices import meshes, peers, setup
 from toy_superposition.devices.peers import COUNT, NUMBER, Peers
 from toy_superposition.errors import UserError
 from toy_superposition.types import Group, Snapshot
@@ -124,11 +124,10 @@ def own(group: Group) -> Group:
 
 
 def own_rows(tree: Any) -> Any:
-  """Returns this process's chunk of every leaf's leading axis of instances."""
+  """Returns this process's chunk of a tree's rows, as `meshes.rows`."""
   if count() == 1:
     return tree
-  positions = _chunk(len(jax.tree.leaves(tree)[0]))
-  return jax.tree.map(lambda leaf: np.asarray(leaf)[positions], tree)
+  return meshes.rows(tree, _chunk(meshes.length(tree)))
 
 
 def _chunk(n_instances: int) -> np.ndarray:

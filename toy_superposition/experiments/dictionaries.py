@@ -11,18 +11,22 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from toy_superposition import fields, models, sweep
+from toy_superposition import fields, models, sizes, sweep
 from toy_superposition.experiments import trained
 from toy_superposition.experiments.trained import Trained
 from toy_superposition.geometry.definitions import is_represented
 from toy_superposition.inputs import SOURCE
 from toy_superposition.recovery import chance, metrics
 from toy_superposition.recovery.statistics import Pairs, Statistics, statistics
+from toy_superposition.types import Spec
 
 if TYPE_CHECKING:
   import xarray as xr
 
 N_SAMPLES = 20_480
+# Arrays of (feature, example) that sparse coding with a few penalties holds at once: XLA's own
+# count for 256 features and 2 048 examples.
+CODE_ARRAYS = 15
 # Variable → its dimension beside the sweep's axes, if any, and its description.
 SCORES: dict[str, str] = {
   "mcc": "mean |cosine| of the best one-to-one assignment of latents to features",
@@ -121,6 +125,13 @@ def bound(dataset: "xr.Dataset") -> Float[np.ndarray, "*model"]:
   far as there are latents."""
   number = dataset["n_represented"].values
   return np.minimum(1, dataset.sizes["latent"] / np.maximum(number, 1))
+
+
+def coding_bytes(spec: Spec, n_examples: int) -> int:
+  """Returns the bytes of a model and of sparse codes of examples with the true dictionary."""
+  widest = max(spec.n_features, spec.n_hidden)
+  codes = 4 * CODE_ARRAYS * widest * n_examples
+  return max(trained.working_bytes(spec), sizes.params_bytes(spec) + codes)
 
 
 def _scores(models_: Trained, mesh: Mesh, pairs: Pairs | None) -> dict[str, np.ndarray]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition.types import Group
+from toy_superposition.experiments import trained
+from toy_superposition.types import Group, Spec
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -88,6 +89,8 @@ class Experiment:
   measures: tuple[str, ...] = ()  # that must be among the results
   # (dataset, mesh, memory budget in bytes) → dataset with the theory's variables.
   run: Callable[["xr.Dataset", Mesh, int], "xr.Dataset"] = unchanged
+  # Bytes that `run` takes for one model, beside its frozen arrays; models are analysed in slices.
+  working_bytes: Callable[[Spec], int] = trained.working_bytes
   # Relations between fields, beyond `requires`: raises UserError where the claims do not apply.
   refuses: Callable[[Mapping[str, Any], Sequence[Group]], None] = accepted
   # Whether claims are about the best restart, of which a diverged one is only a bad one. Claims of

@@ -9,10 +9,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from toy_superposition import evaluation, fields, models, problem, sizes, sweep
-from toy_superposition.devices import mapping
+from toy_superposition.devices import mapping, memory
+from toy_superposition.devices.layout import fitting
+from toy_superposition.devices.plan import check_fits
 from toy_superposition.problem import Problem
 from toy_superposition.records import schema
-from toy_superposition.types import Instance, Params
+from toy_superposition.types import Instance, Params, Spec
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -30,6 +32,7 @@ class Trained(NamedTuple):
   instances: Instance
   dims: tuple[str, ...]  # of the dataset, flattened into the instance axis
   shape: tuple[int, ...]  # sizes of these dimensions
+  memory_gib: float = 0.0  # the run's, see config.run.memory_gib
 
   def unflatten(self, values: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
     """Returns (dims, values) with the sweep's axes in the place of the instance axis."""
@@ -56,6 +59,7 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
     elif field not in changes and not sweep.is_swept(field):
       raise ValueError(f"the models differ in {field}: select those of one value")
   values |= changes
+  memory_gib = values["run.memory_gib"]
   spec = fields.make_spec(values)
   if (source := schema.source(dataset)) is not None:
     spec = dataclasses.replace(spec, source=fields.make_spec(source))
@@ -87,7 +91,12 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
     numbers=numbers,
   )
   made = problem.make(sweep.with_consequences(spec, instances))
-  return Trained(made, models.params_class(model)(**arrays), instances, dims, shape)
+  return Trained(made, models.params_class(model)(**arrays), instances, dims, shape, memory_gib)
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes of one model with one batch of evaluation."""
+  return sizes.params_bytes(spec) + sizes.batch_bytes(spec, evaluation.batch_size(spec))
 
 
 def each(
@@ -99,16 +108,21 @@ def each(
     function: of one model.
     models: to which it is applied.
     mesh: the devices.
-    bytes_each: bytes that one model takes; 0 stands for those of one batch of evaluation.
+    bytes_each: bytes that one model takes; 0 stands for `working_bytes`.
+
+  Raises:
+    UserError: one model does not fit into the memory that the run may take.
   """
-  spec = models.problem.spec
-  bytes_each = bytes_each or (
-    sizes.params_bytes(spec) + sizes.batch_bytes(spec, evaluation.batch_size(spec))
-  )
+  devices, spec = list(mesh.devices.flat), models.problem.spec
+  bytes_each = bytes_each or working_bytes(spec)
+  check_fits(spec, bytes_each, memory.limit(devices, models.memory_gib))
+  used = fitting(mesh, bytes_each, memory.budget(devices, models.memory_gib))
   return mapping.map_slices(
     lambda operands: jax.vmap(function)(*operands),
     (models.params, models.instances),
-    mesh=mesh,
+    mesh=used,
     bytes_each=bytes_each,
-    budget=CACHE,
+    # The same share for a device as with all of them: alone in its program, a model has other last
+    # bits than beside others.
+    budget=CACHE * used.size // mesh.size,
   )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toy_superposition.experiments import uniform
-from toy_superposition.experiments.adversarial.analysis import run
+from toy_superposition.experiments.adversarial.analysis import run, working_bytes
 from toy_superposition.experiments.adversarial.claims import claims
 from toy_superposition.experiments.experiment import Experiment, figure_in
 from toy_superposition.types import Group
@@ -26,6 +26,7 @@ EXPERIMENT = Experiment(
   axes={"density": "density.base"},
   measures=("dimensions_per_feature",),
   run=run,
+  working_bytes=working_bytes,
   claims=claims,
   of_best=True,
   figure=figure_in(__name__),

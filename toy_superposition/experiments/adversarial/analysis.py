@@ -15,7 +15,7 @@ from toy_superposition import draws, sizes, streams
 from toy_superposition.experiments import trained
 from toy_superposition.problem import Problem, output_loss
 from toy_superposition.theory import attacks
-from toy_superposition.types import Instance, Params
+from toy_superposition.types import Instance, Params, Spec
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -71,6 +71,13 @@ def attacked(problem: Problem, params: Params, instance: Instance) -> dict[str, 
   }
 
 
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes of a model and its batches twice, and of a few arrays of (example, feature)
+  and the directions."""
+  model_bytes = sizes.params_bytes(spec) + sizes.batch_bytes(spec, BATCH_SIZE)
+  return 2 * model_bytes + 16 * spec.n_features**2
+
+
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   """Returns the dataset with what `attacked` finds, its names after `vulnerability_`."""
   del memory_budget
@@ -80,10 +87,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   def ratio(params: Params, instance: Instance) -> dict[str, jax.Array]:
     return attacked(problem, params, instance)
 
-  # A model and its batches twice, and a few arrays of (example, feature) and the directions.
-  spec = problem.spec
-  model_bytes = sizes.params_bytes(spec) + sizes.batch_bytes(spec, BATCH_SIZE)
-  ratios = trained.each(ratio, models, mesh, 2 * model_bytes + 16 * spec.n_features**2)
+  ratios = trained.each(ratio, models, mesh, working_bytes(problem.spec))
   return dataset.assign(
     {f"vulnerability_{name}": models.unflatten(values) for name, values in ratios.items()}
   )

@@ -4,7 +4,7 @@ Follow-up: Chanin et al. (2026), SynthSAEBench, whose order of methods is tried 
 """
 
 from toy_superposition.experiments.experiment import Experiment, figure_in
-from toy_superposition.experiments.sae_benchmark.analysis import run
+from toy_superposition.experiments.sae_benchmark.analysis import run, working_bytes
 from toy_superposition.experiments.sae_benchmark.claims import claims
 
 EXPERIMENT = Experiment(
@@ -27,6 +27,7 @@ EXPERIMENT = Experiment(
   axes={"variant": "", "seed": "data.dictionary"},
   optional_axes={},
   run=run,
+  working_bytes=working_bytes,
   claims=claims,
   figure=figure_in(__name__),
 )

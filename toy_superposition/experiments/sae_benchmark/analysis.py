@@ -11,6 +11,7 @@ from toy_superposition import draws, streams
 from toy_superposition.evaluation import GENERATOR
 from toy_superposition.experiments import dictionaries, trained
 from toy_superposition.theory import sparse_coding
+from toy_superposition.types import Spec
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -22,6 +23,11 @@ ORACLE = {
   "oracle_f1": "mean F1 of codes as detectors, over as many frequent features as there are latents",
   "oracle_fvu": "fraction of variance that sparse coding with the true dictionary leaves",
 }
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes that sparse coding beside one model is planned to take."""
+  return dictionaries.coding_bytes(spec, N_EXAMPLES)
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
@@ -44,7 +50,8 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     each = [oracle(A, s, x, z, problem.spec.n_hidden) for z in codes]
     return jnp.stack([jnp.stack(one) for one in each])
 
-  found = np.asarray(trained.each(of_one, models, mesh))  # (seed, penalty, number)
+  # (seed, penalty, number)
+  found = np.asarray(trained.each(of_one, models, mesh, working_bytes(problem.spec)))
   variables = {
     name: (("seed", "oracle_penalty"), found[:, :, i], {"long_name": about})
     for i, (name, about) in enumerate(ORACLE.items())

@@ -8,7 +8,7 @@ from typing import Any
 
 from toy_superposition.experiments.experiment import Experiment, figure_in
 from toy_superposition.experiments.requirements import refusal
-from toy_superposition.experiments.sae_dictionary.analysis import run
+from toy_superposition.experiments.sae_dictionary.analysis import run, working_bytes
 from toy_superposition.experiments.sae_dictionary.claims import claims
 from toy_superposition.types import Group
 
@@ -36,6 +36,7 @@ EXPERIMENT = Experiment(
   axes={"examples": "data.n_examples", "seed": "data.dictionary"},
   optional_axes={},
   run=run,
+  working_bytes=working_bytes,
   claims=claims,
   figure=figure_in(__name__),
   refuses=refuses,

@@ -15,6 +15,7 @@ from toy_superposition.models.topk import keep_largest
 from toy_superposition.problem import Columns
 from toy_superposition.recovery import metrics
 from toy_superposition.theory import sparse_coding
+from toy_superposition.types import Spec
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -44,6 +45,11 @@ def correlations(
     return rows / jnp.where(norm > 0, norm, 1)
 
   return unit(codes) @ unit(x).T
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes that sparse coding beside one model is planned to take."""
+  return dictionaries.coding_bytes(spec, N_EXAMPLES)
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
@@ -87,7 +93,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     cosine = dictionary.T @ A
     return *(correlations(each, x) for each in codes), cosine
 
-  *found, cosines = trained.each(of_one, models, mesh)
+  *found, cosines = trained.each(of_one, models, mesh, working_bytes(problem.spec))
   about = CODES | {"mcc_classical": "MCC of the directions of classical dictionary learning"}
   variables = {}
   for (name, text), each in zip(about.items(), (*found, cosines), strict=True):
