@@ -1,15 +1,21 @@
 """A dry run and a trace: they describe what training does, and leave nothing else."""
 
+import dataclasses
+import functools
 import os
+import time
 
+import jax
+import numpy as np
 import pytest
 
 from configs import base
-from toy_superposition import dry_run, problem, text, trace, train
+from toy_superposition import dry_run, problem, rehearsal, runner, text, trace, train
 from toy_superposition.config.resolve import ResolvedConfig, resolve
-from toy_superposition.devices import meshes, setup
+from toy_superposition.devices import mapping, meshes, setup
 from toy_superposition.devices.plan import Plan, make_plans
 from toy_superposition.errors import UserError
+from toy_superposition.experiments import introduction
 from toy_superposition.records.workdir import Workdir
 
 N_DEVICES = 2
@@ -71,10 +77,14 @@ def test_a_dry_run_names_groups_instances_slices_memory_an_estimate_and_its_sour
   said = estimate_of(what)
   assert "test: 10 models (n 2 × restart 5) in 2 groups" in said
   header, _, first, second = said.split("\n\n")[1].splitlines()
-  for word in ("instances", "slices", "memory", "compiled", "ms/step", "training"):
+  for word in ("instances", "slices", "memory/device", "compiled", "ms/step", "training"):
     assert word in header
   assert "3, 2" in first and "4, 2" in second and "autodiff" in first
-  assert "estimate: " in said and "2 of 2 groups on this machine" in " ".join(said.split())
+  words = " ".join(said.split())
+  assert "estimate: " in words and "of 2 of 2 groups" in words.partition("measured: ")[2]
+  for stage in dry_run.Costs._fields:
+    assert f"{stage} " in words.partition("estimate: ")[2]
+  assert "not in it: start-up" in words and "no time was left" not in words
   assert os.listdir(tmp_path) == []
 
 
@@ -84,7 +94,8 @@ def test_groups_without_time_left_are_estimated_by_their_size_and_marked(monkeyp
   said = estimate_of(what)
   small, large, middle = said.split("\n\n")[1].splitlines()[2:]
   assert "~" in small and "~" in middle and "~" not in large  # most work comes first
-  assert "1 of 3 groups" in " ".join(said.split()) and "not timed" in said
+  words = " ".join(said.split())
+  assert "of 1 of 3 groups" in words and "not timed" in words
 
 
 def test_an_estimate_is_proportional_to_steps_and_slices():
@@ -95,8 +106,90 @@ def test_an_estimate_is_proportional_to_steps_and_slices():
   assert dry_run._guess(plans[1], {0: timing}, plans) == pytest.approx(100)
 
 
-def test_nothing_is_timed_if_nothing_is_trained():
-  assert "nothing is trained" in estimate_of(resolved({"train.steps": 0}))
+def test_scoring_is_timed_also_if_nothing_is_trained():
+  said = estimate_of(resolved({"train.steps": 0}))
+  assert "nothing is trained" in said and "training 0 s" in said and "evaluation" in said
+
+
+def test_a_rehearsal_computes_the_first_slice_and_counts_the_others():
+  calls = []
+
+  def double(x):
+    jax.debug.callback(lambda: calls.append(1))
+    return 2 * x
+
+  rows, one = np.arange(6.0, dtype=np.float32), meshes.make_mesh(setup.devices(1))
+  doubled = functools.partial(mapping.map_slices, double, rows, mesh=one, bytes_each=1, budget=2)
+  assert doubled().tolist() == [0, 2, 4, 6, 8, 10]
+  assert len(calls) == 3
+  with mapping.rehearsed(60.0) as rehearsal:
+    assert doubled().tolist() == [0, 2, 0, 2, 0, 2]
+  assert len(calls) == 4
+  assert (rehearsal.timed, rehearsal.untimed) == (1, 0)
+  assert rehearsal.skipped_seconds > 0 and rehearsal.compile_seconds > 0
+  with mapping.rehearsed(0.0) as late:
+    assert doubled().tolist() == [0] * 6
+  assert len(calls) == 4 and (late.timed, late.untimed) == (0, 1)
+  assert doubled().tolist() == [0, 2, 4, 6, 8, 10]  # as before
+
+
+@pytest.mark.parametrize("seconds", [60.0, 0.0])
+def test_what_is_rehearsed_has_the_variables_of_a_run(seconds):
+  what = resolved({"history.num": 3, "evaluation.n_samples": 3000, "train.steps": 4})
+  (plan,) = make_plans(what, mesh())
+  (outcome,) = runner.outcomes(what, None, [plan])
+  stage, rehearsed = rehearsal.score(what, plan, seconds)
+  assert stage.timed == (seconds > 0)
+  assert {k: (v.shape, v.dtype) for k, v in rehearsed.items()} == {
+    k: (v.shape, v.dtype) for k, v in outcome.items()
+  }
+
+
+def test_theory_is_rehearsed_and_one_that_fails_is_named(monkeypatch):
+  what = dataclasses.replace(resolved(), experiment="introduction")
+  experiment, asked = introduction.EXPERIMENT, []
+
+  def analysis(dataset, mesh, budget):
+    asked.append(dataset["loss"].shape)
+    time.sleep(0.2)
+    return dataset
+
+  def failing(dataset, mesh, budget):
+    raise ValueError("of models that are not trained")
+
+  def of(run):
+    row = dataclasses.replace(experiment, run=run, figure=None)
+    monkeypatch.setattr(introduction, "EXPERIMENT", row)
+    plans = make_plans(what, mesh())
+    outcomes = [rehearsal.score(what, plan, 0.0)[1] for plan in plans]
+    return rehearsal.theory(what, plans, outcomes, mesh(), 60.0)
+
+  theory, figures = of(analysis)
+  assert asked == [(5,)] and theory.timed and theory.seconds > 0.2 and figures.timed
+  assert of(failing) == (rehearsal.SKIPPED, rehearsal.SKIPPED)
+  said = dry_run._summary(
+    [], {}, {}, rehearsal.SKIPPED, figures, dry_run.Costs(1.0, 1.0, 0.0, 0.0, 1.0)
+  )
+  assert "not in it: start-up, checkpoints and the page; theory" in " ".join(said.split())
+
+
+def test_shards_divide_the_models_work_and_repeat_compilation_and_no_theory():
+  plans = [plan_of(resolved(restart=base.restarts(64)))]
+  rows = dry_run._shards(plans, dry_run.Costs(640.0, 64.0, 30.0, 10.0, 5.0)).splitlines()[3:]
+  assert [row.split()[0] for row in rows] == ["2", "4", "8", "16", "32", "64"]
+  assert "6 min" in rows[0] and rows[0].endswith("13 min")  # 352 + 5 each; 714 + 40 in all
+  # A device without a model of its own makes a shard no faster.
+  assert rows[-1].split()[1:3] == rows[-2].split()[1:3]
+
+
+def test_only_a_busy_machine_is_called_so():
+  timings = {0: dry_run.Timing(8, 0.1, 1.0, cores=0.5)}
+  costs = dry_run.Costs(80.0, 20.0, 0.0, 0.0, 0.0)
+  cores = setup.cores()
+  assert dry_run._busy(timings, costs, 0.5 * cores, mesh()) == ""
+  said = " ".join(dry_run._busy(timings, costs, 3.0 * cores, mesh()).split())
+  assert f"load {3 * cores:.1f} on {cores} core(s)" in said
+  assert f"about {text.duration(100 * 0.5 / min(cores, N_DEVICES))}" in said
 
 
 def test_a_trace_is_in_its_folder_and_small_and_its_size_is_reported(tmp_path):

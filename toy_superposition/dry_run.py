@@ -4,6 +4,7 @@ Nothing of it enters the run: states trained here are thrown away. Compiled prog
 cache, where the run finds them.
 """
 
+import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,19 @@ from typing import NamedTuple
 
 from jax.sharding import Mesh
 
-from toy_superposition import problem, text, train
+from toy_superposition import problem, rehearsal, text, train
 from toy_superposition.config.resolve import ResolvedConfig
+from toy_superposition.devices import memory, setup
 from toy_superposition.devices.plan import Plan
+from toy_superposition.rehearsal import Stage
 from toy_superposition.types import Spec
 
-SECONDS = 8.0  # within which groups are compiled and timed; no group is begun later
+# Within which groups are compiled and their training is timed, scoring, and theory; nothing is
+# begun later.
+SECONDS, SCORING_SECONDS, THEORY_SECONDS = 8.0, 6.0, 8.0
 MIN_SECONDS = 0.3  # of timed steps for a reliable rate
+BUSY = 1.2  # load for each core above which a machine is said to be busy
+SHARDS = (2, 4, 8, 16, 32, 64, 128)
 SHOWN = 12  # groups in the table
 
 
@@ -27,6 +34,22 @@ class Timing(NamedTuple):
   steps: int  # that were timed
   step_seconds: float  # of one step of one slice
   compile_seconds: float
+  cores: float = 0.0  # that worked for this process, on average
+
+
+class Costs(NamedTuple):
+  """Seconds of a run's stages on this machine, without start-up, checkpoints and the page."""
+
+  training: float
+  evaluation: float
+  theory: float
+  figures: float
+  compilation: float
+
+  @property
+  def total(self) -> float:
+    """Their sum."""
+    return sum(self)
 
 
 def time_steps(plan: Plan, seconds: float) -> Timing:
@@ -39,7 +62,7 @@ def time_steps(plan: Plan, seconds: float) -> Timing:
   doubling = (2**k for k in range(spec.steps.bit_length()))
   segment_ends = [step for step in doubling if step <= spec.steps]
   started = clock = time.perf_counter()
-  before, step_seconds = 0, 0.0
+  before, step_seconds, cores, worked = 0, 0.0, 0.0, time.process_time()
   for snapshot in train.run(
     problem.make(spec),
     plan,
@@ -50,10 +73,11 @@ def time_steps(plan: Plan, seconds: float) -> Timing:
     if before == 0:  # the first step includes everything that happens once
       started = now
     step_seconds, steps = (now - clock) / (snapshot.step - before), snapshot.step - before
-    before, clock = snapshot.step, now
+    cores = (time.process_time() - worked) / max(now - clock, 1e-9)
+    before, clock, worked = snapshot.step, now, time.process_time()
     if now - started > seconds / 2:  # the next segment would take as long as all before
       break
-  return Timing(steps, step_seconds, compiled[0])
+  return Timing(steps, step_seconds, compiled[0], cores)
 
 
 def work(spec: Spec) -> float:
@@ -61,21 +85,22 @@ def work(spec: Spec) -> float:
   return float(spec.batch_size) * spec.n_features * spec.n_hidden
 
 
-def estimate(resolved: ResolvedConfig, plans: Sequence[Plan], mesh: Mesh) -> str:
-  """Returns the size of a run and an estimate of its training time on this machine, as text.
+def estimate(
+  resolved: ResolvedConfig, plans: Sequence[Plan], mesh: Mesh, *, whole: bool = True
+) -> str:
+  """Returns the size of a run and an estimate of its time on this machine, as text.
 
-  The estimate extrapolates from a few steps of each group, those with most work first. Groups for
-  which no time is left are estimated from the others, in proportion to `work`. Compilation is not
-  cut short: one group may take longer than SECONDS.
+  Training is extrapolated from a few steps of each group, those with most work first, and what
+  follows it from its first slice. Groups for which no time is left are estimated from the others,
+  in proportion to `work`. Compilation is not cut short: one group may take longer than SECONDS.
 
   Args:
     resolved: what would be run.
     plans: of its groups.
     mesh: all devices.
+    whole: whether it is all of a sweep, rather than a shard: theory and figures are those of all.
   """
-  head = _head(resolved, plans, mesh)
-  if all(plan.group.spec.steps == 0 for plan in plans):
-    return f"{head}\n\nnothing is trained: all work is the experiment's own, which was not timed"
+  load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
   order = sorted(range(len(plans)), key=lambda i: -_total_work(plans[i]))
   timings: dict[int, Timing] = {}
   left = SECONDS
@@ -85,7 +110,23 @@ def estimate(resolved: ResolvedConfig, plans: Sequence[Plan], mesh: Mesh) -> str
     clock = time.perf_counter()
     timings[i] = time_steps(plans[i], max(left / 2 / len(plans), MIN_SECONDS))
     left -= time.perf_counter() - clock
-  return f"{head}\n\n{_table(plans, timings)}\n\n{_summary(plans, timings)}"
+  scored, outcomes = {}, {}
+  until = time.perf_counter() + SCORING_SECONDS
+  for i in order:
+    scored[i], outcomes[i] = rehearsal.score(resolved, plans[i], until - time.perf_counter())
+  ordered = [outcomes[i] for i in range(len(plans))]
+  theory = figures = rehearsal.NOTHING
+  if whole:
+    theory, figures = rehearsal.theory(resolved, plans, ordered, mesh, THEORY_SECONDS)
+  costs = _costs(plans, timings, scored, theory, figures)
+  parts = [
+    _head(resolved, plans, mesh),
+    _table(plans, timings) if timings else "nothing is trained",
+    _summary(plans, timings, scored, theory, figures, costs),
+    _shards(plans, costs) if whole else "theory and figures are computed by collect",
+    _busy(timings, costs, load, mesh),
+  ]
+  return "\n\n".join(part for part in parts if part)
 
 
 def _total_work(plan: Plan) -> float:
@@ -96,10 +137,12 @@ def _head(resolved: ResolvedConfig, plans: Sequence[Plan], mesh: Mesh) -> str:
   axes = " × ".join(f"{axis.name} {len(axis.points)}" for axis in resolved.axes) or "no axes"
   n_instances = sum(len(plan.group.cells) for plan in plans)
   groups = f"{len(plans)} group{'s' if len(plans) > 1 else ''}"
-  platform, budget = mesh.devices.flat[0].platform, text.size(plans[0].budget)
+  devices, budget = list(mesh.devices.flat), text.size(plans[0].budget)
+  kind = ", which share its memory" if memory.is_shared(devices) else ", each with its memory"
   return (
     f"{resolved.name}: {n_instances} models ({axes}) in {groups}\n"
-    f"{mesh.size} {platform} device(s), at most {budget} for a slice of models"
+    f"{mesh.size} {devices[0].platform} device(s){kind if mesh.size > 1 else ''}; "
+    f"at most {budget} for a slice of models"
   )
 
 
@@ -110,6 +153,8 @@ def _seconds(plan: Plan, timing: Timing) -> float:
 
 def _guess(plan: Plan, timings: Mapping[int, Timing], plans: Sequence[Plan]) -> float:
   """Returns the training time of a group that was not timed, at the mean rate of the others."""
+  if not timings:
+    return 0.0
   rate = statistics.mean(
     timing.step_seconds / (work(plans[i].group.spec) * plans[i].slice_length)
     for i, timing in timings.items()
@@ -118,13 +163,49 @@ def _guess(plan: Plan, timings: Mapping[int, Timing], plans: Sequence[Plan]) -> 
   return rate * work(spec) * plan.slice_length * spec.steps * len(plan.slices)
 
 
+def _costs(
+  plans: Sequence[Plan],
+  timings: Mapping[int, Timing],
+  scored: Mapping[int, Stage],
+  theory: Stage,
+  figures: Stage,
+) -> Costs:
+  """Returns the time of each stage; groups that were not timed take what the others suggest."""
+  timed = [i for i, stage in scored.items() if stage.timed]
+
+  def size(i: int) -> float:  # of scoring, whose samples are as many for every group
+    spec = plans[i].group.spec
+    return float(len(plans[i].group.cells)) * spec.n_features * spec.n_hidden
+
+  share = sum(map(size, timed)) / sum(map(size, scored))
+  n_trained, compiling = sum(plan.group.spec.steps > 0 for plan in plans), 0.0
+  if timings:
+    compiling += n_trained * statistics.mean(t.compile_seconds for t in timings.values())
+  if timed:
+    compiling += len(plans) * statistics.mean(scored[i].compile_seconds for i in timed)
+  return Costs(
+    training=sum(
+      (
+        _seconds(plan, timings[i]) if i in timings else _guess(plan, timings, plans)
+        for i, plan in enumerate(plans)
+      ),
+      0.0,
+    ),
+    evaluation=sum(scored[i].seconds for i in timed) / share if timed else 0.0,
+    theory=theory.seconds,
+    figures=figures.seconds,
+    compilation=compiling + theory.compile_seconds,
+  )
+
+
 def _table(plans: Sequence[Plan], timings: Mapping[int, Timing]) -> str:
-  header = ("model", "n, m", "batch", "steps", "gradient", "instances", "slices", "memory")
+  header = ("model", "n, m", "batch", "steps", "gradient", "instances", "slices", "memory/device")
   rows: list[tuple[str, ...]] = [(*header, "compiled", "ms/step", "training")]
   for i, plan in enumerate(plans[:SHOWN]):
     spec, n_slices, timing = plan.group.spec, len(plan.slices), timings.get(i)
     cells = (spec.model, f"{spec.n_features}, {spec.n_hidden}", spec.batch_size, spec.steps)
-    sizes = (spec.estimator, len(plan.group.cells), n_slices, text.size(plan.bytes_per_slice))
+    each = text.size(plan.bytes_per_slice // plan.mesh.size)
+    sizes = (spec.estimator, len(plan.group.cells), n_slices, each)
     times = ("", "", f"~{text.duration(_guess(plan, timings, plans))}")
     if timing:
       times = (
@@ -137,18 +218,67 @@ def _table(plans: Sequence[Plan], timings: Mapping[int, Timing]) -> str:
   return text.table(rows) + left
 
 
-def _summary(plans: Sequence[Plan], timings: Mapping[int, Timing]) -> str:
-  training = sum(
-    _seconds(plan, timings[i]) if i in timings else _guess(plan, timings, plans)
-    for i, plan in enumerate(plans)
+def _summary(
+  plans: Sequence[Plan],
+  timings: Mapping[int, Timing],
+  scored: Mapping[int, Stage],
+  theory: Stage,
+  figures: Stage,
+  costs: Costs,
+) -> str:
+  """Returns the estimate, and what of it was measured."""
+  stages = ", ".join(f"{name} {text.duration(x)}" for name, x in costs._asdict().items())
+  n_scored = sum(stage.timed for stage in scored.values())
+  measured = [
+    f"{sum(timing.steps for timing in timings.values())} steps of {len(timings)} of {len(plans)} "
+    "groups",
+    f"the first slice of evaluation, on one batch, of {n_scored} of {len(plans)} groups",
+    "the first slice of theory, of models that are not trained" * bool(theory.timed),
+    "the figures" * bool(figures.timed),
+  ]
+  lines = [
+    f"estimate: {text.duration(costs.total)} on this machine: {stages}",
+    f"measured: {'; '.join(filter(None, measured))}",
+    "estimated: the rest, in proportion to steps, slices and batches"
+    + (" (~: by the size of the model, not timed)" * (len(timings) < len(plans) and bool(timings))),
+    "not in it: start-up, checkpoints and the page"
+    + "; theory, for which no time was left" * (not theory.timed)
+    + "; figures" * (not figures.timed),
+  ]
+  return "\n".join(text.filled(line, 2) for line in lines)
+
+
+def _shards(plans: Sequence[Plan], costs: Costs) -> str:
+  """Returns what a shard and all of them take, by their number, if each has this machine's kind."""
+  n_instances, n_groups = sum(len(plan.group.cells) for plan in plans), len(plans)
+  rows: list[tuple[str, ...]] = [("shards", "each takes", "then collect", "machine time")]
+  for total in (n for n in SHARDS if n <= n_instances):
+    # Neighbours in the sweep are in one shard. Devices without an instance are idle.
+    most = -(-n_instances // total)
+    share = min(1.0, max(most, plans[0].scoring_mesh.size) / n_instances)
+    groups = min(n_groups, -(-n_groups // total) + (n_groups > 1))
+    each = share * (costs.training + costs.evaluation) + costs.compilation * groups / n_groups
+    after = costs.theory + costs.figures
+    cells = (each, after, total * each + after)
+    rows.append((str(total), *map(text.duration, cells)))
+  if len(rows) == 1:
+    return ""
+  about = "estimated for --shard=i/N, each on a machine like this one (a shard's own: --shard too)"
+  return f"{about}:\n{text.table(rows)}"
+
+
+def _busy(timings: Mapping[int, Timing], costs: Costs, load: float, mesh: Mesh) -> str:
+  """Returns how much less a run on CPU may take if nothing runs beside it; "" on a quiet machine.
+
+  Every device of a CPU is one thread's work: what it got of its core is what others left.
+  """
+  cores = setup.cores()
+  if not timings or load < BUSY * cores or not memory.is_shared(list(mesh.devices.flat)):
+    return ""
+  used = statistics.mean(timing.cores for timing in timings.values())
+  quiet = costs.total * min(1.0, used / min(cores, mesh.size))
+  return text.filled(
+    f"this machine is busy (load {load:.1f} on {cores} core(s)): without other work, from about "
+    f"{text.duration(quiet)}, if all of it is slowed down like training",
+    2,
   )
-  compiling = len(plans) * statistics.mean(t.compile_seconds for t in timings.values())
-  steps = sum(timing.steps for timing in timings.values())
-  sentence = (
-    f"estimate: {text.duration(training)} of training and {text.duration(compiling)} of "
-    f"compilation, extrapolated from {steps} steps of {len(timings)} of {len(plans)} groups on "
-    "this machine"
-  )
-  if len(timings) < len(plans):
-    sentence += " (~: by the size of the model, not timed)"
-  return text.filled(f"{sentence}; start-up, evaluation, theory and figures come on top", 0)

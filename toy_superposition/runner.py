@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +87,7 @@ def outcomes(
       scores.append(
         scorer.trained(state)
         | scorer.history(state, recorder)
-        | _wall_times(resolved, plan, recorder)
+        | wall_times(resolved, plan, recorder)
       )
   finally:
     if writer:
@@ -139,19 +139,15 @@ def finish(
 
 def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder) -> TrainState:
   """Returns the trained state of one group, continued from its last checkpoint."""
-  spec, instances = plan.group.spec, plan.group.instances
-  group_problem, root = problem.make(spec), streams.root(spec.seed)
-
-  def initial_state(instances: Instance) -> TrainState:
-    return train.initial_state(group_problem, instances, root)
-
+  spec = plan.group.spec
+  group_problem = problem.make(spec)
   if spec.steps == 0:
-    return jax.tree.map(np.asarray, jax.jit(initial_state)(instances))
+    return untrained(plan)
   label = resolved.name
   if len(resolved.groups) > 1:
     label += f" [{number + 1}/{len(resolved.groups)}]"
   with contextlib.closing(recorder):
-    start = _start(resolved, spec.steps, jax.eval_shape(initial_state, instances), recorder)
+    start = _start(resolved, spec.steps, jax.eval_shape(*_initial(plan)), recorder)
     if start and start[0] == spec.steps:
       return start[1]
     if start:
@@ -161,6 +157,18 @@ def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder
     progress = Progress(label, start[0] if start else 0, plan)
     with contextlib.closing(progress):
       return _train_on(resolved, group_problem, plan, start, recorder, progress)
+
+
+def untrained(plan: Plan) -> TrainState:
+  """Returns the state of a group before its first step, on the host."""
+  initial_state, instances = _initial(plan)
+  return jax.tree.map(np.asarray, jax.jit(initial_state)(instances))
+
+
+def _initial(plan: Plan) -> tuple[Callable[[Instance], TrainState], Instance]:
+  """Returns the function that makes the first state of a group's instances, and these."""
+  group_problem, root = problem.make(plan.group.spec), streams.root(plan.group.spec.seed)
+  return lambda instances: train.initial_state(group_problem, instances, root), plan.group.instances
 
 
 def _start(
@@ -245,7 +253,7 @@ def _train_on(
   return state
 
 
-def _wall_times(resolved: ResolvedConfig, plan: Plan, recorder: Recorder) -> dict[str, np.ndarray]:
+def wall_times(resolved: ResolvedConfig, plan: Plan, recorder: Recorder) -> dict[str, np.ndarray]:
   """Returns the time of a step of one instance, if the experiment stores wall times."""
   if resolved.experiment == "none" or not processes.is_first():
     return {}
@@ -254,7 +262,7 @@ def _wall_times(resolved: ResolvedConfig, plan: Plan, recorder: Recorder) -> dic
   return {"step_seconds": np.full(len(plan.group.cells), 1 / recorder.last_rate())}
 
 
-def _to_interpret(datasets: Mapping[str, "xr.Dataset"]) -> Mapping[str, "xr.Dataset"]:
+def to_interpret(datasets: Mapping[str, "xr.Dataset"]) -> Mapping[str, "xr.Dataset"]:
   """Returns the datasets for claims and figures.
 
   One per model shape, or the gathered one if the experiment compares shapes.
@@ -281,7 +289,7 @@ def draw(name: str, datasets: Mapping[str, "xr.Dataset"], workdir: Workdir) -> I
   pictures: list[Path] = []
   with files.disk_errors(workdir.figures):
     workdir.figures.mkdir(exist_ok=True)
-    for group, dataset in _to_interpret(datasets).items():
+    for group, dataset in to_interpret(datasets).items():
       interrupts.check()
       stem = workdir.figures / "_".join(filter(None, (name, group.strip("/"))))
       drawn = figure(dataset)
@@ -304,7 +312,7 @@ def claims(name: str, datasets: Mapping[str, "xr.Dataset"]) -> list[Claim]:
     return []
   experiment = experiments.get(name)
   return [
-    claim for dataset in _to_interpret(datasets).values() for claim in experiment.decide(dataset)
+    claim for dataset in to_interpret(datasets).values() for claim in experiment.decide(dataset)
   ]
 
 

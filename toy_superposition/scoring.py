@@ -48,6 +48,10 @@ class Scorer(NamedTuple):
       **measured,
     }
 
+  def losses(self, state: TrainState) -> np.ndarray:
+    """Returns the feature losses of the group's models alone."""
+    return self._score(state.params, self.plan.group.instances, ())[0]
+
   def history(self, state: TrainState, recorder: Recorder) -> dict[str, np.ndarray]:
     """Returns the recorded parameters of the group's training with their losses.
 

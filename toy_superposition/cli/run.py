@@ -100,7 +100,8 @@ def print_dry_run(resolved: "ResolvedConfig", mesh: "Mesh", options: flags.FlagV
   if options.shard is not None:
     shard = shards.parse(options.shard, resolved)
     resolved = shards.cut(resolved, shard, mesh.devices.flat[0].platform)
-  print(dry_run.estimate(resolved, make_plans(resolved, mesh), mesh))
+  plans, whole = make_plans(resolved, mesh), options.shard is None
+  print(dry_run.estimate(resolved, plans, mesh, whole=whole))
 
 
 def check_trace(resolved: "ResolvedConfig", options: flags.FlagValues) -> None:

@@ -1,10 +1,13 @@
 """A function of a batch of instances, compiled for a mesh and run slice by slice."""
 
+import contextlib
+import dataclasses
 import functools
 import logging
 import re
+import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -59,6 +62,34 @@ def one_device(mesh: Mesh) -> Mesh:
   return meshes.make_mesh(list(mesh.devices.flat)[:1])
 
 
+@dataclasses.dataclass
+class Rehearsal:
+  """A block in which the first slice stands for all: its results are those of every slice."""
+
+  until: float  # on the clock of time.perf_counter: no function is computed later, all are zeros
+  compile_seconds: float = 0.0
+  skipped_seconds: float = 0.0  # of the slices left out, if each takes as long as the first
+  timed: int = 0  # functions that were computed
+  untimed: int = 0  # functions for which no time was left
+
+
+_rehearsals: list[Rehearsal] = []
+
+
+@contextlib.contextmanager
+def rehearsed(seconds: float) -> Iterator[Rehearsal]:
+  """Computes only the first slice of every function in the block, for a dry run.
+
+  Args:
+    seconds: after which no function is begun.
+  """
+  _rehearsals.append(Rehearsal(time.perf_counter() + seconds))
+  try:
+    yield _rehearsals[-1]
+  finally:
+    _rehearsals.pop()
+
+
 class Mapped(NamedTuple):
   """A function of instances, lowered for slices of them."""
 
@@ -77,14 +108,36 @@ class Mapped(NamedTuple):
     Raises:
       UserError: the compiler or the devices found too little memory.
     """
+    rehearsal = _rehearsals[-1] if _rehearsals else None
     with memory.explained():
-      compiled = compile_for(self.mesh, self.lowered, cpu_options)
-      # To the host at once: only one slice's result stays on the devices.
-      results = []
-      for positions in self.slices:
-        interrupts.check()
-        results.append(jax.tree.map(np.asarray, compiled(meshes.place(tree, positions, self.mesh))))
+      if rehearsal:
+        results = self._rehearsed(tree, cpu_options, rehearsal)
+      else:
+        compiled = compile_for(self.mesh, self.lowered, cpu_options)
+        results = [self._of_slice(compiled, tree, positions) for positions in self.slices]
       return meshes.gather(results, meshes.length(tree))
+
+  def _of_slice(self, compiled: jax.stages.Compiled, tree: Any, positions: np.ndarray) -> Any:
+    """Returns the results of one slice, on the host: only one slice's stay on the devices."""
+    interrupts.check()
+    return jax.tree.map(np.asarray, compiled(meshes.place(tree, positions, self.mesh)))
+
+  def _rehearsed(
+    self, tree: Any, cpu_options: Mapping[str, bool | str], rehearsal: Rehearsal
+  ) -> list[Any]:
+    """Returns the first slice's results, or zeros if no time is left, for every slice."""
+    started = time.perf_counter()
+    if started > rehearsal.until:
+      rehearsal.untimed += 1
+      zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.lowered.out_info)
+      return [zeros] * len(self.slices)
+    compiled = compile_for(self.mesh, self.lowered, cpu_options)
+    ready = time.perf_counter()
+    first = self._of_slice(compiled, tree, self.slices[0])
+    rehearsal.timed += 1
+    rehearsal.compile_seconds += ready - started
+    rehearsal.skipped_seconds += (len(self.slices) - 1) * (time.perf_counter() - ready)
+    return [first] * len(self.slices)
 
 
 def lower(
