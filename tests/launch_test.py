@@ -1,13 +1,18 @@
 """Launchers: linted, checked against Kubernetes' schema, and run with stand-ins for clusters."""
 
+import functools
 import getpass
+import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
@@ -155,6 +160,70 @@ def test_manifests_agree_with_each_other():
     assert "--workdir=/runs/phase_change" in pod["containers"][0]["args"]
   shard = pods[0]["containers"][0]
   assert {"name": "SHARDS", "value": str(sweep["spec"]["completions"])} in shard["env"]
+
+
+# Instructions of a Dockerfile, with the least number of words that each needs.
+INSTRUCTIONS = {"FROM": 1, "ENV": 1, "WORKDIR": 1, "COPY": 2, "ARG": 1, "RUN": 1, "CMD": 1}
+
+
+def dockerfile() -> list[tuple[str, list[str]]]:
+  """Returns the instructions of the Dockerfile, each with its words."""
+  lines = (LAUNCH / "Dockerfile").read_text().splitlines()
+  kept = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+  found = []
+  for line in filter(None, kept.replace("\\\n", " ").splitlines()):
+    name, _, rest = line.partition(" ")
+    words = json.loads(rest) if rest.startswith("[") else shlex.split(rest)
+    assert len(words) >= INSTRUCTIONS[name], line
+    found.append((name, words))
+  return found
+
+
+def test_the_image_has_what_the_readme_installs_and_runs_its_main_job():
+  instructions = dockerfile()
+  assert [name for name, _ in instructions if name in ("FROM", "CMD")] == ["FROM", "CMD"]
+  assert instructions[0][0] == "FROM" and instructions[-1][0] == "CMD"
+  words = dict(instructions)
+  default = {"$" + word.partition("=")[0]: word.partition("=")[2] for word in words["ARG"]}
+  install = [
+    functools.reduce(lambda w, k: w.replace(k, default[k]), default, w) for w in words["RUN"]
+  ]
+  readme = (ROOT / "README.md").read_text()
+  assert f"\n{shlex.join(install)} && {shlex.join(words['CMD'])}\n" in readme
+
+  with open(ROOT / "pyproject.toml", "rb") as file:
+    project = tomllib.load(file)
+  copied = {source for name, words in instructions if name == "COPY" for source in words[:-1]}
+  packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+  assert copied >= {"pyproject.toml", project["project"]["readme"], *packages}
+  assert all((ROOT / name).exists() for name in copied)
+  (place,) = [words for name, words in instructions if name == "WORKDIR"]
+  assert place[0].startswith("/")
+  minimum = project["project"]["requires-python"].removeprefix(">=")
+  image, _, version = words["FROM"][0].removesuffix("-slim").partition(":")
+  assert image == "python" and tuple(map(int, version.split("."))) >= tuple(
+    map(int, minimum.split("."))
+  )
+
+
+def test_the_image_that_is_built_is_the_one_that_pods_and_apptainer_run():
+  (shard, *_) = manifest("sweep.yaml")[1]["spec"]["template"]["spec"]["containers"]
+  image = shard["image"].removesuffix(":latest")
+  about = (LAUNCH / "README.md").read_text()
+  build = f"docker build -f launch/Dockerfile -t {image} ."
+  assert build in about and build in (LAUNCH / "Dockerfile").read_text()
+  for line in (f"docker push {image}\n", f"docker://{image} python -m toy_superposition.main"):
+    assert line in about
+
+
+@pytest.mark.parametrize("name", ["sweep.yaml", "collect.yaml", "jobset.yaml"])
+def test_pods_have_a_quota_from_which_the_program_takes_its_cores(name):
+  resources = re.findall(
+    r"requests:\n +cpu: (.*)\n(?:.*\n)+? +limits:\n +cpu: (\S*)",
+    (LAUNCH / "kubernetes" / name).read_text(),
+  )
+  assert resources and all(asked == allowed for asked, allowed in resources)
+  assert "--cpu_devices" not in (LAUNCH / "kubernetes" / name).read_text()
 
 
 def test_the_command_of_a_pod_runs_the_shard_of_its_index(stand_ins):

@@ -3,10 +3,10 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import jax
 
+from toy_superposition.devices import cgroups
 from toy_superposition.errors import UserError
 
 GIB = 2**30
@@ -53,11 +53,7 @@ def _device_bytes(devices: Sequence[jax.Device]) -> int:
 def machine_bytes() -> int:
   """Returns the machine's memory, or the container's limit if it is lower."""
   total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-  try:
-    container = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-  except OSError:
-    return total
-  return min(total, int(container)) if container.isdigit() else total
+  return min(total, cgroups.memory_bytes() or total)
 
 
 def is_exhausted(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from toy_superposition.devices import cache
+from toy_superposition.devices import cache, cgroups
 from toy_superposition.errors import UserError
 
 # Options that change numbers, or turn ordinary work into an error, with the value under which
@@ -33,6 +33,7 @@ OPTIONS: dict[str, Any] = {
 }
 # Prefixes of environment variables that choose options of JAX and of its compilers.
 VARIABLES = ("JAX_", "XLA_", "LIBTPU_INIT_ARGS")
+XLA_THREADS = "NPROC"  # variable from which XLA's CPU client takes the number of its threads
 MAX_CPU_DEVICES = 1024  # or one per core, if there are more; XLA crashes with very many
 
 
@@ -71,6 +72,8 @@ def prepare(n_cpu_devices: int, compilation_cache: bool) -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
           jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+  if cores() < visible_cores():
+    os.environ.setdefault(XLA_THREADS, str(cores()))  # XLA would start a thread for each core
   jax.config.update("jax_num_cpu_devices", n_cpu_devices)
 
 
@@ -112,7 +115,16 @@ def options() -> dict[str, Any]:
 
 
 def cores() -> int:
-  """Returns the number of processor cores that this process may use."""
+  """Returns the number of processor cores that this process may use.
+
+  A container's quota of processor time counts as the cores that it amounts to, not the host's.
+  """
+  visible = visible_cores()
+  return min(visible, cgroups.cores() or visible)
+
+
+def visible_cores() -> int:
+  """Returns the number of processor cores that this process may run on, whatever its quota."""
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))
   return os.cpu_count() or 1
