@@ -20,8 +20,8 @@ from toy_superposition import main, terminal
 from toy_superposition.cli import config_errors
 from toy_superposition.cli import run as cli_run
 from toy_superposition.devices import setup
-from toy_superposition.records import results
-from toy_superposition.records.workdir import Workdir, path_of
+from toy_superposition.records import remote, results
+from toy_superposition.records.workdir import Workdir
 from toy_superposition.records.workdir import sessions as recorded_sessions
 from toy_superposition.report import finish
 
@@ -184,9 +184,11 @@ def report_in_process(
   workdir = arguments[0].removeprefix("--workdir=") if arguments else None
 
   def call() -> int:
-    return terminal.guarded(lambda: finish.present_again(Workdir(path_of(workdir))))
+    with remote.opened(workdir) as path:
+      finish.present_again(Workdir(path))
+    return 0
 
-  return _outcome(call, arguments)
+  return _outcome(lambda: terminal.guarded(call), arguments)
 
 
 def _outcome(call: Callable[[], int], words: Sequence[str]) -> subprocess.CompletedProcess:

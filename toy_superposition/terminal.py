@@ -221,6 +221,7 @@ def print_summary(
     seconds: total time of the run's sessions.
   """
   from toy_superposition.experiments.experiment import CONTRADICTED
+  from toy_superposition.records import remote
   from toy_superposition.records.results import SWEEP
 
   if claims:
@@ -243,4 +244,4 @@ def print_summary(
         print(text.filled(f"  {claim.verdict}: {claim.statement}: {claim.measured}", 4))
   print(f"time: {seconds:.0f} s, without start-up")
   for path in written:
-    print(path)
+    print(remote.shown(path))

@@ -1,5 +1,7 @@
 """Joins the shards of an experiment into one run, as the flags of collect.py say."""
 
+from pathlib import Path
+
 from absl import flags
 
 from toy_superposition import runner, shards, terminal
@@ -7,7 +9,7 @@ from toy_superposition.config import execute
 from toy_superposition.config.resolve import ResolvedConfig, resolve_values
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.records import opening
+from toy_superposition.records import opening, remote
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.report import finish
 
@@ -18,7 +20,12 @@ def main(options: flags.FlagValues) -> int:
   Raises:
     UserError: shards are missing, damaged, or of different configs.
   """
-  root = workdirs.path_of(options.workdir)
+  with remote.opened(options.workdir) as root:
+    return collect(root, options)
+
+
+def collect(root: Path, options: flags.FlagValues) -> int:
+  """Joins the shards in a folder as `main` does."""
   begun = shards.begun(root)
   if not begun:
     raise UserError(f"{root}: holds no shards; they are written with --shard=i/N")
@@ -32,7 +39,7 @@ def main(options: flags.FlagValues) -> int:
     resolved.values,
     resolved.identity,
     overwrite=False,
-    command=["python", "-m", "toy_superposition.collect", f"--workdir={root}"],
+    command=["python", "-m", "toy_superposition.collect", remote.shown(f"--workdir={root}")],
     devices=[str(device) for device in mesh.devices.flat],
     options=setup.options(),
   ) as workdir:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,11 @@ def main(options: flags.FlagValues) -> int:
   from toy_superposition.config.resolve import resolve
   from toy_superposition.config.source import is_config
   from toy_superposition.devices import memory, meshes, processes, setup
-  from toy_superposition.records import versions
-  from toy_superposition.records.workdir import path_of
+  from toy_superposition.records import remote, versions
 
   resolved = resolve(options.config)
-  path = Path("runs") / resolved.name if options.workdir is None else path_of(options.workdir)
+  text = str(Path("runs") / resolved.name) if options.workdir is None else options.workdir
+  remote.check(text)
   if options.print_config:
     print(fields.describe(resolved.values))
     return 0
@@ -59,17 +59,32 @@ def main(options: flags.FlagValues) -> int:
   if not processes.is_first():
     terminal.show_log(quiet=True)
   without = ", without --overwrite," if options.overwrite else ""
-  advice = f"the same command{without} continues from what is saved in {path}"
-  with interrupts.raised(advice), memory.explained():
-    if is_config(resolved.values["source"]) and not options.dry_run:
-      resolved = with_trained_source(path, resolved, mesh, options)
+  advice = f"the same command{without} continues from what is saved in {text}"
+  with interrupts.raised(advice), memory.explained(), contextlib.ExitStack() as stack:
     if options.dry_run:
       print_dry_run(resolved, mesh, options)
-    elif options.shard is None:
+      return 0
+    # The first process alone reads and writes; the others have no copy.
+    own = text if processes.is_first() or not remote.is_remote(text) else os.devnull
+    path = stack.enter_context(remote.opened(own, wanted_by(options.shard)))
+    if is_config(resolved.values["source"]):
+      resolved = with_trained_source(path, resolved, mesh, options)
+    if options.shard is None:
       run_in(path, resolved, mesh, options, overwrite=options.overwrite)
     else:
       run_shard(path, resolved, mesh, options)
   return 0
+
+
+def wanted_by(shard: str | None) -> "Callable[[str], bool]":
+  """Returns which files of a remote folder a run needs: a shard its own, and others' manifests."""
+  from toy_superposition import shards
+
+  number, _, total = (shard or "").partition("/")
+  if not (number.isdigit() and total.isdigit()):
+    return lambda name: True
+  folder = shards.Shard(int(number), int(total)).folder(Path()).as_posix()
+  return lambda name: name.startswith(f"{folder}/") or name.endswith("manifest.json")
 
 
 def check_alone(options: flags.FlagValues) -> None:
@@ -122,7 +137,7 @@ def session(
 ) -> Iterator["Workdir"]:
   """Yields the folder of a run, which the first process opens, locks and closes at the end."""
   from toy_superposition.devices import processes, setup
-  from toy_superposition.records import opening, tensorboard
+  from toy_superposition.records import opening, remote, tensorboard
   from toy_superposition.records import workdir as workdirs
 
   if resolved.values["run.tensorboard"]:
@@ -141,7 +156,7 @@ def session(
           options=setup.options(),
         )
         stack.enter_context(opened)
-        print(f"writing to {path}", flush=True)
+        print(remote.shown(f"writing to {path}"), flush=True)
     yield workdir
 
 
@@ -155,7 +170,7 @@ def with_trained_source(
   """
   from toy_superposition.config import execute, source
   from toy_superposition.config.resolve import resolve, resolve_values
-  from toy_superposition.records import opening
+  from toy_superposition.records import opening, remote
 
   name, folder = resolved.values["source"], path / source.FIELD
   if options.shard is not None or options.coordinator is not None:
@@ -167,7 +182,7 @@ def with_trained_source(
   print(f"{resolved.name} is trained on the models of {first.name}", flush=True)
   overwrite = options.overwrite and not opening.holds(folder, first.identity)
   run_in(folder, first, mesh, options, overwrite=overwrite)
-  print(f"\n{resolved.name}, on the models in {folder}", flush=True)
+  print(remote.shown(f"\n{resolved.name}, on the models in {folder}"), flush=True)
   return resolve_values(resolved.values, source.from_folder(str(folder)))
 
 
@@ -209,6 +224,7 @@ def run_shard(
   """Runs one of the shards of an experiment, or finds it finished."""
   from toy_superposition import runner, shards, trace
   from toy_superposition.devices.plan import make_plans
+  from toy_superposition.records import remote
 
   shard = shards.parse(options.shard, resolved)
   shards.check_neighbours(root, resolved, shard)
@@ -229,5 +245,5 @@ def run_shard(
       shards.save(folder, own, runner.outcomes(own, workdir, plans))
   # Rows from outside are registered by the config, which collect then has to execute too.
   rows = [word for word in sys.argv if word.startswith("--config=")] if resolved.outside else []
-  command = ["python", "-m", "toy_superposition.collect", f"--workdir={root}", *rows]
+  command = ["python", "-m", "toy_superposition.collect", remote.shown(f"--workdir={root}"), *rows]
   print(f"\nonce all are finished: {shlex.join(command)}")

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from toy_superposition.records import opening
+from toy_superposition.records import opening, remote
 from toy_superposition.records.checkpoints import Checkpoints
 from toy_superposition.records.history import History
 from toy_superposition.records.metrics import Metrics, summary
@@ -134,6 +134,7 @@ class DiskRecorder:
       opening.add_files(self._workdir, [folder / str(snapshot.step)])
       self._metrics.sync()
     self._checkpoints.save(snapshot.step, snapshot.state)
+    remote.send(self._workdir.path)
 
   def history(self, step: int, like: Params) -> Params:
     """Returns the parameters in the history's file of a step."""

@@ -17,11 +17,13 @@ def main(argv: Sequence[str]) -> int:
   """Draws the figures and the page of a run and prints its summary; returns the exit code."""
   from absl import flags
 
-  from toy_superposition.records.workdir import Workdir, path_of
+  from toy_superposition.records import remote
+  from toy_superposition.records.workdir import Workdir
   from toy_superposition.report import finish
 
   del argv
-  finish.present_again(Workdir(path_of(flags.FLAGS.workdir)))
+  with remote.opened(flags.FLAGS.workdir) as path:
+    finish.present_again(Workdir(path))
   return 0
 
 
