@@ -14,11 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags
 
 from toy_superposition import main, terminal
-from toy_superposition.cli import config_errors
-from toy_superposition.cli import run as cli_run
 from toy_superposition.devices import setup
 from toy_superposition.records import remote, results
 from toy_superposition.records.workdir import Workdir
@@ -163,17 +160,7 @@ def in_process(
   monkeypatch.chdir(cwd)
   monkeypatch.setattr(setup, "configure", lambda *options: None)  # jax has its devices already
   monkeypatch.setattr(terminal, "show_log", lambda quiet=False: None)
-  monkeypatch.setattr(sys, "argv", ["main", *words])  # where ml_collections finds overrides
-  # It would load this config into the module of the last one.
-  monkeypatch.delitem(sys.modules, "config_config", raising=False)
-  options = flags.FlagValues()
-
-  def call() -> int:
-    main.define_flags(options)
-    terminal.guarded(config_errors.parse_flags, ["toy_superposition", *words], options)
-    return terminal.guarded(cli_run.main, options)
-
-  return _outcome(call, words)
+  return _outcome(lambda: main.call(*words), words)
 
 
 def report_in_process(

@@ -1,8 +1,10 @@
 """metrics.jsonl: the content of a line, and the right lines after a crash; TensorBoard's files."""
 
 import json
+import re
 import struct
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -289,3 +291,34 @@ def test_event_files_without_tensorboardx_are_refused_in_one_line(tmp_path, monk
     metrics.Metrics(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
   assert len(str(caught.value).splitlines()) == 1
   assert list(tmp_path.iterdir()) == []
+
+
+def test_the_example_of_the_launchers_forwards_every_line_once(tmp_path, monkeypatch):
+  """Of a run that goes on: the file grows, loses what is trained again, and ends half written."""
+  readme = (Path(__file__).parent.parent / "launch" / "README.md").read_text()
+  (code,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.S) if "sent" in block]
+  assert len([line for line in code.splitlines() if line]) <= 12
+  monkeypatch.chdir(tmp_path)
+  folder = tmp_path / "runs" / "phase_change"
+  folder.mkdir(parents=True)
+
+  def line(group, step):
+    return json.dumps({"group": group, "step": step, "estimator": "x", "loss_min": 0.5}) + "\n"
+
+  file = folder / "metrics.jsonl"
+  file.write_text(line(0, 10) + line(0, 20)[:8])
+  states = [line(0, 10) + line(0, 20) + line(0, 30), line(0, 10) + line(0, 20), ""]
+  logged = []
+
+  def sleep(seconds):
+    if not states:
+      return
+    if state := states.pop(0):
+      file.write_text(state)
+    else:
+      file.write_text(line(0, 10) + line(0, 20) + line(0, 30) + line(1, 10))
+      (folder / "results.nc").touch()
+
+  monkeypatch.setattr(time, "sleep", sleep)
+  exec(code, {"log": lambda numbers, step: logged.append((numbers, step))})
+  assert logged == [({f"loss_min/{g}": 0.5}, s) for g, s in ((0, 10), (0, 20), (0, 30), (1, 10))]

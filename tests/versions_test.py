@@ -1,12 +1,19 @@
-"""The commit that a run records is the source tree's, and recording it changes nothing there."""
+"""Versions: the commit that a run records, whose recording changes nothing, and those of Python."""
 
+import importlib.metadata
 import os
+import re
+import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from toy_superposition.records import versions
+
+ROOT = Path(__file__).parent.parent
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -50,3 +57,67 @@ def test_the_repository_is_left_as_it_is(source):
   before = (source.parent / ".git" / "index").read_bytes()
   assert "dirty" not in versions.made_by()["commit"]
   assert (source.parent / ".git" / "index").read_bytes() == before
+
+
+def project() -> dict:
+  with open(ROOT / "pyproject.toml", "rb") as file:
+    return tomllib.load(file)
+
+
+def supported() -> list[tuple[int, int]]:
+  """Returns the versions of Python that the package's metadata names."""
+  found = re.findall(r"Python :: (3)\.(\d+)$", "\n".join(project()["project"]["classifiers"]), re.M)
+  return [(int(major), int(minor)) for major, minor in found]
+
+
+def test_versions_of_python_are_a_range_from_the_lowest_on_for_which_jax_has_wheels():
+  lowest = tuple(map(int, project()["project"]["requires-python"].removeprefix(">=").split(".")))
+  assert supported() == [(3, minor) for minor in range(lowest[1], supported()[-1][1] + 1)]
+  assert project()["tool"]["ruff"]["target-version"] == f"py3{lowest[1]}"
+  of_jaxlib = importlib.metadata.metadata("jaxlib").get_all("Classifier") or []
+  known = {line.rpartition(":: ")[2] for line in of_jaxlib}
+  newer = {f"3.{minor}" for _, minor in supported()} - known
+  assert not newer or importlib.metadata.version("jaxlib") < "0.8"  # 3.14 has wheels since then
+  assert sys.version_info[:2] >= supported()[0]
+
+
+def interpreters() -> list[Path]:
+  """Returns the supported versions of Python that are installed here, one of each."""
+  found = {}
+  for major, minor in supported():
+    known = [shutil.which(f"python{major}.{minor}")]
+    known += sorted(map(str, Path.home().glob(f".pyenv/versions/{major}.{minor}.*/bin/python")))
+    for path in filter(None, known):
+      code = "import sys; print(sys.version_info[:2])"
+      done = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False)
+      if done.stdout.strip() == str((major, minor)):
+        found[major, minor] = Path(path)
+  return list(found.values())
+
+
+@pytest.mark.slow
+def test_every_installed_version_of_python_reads_the_package_and_runs_it_where_jax_is(tmp_path):
+  """Of the versions without jax no more is known than that they can compile the package."""
+  reads = """
+import pathlib, sys
+for folder in ("toy_superposition", "configs"):
+  for path in pathlib.Path(folder).rglob("*.py"):
+    compile(path.read_bytes(), str(path), "exec")
+try:
+  import jax, orbax.checkpoint, xarray
+except ImportError:
+  sys.exit(3)
+"""
+  run = ["--config=introduction:quick", "--config.train.steps=20", "--config.experiment=none"]
+  ran = 0
+  for number, python in enumerate([Path(sys.executable), *interpreters()]):
+    done = subprocess.run(
+      [python, "-W", "error", "-c", reads], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 3), f"{python}: {done.stderr}"
+    if done.returncode == 0:
+      folder = f"--workdir={tmp_path / str(number)}"
+      command = [str(python), "-m", "toy_superposition.main", *run, folder]
+      subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+      ran += 1
+  assert ran

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
   from toy_superposition.declare import choice, flag, integer, number
   from toy_superposition.distributions import DISTRIBUTIONS, Distribution
   from toy_superposition.drawing import plots
-  from toy_superposition.errors import UserError
+  from toy_superposition.errors import TransientError, UserError
   from toy_superposition.exchange import export, weights, write_report
   from toy_superposition.experiments import add as add_experiment
   from toy_superposition.experiments.experiment import Claim, Experiment, verdict
@@ -51,6 +51,7 @@ __all__ = [
   "Input",
   "Measure",
   "Model",
+  "TransientError",
   "UserError",
   "add_experiment",
   "best",
@@ -88,6 +89,7 @@ _HOMES = {
   "Experiment": "experiments.experiment",
   "verdict": "experiments.experiment",
   "add_experiment": "experiments:add",
+  "TransientError": "errors",
   "UserError": "errors",
   "best": "experiments.restarts",
   "INPUTS": "inputs",

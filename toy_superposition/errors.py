@@ -14,6 +14,13 @@ class UserError(Exception):
   """
 
 
+class TransientError(UserError):
+  """A circumstance that may be gone when the same command runs again.
+
+  launch/README.md lists all of them.
+  """
+
+
 def not_allowed(field: str, value: object, allowed: str) -> UserError:
   """Returns the error for a config's field that holds what it may not."""
   return UserError(f"config.{field}: {shown(value)} is not allowed; allowed: {allowed}")

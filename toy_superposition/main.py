@@ -55,6 +55,36 @@ def main(argv: Sequence[str]) -> int:
   return run.main(flags.FLAGS)
 
 
+def call(*words: str) -> int:
+  """Runs the program in this process, for scripts; returns its exit code.
+
+  As a process it would have its CPU divided into devices; here jax has those that it has.
+
+  Args:
+    *words: flags, such as "--config=phase_change:quick".
+
+  Raises:
+    SystemExit: a mistake was printed in one line; it has the code.
+  """
+  import sys
+
+  from absl import flags
+
+  from toy_superposition import terminal
+  from toy_superposition.cli import config_errors, run
+
+  options, before = flags.FlagValues(), sys.argv
+  sys.argv = ["toy_superposition", *words]  # where ml_collections finds overrides
+  # It would load this config into the module of the last one.
+  sys.modules.pop("config_config", None)
+  try:
+    define_flags(options)
+    terminal.guarded(config_errors.parse_flags, sys.argv, options)
+    return terminal.guarded(run.main, options)
+  finally:
+    sys.argv = before
+
+
 if __name__ == "__main__":
   from toy_superposition import interrupts
 

@@ -17,7 +17,7 @@ import numpy as np
 from toy_superposition import sizes
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices.plan import fix_estimators
-from toy_superposition.errors import UserError
+from toy_superposition.errors import TransientError, UserError
 from toy_superposition.models import param_names
 from toy_superposition.records import history, netcdf, schema
 from toy_superposition.records.opening import differences
@@ -187,7 +187,7 @@ def collect(root: Path, resolved: ResolvedConfig) -> tuple[list[Outcome], list[s
   finished = {shard.number for shard in shards if is_finished(shard.folder(root))}
   missing = [i for i in range(total) if i not in finished]
   if missing:
-    raise UserError(
+    raise TransientError(
       f"{root}: {len(missing)} of {total} shards missing: {_ranges(missing)}; "
       f"run the experiment's command with --shard={missing[0]}/{total}"
     )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toy_superposition.errors import UserError
+from toy_superposition.errors import TransientError, UserError
 
 PATIENCE = 30.0  # seconds to wait for process 0 to listen
 ARRIVAL = 300.0  # seconds to wait for the others
@@ -77,7 +77,7 @@ class Peers:
       raise self._lost(i) from error
 
   def _lost(self, i: int) -> UserError:
-    return UserError(
+    return TransientError(
       f"process {self._names[i]} of this run has ended or cannot be reached; what it printed says "
       "why, and the same commands continue"
     )
@@ -108,7 +108,7 @@ def meet(host: str, port: int, hello: Hello, timeout: int) -> Peers:
     problem = problem or str(_receive_json(connection)["problem"])
   except WRONG as error:
     connection.close()
-    raise UserError(
+    raise TransientError(
       f"--coordinator={host}:{port}: no process 0 of such a run answers there"
     ) from error
   if problem:
@@ -215,7 +215,7 @@ def _connected(host: str, port: int) -> socket.socket:
       if time.monotonic() < end and not isinstance(error, socket.gaierror):
         time.sleep(0.2)
         continue
-      raise UserError(
+      raise TransientError(
         f"--coordinator={host}:{port}: nobody listens there ({error}); start process 0 on that "
         "machine, with the same --coordinator"
       ) from error

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from toy_superposition import text
-from toy_superposition.errors import UserError
+from toy_superposition.errors import TransientError, UserError
+
+# System errors after which the same command may succeed: of full disks and of network file systems.
+TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 
 def one_line(error: BaseException) -> str:
@@ -33,7 +36,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     yield
   except OSError as error:
     reason = error.strerror or one_line(error)
-    raise UserError(f"{error.filename or path}: {reason}") from error
+    kind = TransientError if error.errno in TRANSIENT else UserError
+    raise kind(f"{error.filename or path}: {reason}") from error
 
 
 def now() -> str:

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from toy_superposition.errors import UserError
+from toy_superposition.errors import TransientError, UserError
 from toy_superposition.records import files
 
 NAME = ".lock"  # in the folder; holds the owner while it is locked, and is empty otherwise
@@ -73,7 +73,9 @@ def _lock(path: Path, descriptor: int) -> None:
   try:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
   except BlockingIOError as error:
-    raise UserError(f"{path.parent}: in use by {_owner(path)}; wait for it, or stop it") from error
+    raise TransientError(
+      f"{path.parent}: in use by {_owner(path)}; wait for it, or stop it"
+    ) from error
   except OSError as error:
     if error.errno not in WITHOUT_LOCKS:
       raise UserError(f"{path}: {error.strerror}") from error

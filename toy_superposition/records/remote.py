@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from toy_superposition.errors import UserError
+from toy_superposition.errors import TransientError, UserError
 from toy_superposition.records import files, journal, lock
 from toy_superposition.records.workdir import path_of
 
@@ -67,7 +67,7 @@ def opened(text: str | None, wanted: Callable[[str], bool] = lambda name: True) 
     except UserError as error:
       with contextlib.suppress(UserError):  # the error that ended the run is the one to report
         copy.send()
-      raise UserError(shown(str(error))) from error
+      raise type(error)(shown(str(error))) from error
     except BaseException:
       with contextlib.suppress(UserError):
         copy.send()
@@ -180,7 +180,9 @@ class _Copy:
     if (hashlib.sha256(there).hexdigest() if there is not None else None) != self._journals.get(
       name
     ):
-      raise UserError(f"{self.url}: was written by another run while this one used it; stopped")
+      raise TransientError(
+        f"{self.url}: was written by another run while this one used it; stopped"
+      )
 
   @contextlib.contextmanager
   def _errors(self) -> Iterator[None]:
@@ -190,7 +192,8 @@ class _Copy:
     except UserError:
       raise
     except Exception as error:
-      raise UserError(f"{self.url}: {type(error).__name__}: {files.one_line(error)}") from error
+      reason = f"{type(error).__name__}: {files.one_line(error)}"
+      raise TransientError(f"{self.url}: not reached or not written ({reason})") from error
 
 
 def _file_system(url: str) -> tuple[Any, str]:
