@@ -28,7 +28,7 @@ def define_flags(values: "flags.FlagValues | None" = None) -> None:
     flags.DEFINE_integer(name, None, about, lower_bound=lower_bound, flag_values=known)
 
   config_flag.define(known)
-  text("workdir", "Where results go; runs/<config.name> by default.")
+  text("workdir", "Where results go, a folder or gs://…; runs/<config.name> by default.")
   boolean("overwrite", False, "Delete an earlier run in the workdir and start afresh.")
   boolean("list", False, "List the experiments with their costs, and stop.")
   boolean("print_config", False, "Print every field of the config with its meaning, and stop.")

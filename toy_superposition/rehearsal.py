@@ -12,15 +12,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import evaluation, experiments, runner
+from toy_superposition import evaluation, experiments, problem, runner, streams, train
 from toy_superposition.config.resolve import ResolvedConfig
-from toy_superposition.devices import mapping
+from toy_superposition.devices import mapping, meshes
 from toy_superposition.devices.plan import Plan
 from toy_superposition.records.recorder import MemoryRecorder
 from toy_superposition.scoring import Scorer
-from toy_superposition.types import Params, Spec
+from toy_superposition.types import Params, Spec, TrainState
 
 
 class Stage(NamedTuple):
@@ -69,7 +71,7 @@ def score(resolved: ResolvedConfig, plan: Plan, seconds: float) -> tuple[Stage, 
     plan: of the group.
     seconds: after which no function is begun.
   """
-  state, n_batches = runner.untrained(plan), _n_batches(resolved, plan.group.spec)
+  state, n_batches = _initial(plan), _n_batches(resolved, plan.group.spec)
   values = dict(resolved.values)
   values["evaluation.n_samples"] = -(-values["evaluation.n_samples"] // n_batches)
   scorer = Scorer(dataclasses.replace(resolved, values=values), plan)
@@ -82,6 +84,15 @@ def score(resolved: ResolvedConfig, plan: Plan, seconds: float) -> tuple[Stage, 
   if history:
     stage = stage.plus(of_history._replace(seconds=n_batches * of_history.seconds))
   return stage, trained | history | runner.wall_times(resolved, plan, recorder)
+
+
+def _initial(plan: Plan) -> TrainState:
+  """Returns states of all models of a group: those of the first slice, over and over."""
+  first, root = plan.first_slice(), streams.root(plan.group.spec.seed)
+  of_slice = train.first_state(problem.make(plan.group.spec), first)
+  state = of_slice(meshes.place(first.own.instances, first.slices[0], first.mesh), root)
+  positions = np.arange(len(plan.group.cells)) % first.slice_length
+  return jax.tree.map(lambda leaf: np.asarray(leaf)[positions], state)
 
 
 def _n_batches(resolved: ResolvedConfig, spec: Spec) -> int:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,15 +139,19 @@ def finish(
 
 def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder) -> TrainState:
   """Returns the trained state of one group, continued from its last checkpoint."""
-  spec = plan.group.spec
-  group_problem = problem.make(spec)
+  spec, instances = plan.group.spec, plan.group.instances
+  group_problem, root = problem.make(spec), streams.root(spec.seed)
+
+  def initial_state(instances: Instance) -> TrainState:
+    return train.initial_state(group_problem, instances, root)
+
   if spec.steps == 0:
-    return untrained(plan)
+    return jax.tree.map(np.asarray, jax.jit(initial_state)(instances))
   label = resolved.name
   if len(resolved.groups) > 1:
     label += f" [{number + 1}/{len(resolved.groups)}]"
   with contextlib.closing(recorder):
-    start = _start(resolved, spec.steps, jax.eval_shape(*_initial(plan)), recorder)
+    start = _start(resolved, spec.steps, jax.eval_shape(initial_state, instances), recorder)
     if start and start[0] == spec.steps:
       return start[1]
     if start:
@@ -157,18 +161,6 @@ def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder
     progress = Progress(label, start[0] if start else 0, plan)
     with contextlib.closing(progress):
       return _train_on(resolved, group_problem, plan, start, recorder, progress)
-
-
-def untrained(plan: Plan) -> TrainState:
-  """Returns the state of a group before its first step, on the host."""
-  initial_state, instances = _initial(plan)
-  return jax.tree.map(np.asarray, jax.jit(initial_state)(instances))
-
-
-def _initial(plan: Plan) -> tuple[Callable[[Instance], TrainState], Instance]:
-  """Returns the function that makes the first state of a group's instances, and these."""
-  group_problem, root = problem.make(plan.group.spec), streams.root(plan.group.spec.seed)
-  return lambda instances: train.initial_state(group_problem, instances, root), plan.group.instances
 
 
 def _start(
