@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright: the test extra has it")
-pytest.importorskip("plotly", reason="needs plotly: the test extra has it")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needed = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, Debian's package")
 
@@ -31,14 +30,17 @@ def browser() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def opened(browser, path: Path, width: int = 1280, scheme: str = "light") -> Iterator[Any]:
+def opened(
+  browser, path: Path, width: int = 1280, scheme: str = "light", before: str = ""
+) -> Iterator[Any]:
   """Yields the page in a browser without network; fails if the page logs an error or makes a
-  request."""
+  request. `before` is JavaScript that runs before the page's own."""
   context = browser.new_context(
     viewport={"width": width, "height": 844}, color_scheme=scheme, offline=True
   )
   view, errors, requests = context.new_page(), [], []
   view.set_default_timeout(PATIENCE)
+  view.add_init_script(before)
   view.on(
     "console", lambda message: errors.append(message.text) if message.type == "error" else None
   )

@@ -1,6 +1,7 @@
 """The page's text and data: complete, as text, below its size, and without need of a network."""
 
 import base64
+import gzip
 import json
 import re
 import subprocess
@@ -138,6 +139,21 @@ def test_the_block_is_json_that_ends_no_script_and_refuses_nan():
   assert json.loads(text) == {"name": pages.ODD, "numbers": [0.33333, None, None]}
   with pytest.raises(ValueError, match="JSON"):
     packing.block(float("nan"))
+
+
+def test_a_compressed_text_is_the_same_bytes_each_time_and_the_text_again():
+  text = "W · b ≤ 😀" * 1000
+  packed = packing.compressed(text)
+  assert packed == packing.compressed(text)
+  assert len(packed) < len(text) / 10
+  assert gzip.decompress(base64.b64decode(packed)).decode() == text
+
+
+def test_the_page_of_one_run_stays_below_3_megabytes_however_large_the_sweep(tmp_path):
+  data = pages.dataset({"density": np.geomspace(1, 0.01, 10)}, m=300, n=200)  # 3 MB of numbers
+  figures = [with_figure(f"figure_{k}", tmp_path, size=200_000).figures[0] for k in range(2)]
+  text = page(tmp_path, pages.run("large", data, figures=figures))
+  assert 2.5e6 < len(text.encode()) < 3e6
 
 
 def test_integers_keep_all_their_digits():

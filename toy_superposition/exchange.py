@@ -176,7 +176,7 @@ def write_report(dataset: "xr.Dataset", path: Path | str) -> None:
   """Writes the page of a dataset in memory, such as a run in a folder has as report.html.
 
   It has the claims and the figure of the dataset's experiment, unless the dataset is a selection
-  from a run, and interactive panels with pip install plotly.
+  from a run, and interactive panels.
 
   Args:
     dataset: of a run, or a selection from it.

@@ -1,8 +1,8 @@
 """Finished runs as one page: what they show, which claims hold, and how to reproduce them.
 
-The page is one file that opens from disk and needs no network. It is interactive if plotly is
-installed; otherwise it shows the static figures alone. Nothing is imported before it is used, as in
-the package itself.
+The page is one file that opens from disk and needs no network. Its panels are interactive; without
+plotly it shows the static figures alone. Nothing is imported before it is used, as in the package
+itself.
 """
 
 import importlib

@@ -1,6 +1,6 @@
 """Draws a finished run again, without training: python -m toy_superposition.report --workdir=…
 
-It makes the figures and the page report.html, which is interactive if plotly is installed.
+It makes the figures and the interactive page report.html.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """The report as a file: templates filled with text, figures and panels, in one HTML document."""
 
 import base64
+import functools
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 # Verdict → its CSS class.
 NAMES = ("confirmed", "contradicted", "undecided", "identity", "reported")
 CLASSES = dict(zip(VERDICTS, NAMES, strict=True))
-INSTALL = 'pip install -e ".[report]"'
+INSTALL = "pip install plotly"
 # They become one script, in this order: a file may use the names of those before it.
 SCRIPTS = (
   *("numbers.js", "definitions.js", "controls.js", "plots.js", "features.js"),
   *("explorer.js", "neurons.js", "phases.js", "dimensionality.js", "page.js"),
 )
 FIGURES_ROOM = 3.2e6  # bytes of all static figures of a page together, in base64
+FIGURES_ROOM_OF_ONE = 3e5  # bytes of those of a page of one run, which stays below 3 MB
 # Bytes added where plotly is not installed: the figures are then all that there is to see.
 PLOTLY_ROOM = 7e6
 
@@ -57,13 +59,17 @@ class Section(NamedTuple):
     return len(self.run.figures) - len(self.figures)
 
 
+@functools.cache
 def plotly() -> str | None:
-  """Returns the plotting library as JavaScript; None if it is not installed."""
+  """Returns the plotting library, JavaScript, as the page has it; None if it is not installed.
+
+  Compressed it takes 2.0 MB of a page, and 4.8 MB otherwise.
+  """
   try:
     from plotly.offline import get_plotlyjs
   except ImportError:
     return None
-  return get_plotlyjs()
+  return packing.compressed(get_plotlyjs())
 
 
 def static(name: str) -> str:
@@ -108,7 +114,8 @@ def write(path: Path, title: str, runs: Sequence[Run]) -> None:
 def _sections(runs: Sequence[Run], interactive: bool) -> list[Section]:
   """Returns every run with its panels, if the page is interactive, and its figures."""
   made = panels.make([run.datasets for run in runs]) if interactive else [[] for _ in runs]
-  room = FIGURES_ROOM if interactive else FIGURES_ROOM + PLOTLY_ROOM
+  room = FIGURES_ROOM if len(runs) > 1 else FIGURES_ROOM_OF_ONE
+  room = room if interactive else FIGURES_ROOM + PLOTLY_ROOM
   sections = []
   for run, of_run in zip(runs, made, strict=True):
     figures = _figures(run, room)
@@ -136,8 +143,8 @@ def _figures(run: Run, room: float) -> list[Figure]:
 
 
 def _render(title: str, sections: Sequence[Section], library: str | None) -> str:
-  """Returns the page. Every text is escaped except the package's own scripts and style, plotly,
-  and the block of data."""
+  """Returns the page. Every text is escaped except the package's own scripts and style; plotly and
+  the data are base64."""
   from markupsafe import Markup
 
   drawn = [panel for section in sections for panel in section.panels if not panel.error]
@@ -147,8 +154,8 @@ def _render(title: str, sections: Sequence[Section], library: str | None) -> str
     total=total([section.run for section in sections]),
     sections=sections,
     interactive=library is not None,
-    library=Markup(library) if library and drawn else "",
-    data=Markup(packing.block([{"kind": panel.kind, **panel.data} for panel in drawn])),
+    library=library if drawn else None,
+    data=packing.compressed(packing.block([{"kind": panel.kind, **panel.data} for panel in drawn])),
     style=Markup(static("page.css")),
     script=Markup("".join(map(static, SCRIPTS))),
   )

@@ -14,7 +14,8 @@ from toy_superposition.report.selection import MOST_FEATURES
 if TYPE_CHECKING:
   import xarray as xr
 
-ROOM = 3e6  # bytes of all panels of a page together
+ROOM = 3e6  # bytes of all panels of a page together, before they are compressed
+ROOM_OF_ONE = 6.5e5  # bytes of those of a page of one run, which stays below 3 MB
 
 
 class Row(NamedTuple):
@@ -92,13 +93,18 @@ PANELS: dict[str, Row] = {
 }
 
 
-def make(runs: Sequence[Mapping[str, "xr.Dataset"]], room: float = ROOM) -> list[list[Panel]]:
+def make(
+  runs: Sequence[Mapping[str, "xr.Dataset"]], room: float | None = None
+) -> list[list[Panel]]:
   """Returns the panels of every run, all of them together in about `room` bytes.
 
   Args:
     runs: netCDF group → dataset, for each run.
-    room: bytes; panels that need little get it all, the others equal shares of the rest.
+    room: bytes; panels that need little get it all, the others equal shares of the rest. By
+      default ROOM, or ROOM_OF_ONE for one run.
   """
+  if room is None:
+    room = ROOM if len(runs) > 1 else ROOM_OF_ONE
   planned = [
     (k, kind, group, dataset)
     for k, datasets in enumerate(runs)

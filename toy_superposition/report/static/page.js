@@ -38,22 +38,45 @@ document.querySelectorAll(".claims").forEach(filter);
 addEventListener("hashchange", reveal);
 reveal();
 const redraws = []; // functions of the drawn panels, for a change between light and dark
-const BLOCK = JSON.parse(document.getElementById("data").textContent);
-const waiting = new Map(
-  [...document.querySelectorAll(".panel")].map((root, k) => [root, BLOCK[k]]),
-);
-// A panel is drawn when it comes near the window: a page of thirty experiments opens at once.
-const watch = new IntersectionObserver(
-  (entries) => {
-    for (const {isIntersecting, target} of entries) {
-      if (!isIntersecting || !waiting.has(target)) continue;
-      const data = waiting.get(target);
-      waiting.delete(target);
-      watch.unobserve(target);
-      redraws.push(PANELS[data.kind](data, target));
-    }
-  },
-  {rootMargin: "600px"},
-);
-waiting.forEach((_, root) => watch.observe(root));
 DARK.addEventListener("change", () => redraws.forEach((redraw) => redraw()));
+
+/** Returns the text that an element holds as gzip in base64. */
+function inflated(id) {
+  const packed = atob(document.getElementById(id).textContent);
+  const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).text();
+}
+
+/** Draws every panel when it comes near the window: a page of thirty experiments opens at once. */
+async function start(roots) {
+  const block = JSON.parse(await inflated("data"));
+  document.head.append(element("script", {}, await inflated("plotly")));
+  const waiting = new Map(roots.map((root, k) => [root, block[k]]));
+  const watch = new IntersectionObserver(
+    (entries) => {
+      for (const {isIntersecting, target} of entries) {
+        if (!isIntersecting || !waiting.has(target)) continue;
+        const data = waiting.get(target);
+        waiting.delete(target);
+        watch.unobserve(target);
+        redraws.push(PANELS[data.kind](data, target));
+      }
+    },
+    {rootMargin: "600px"},
+  );
+  roots.forEach((root) => watch.observe(root));
+}
+
+/** Says why the panels are empty, and opens the static figures in their place. */
+function apologise(reason) {
+  const text = `The interactive panels of this page could not be unpacked (${reason}); the static figures are shown.`;
+  document.querySelector("header").append(element("p", {class: "note"}, text));
+  document.querySelectorAll(".panel").forEach((panel) => panel.remove());
+  document.querySelectorAll("details:has(> figure)").forEach((figures) => (figures.open = true));
+}
+
+const roots = [...document.querySelectorAll(".panel")];
+if (roots.length && !("DecompressionStream" in window))
+  apologise("it needs Chrome or Edge 80, Firefox 113, Safari 16.4, or a later one");
+else if (roots.length) start(roots).catch((error) => apologise(error.message));
