@@ -1,5 +1,6 @@
 """Every panel, in headless Chromium, shows the numbers of the results that it is given."""
 
+import itertools
 from typing import Any
 
 import jax.numpy as jnp
@@ -102,7 +103,7 @@ def test_the_time_slider_moves_the_weights_along_the_loss_curve(browser, tmp_pat
       norms = [row[3] for row in features["customdata"]]
       np.testing.assert_allclose(norms, np.linalg.norm(W, axis=0), atol=5 * PACKED)
     press(panel, "step", "Home")
-    panel.get_by_text("Play").click()
+    panel.get_by_role("button", name="Play").click()
     api.expect(panel.locator(".status")).to_contain_text("step 100")
 
 
@@ -129,6 +130,19 @@ def test_neurons_are_stacks_of_their_weights_and_a_chosen_one_is_a_circuit(brows
     assert f"neuron 2 → output {strongest}: " in texts
 
 
+@pytest.mark.parametrize("width", (390, 1280))
+def test_the_names_of_60_features_do_not_overlap(browser, tmp_path, width):
+  data = pages.dataset({"restart": [0]}, m=20, n=60)
+  report.write(tmp_path / "page.html", "sixty", [pages.run("sixty", data)])
+  with opened(browser, tmp_path / "page.html", width) as view:
+    plot = show(view, "explorer").locator(".plot").nth(1)
+    for axis, start, size in (("x", "x", "width"), ("y", "y", "height")):
+      boxes = [tick.bounding_box() for tick in plot.locator(f".{axis}tick text").all()]
+      assert len(boxes) >= 6
+      ends = sorted((box[start], box[start] + box[size]) for box in boxes)
+      assert all(one[1] <= two[0] for one, two in itertools.pairwise(ends))
+
+
 def test_a_model_that_is_not_finite_is_reported_and_leaves_the_others_unchanged(browser, tmp_path):
   data = pages.dataset({"density": [0.5, 0.2, 0.1], "restart": range(2)}, m=2, n=4)
   for name in ("W", "b", "loss", "feature_norm"):
@@ -144,7 +158,7 @@ def test_a_model_that_is_not_finite_is_reported_and_leaves_the_others_unchanged(
       press(panel, "density", "ArrowRight")
       assert "not finite" in panel.locator(".status").inner_text()
       press(panel, "density", "ArrowRight")
-      assert "restart 1 (1 of 2 by loss): loss" in panel.locator(".status").inner_text()
+      assert "best of 2 (restart 1): loss" in panel.locator(".status").inner_text()
     panel = show(view, "explorer")
     shown = points(drawn(panel, 0)["features"], "x", "y")
     np.testing.assert_allclose(shown, data["W"].isel(density=2, restart=1), atol=PACKED)

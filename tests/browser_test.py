@@ -106,7 +106,8 @@ def test_the_restart_slider_goes_from_the_lowest_loss_to_the_highest(browser, pa
     )
     shown = points(drawn(panel, 0)["features"], "x", "y")
     np.testing.assert_allclose(shown, worst["W"], atol=PACKED)
-    assert f"restart {int(worst['restart'])} (" in panel.locator(".status").inner_text()
+    words = f"worst of {results.sizes['restart']} (restart {int(worst['restart'])}): loss"
+    assert words in panel.locator(".status").inner_text()
 
 
 def test_pointing_at_a_feature_shows_the_numbers_of_the_results(browser, paper):
@@ -205,6 +206,16 @@ def test_every_claim_is_listed_and_can_be_filtered_by_verdict_and_word(browser, 
     assert "train.steps = " in view.locator("#introduction-config").inner_text()
     first.get_by_text("figure").click()
     api.expect(view.locator("#introduction-figure")).to_be_in_viewport()
+
+
+def test_on_a_phone_every_claim_is_a_card_within_the_screen(browser, paper):
+  with opened(browser, paper.alone, 390) as view:
+    for row in view.locator(".claims tbody tr").all():
+      boxes = [cell.bounding_box() for cell in row.locator("td").all()]
+      assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+      assert len({box["y"] for box in boxes}) == len(boxes)  # one below the other
+    view.locator(".claims input[type=search]").fill("no such word")
+    assert view.locator(".claims tbody tr:visible").count() == 0
 
 
 def test_a_change_between_light_and_dark_restyles_the_plots(browser, paper):

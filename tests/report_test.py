@@ -13,13 +13,13 @@ import pytest
 import xarray as xr
 
 from tests import pages
-from toy_superposition import report
+from toy_superposition import experiments, report
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, VERDICTS, Claim
 from toy_superposition.geometry.definitions import MONOSEMANTIC, REPRESENTED
 from toy_superposition.records import results
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.report import document, packing, panels, phases, selection
+from toy_superposition.report import document, explanations, packing, panels, phases, selection
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGEST = 12e6  # bytes of a page
@@ -67,6 +67,7 @@ def test_the_page_escapes_every_text_and_needs_no_network(tmp_path, no_plotly):
   assert "About &lt;b&gt;it&lt;/b&gt;." in text
   assert "👍" in text
   assert text.count("data:image/png;base64,") == 2
+  text = text.replace(f'<a href="{explanations.PAPER}">', "")  # a link is not a request
   assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
   assert "2 confirmed, 2 contradicted" in text
   assert text.index('id="one"') < text.index('id="two"')
@@ -240,6 +241,26 @@ def test_a_bug_in_one_panel_hides_no_other(tmp_path, monkeypatch):
   text = page(tmp_path, pages.run("x", pages.dataset({"density": density}, m=4, n=8)))
   assert "could not be drawn: ValueError: &lt;oh&gt;" in text
   assert 'data-kind="dimensionality"' in text
+
+
+@pytest.mark.parametrize("kind", ("phases", "dimensionality", "explorer", "dynamics", "neurons"))
+@pytest.mark.parametrize("m", (2, 9))
+def test_every_panel_of_the_paper_is_explained_in_three_parts(kind, m):
+  paragraphs = explanations.of_panel(kind, {"W": {"shape": [1, m, 20]}})
+  assert paragraphs
+  assert all(part.endswith(".") for paragraph in paragraphs for part in paragraph)
+
+
+def test_every_verdict_is_explained_and_every_paper_figure_is_of_an_experiment():
+  assert explanations.VERDICTS.keys() == set(VERDICTS)
+  assert explanations.PAPER_FIGURES.keys() <= set(experiments.NAMES)
+
+
+def test_the_page_explains_the_verdicts_that_it_has_and_no_others(tmp_path, no_plotly):
+  text = page(tmp_path, pages.run("one", NOTHING))
+  assert explanations.PAPER_FIGURES["phase_change"].partition("'")[0] in text
+  verdicts = text.partition('<dl class="verdicts">')[2].partition("</dl>")[0]
+  assert [word in verdicts for word in VERDICTS] == [True, True, False, False, False]
 
 
 @pytest.mark.parametrize("kind", panels.PANELS)

@@ -11,7 +11,7 @@ from toy_superposition.experiments.experiment import VERDICTS, Claim
 from toy_superposition.geometry.definitions import MONOSEMANTIC, REPRESENTED
 from toy_superposition.records import files
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.report import packing, panels
+from toy_superposition.report import explanations, packing, panels
 from toy_superposition.report.runs import Run, config_text, provenance, read, summary, total
 from toy_superposition.theory.phase_change import NORM_THRESHOLD
 
@@ -176,8 +176,12 @@ def _templates() -> "jinja2.Environment":
   environment.globals |= {
     "anchor": _anchor,
     "config_text": config_text,
+    "counted": _counted,
     "install": INSTALL,
+    "meanings": explanations.VERDICTS,
     "monosemantic": f"{MONOSEMANTIC:.0%}",
+    "paper": explanations.PAPER,
+    "paper_figures": explanations.PAPER_FIGURES,
     "phase_norm": NORM_THRESHOLD,
     "provenance": provenance,
     "represented": REPRESENTED,
@@ -185,6 +189,11 @@ def _templates() -> "jinja2.Environment":
     "verdicts": CLASSES,
   }
   return environment
+
+
+def _counted(sections: Sequence[Section], verdict: str) -> int:
+  """Returns the number of claims with a verdict."""
+  return sum(claim.verdict == verdict for section in sections for claim in section.run.claims)
 
 
 def _anchor(run: Run, part: str = "") -> str:

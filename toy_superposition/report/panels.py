@@ -7,7 +7,7 @@ function that draws them.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from toy_superposition.report import dimensionality, explorer, neurons, phases
+from toy_superposition.report import dimensionality, explanations, explorer, neurons, phases
 from toy_superposition.report.packing import shares
 from toy_superposition.report.selection import MOST_FEATURES
 
@@ -49,13 +49,16 @@ class Panel(NamedTuple):
     thinned = f" To keep this file small, it shows {', '.join(notes)}." if notes else ""
     return PANELS[self.kind].hint + thinned
 
+  @property
+  def paragraphs(self) -> Sequence[explanations.Explanation]:
+    """What a reader who does not know the paper needs to read it."""
+    return explanations.of_panel(self.kind, self.data)
+
 
 PANELS: dict[str, Row] = {
   "phases": Row(
     "Phase diagram",
-    "The extra feature is grey where it is not represented, blue where it has a dimension to "
-    "itself, and red where it is in superposition. Choose a map. To see the solution in a cell, "
-    "point at it or move the two sliders.",
+    "Choose a map. To see the solution in a cell, point at it or move the two sliders.",
     phases.applies,
     phases.size,
     phases.data,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toy_superposition.experiments import restarts
+from toy_superposition.report.explanations import phase_legend
 from toy_superposition.report.packing import BYTES_EACH, evenly, pack, rounded, thinned
 from toy_superposition.report.selection import main_model
 
@@ -45,6 +46,7 @@ def data(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
     "r": rounded(small[PLANE[0]].values),
     "p": rounded(small[PLANE[1]].values),
     "phases": PHASES,
+    "legend": phase_legend(),
     "notes": [note for note, name in zip(notes, PLANE, strict=True) if kept[name] < sizes[name]],
   }
   if "optimum_phase" not in dataset:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toy_superposition import experiments, runner, shards
+from toy_superposition.config import catalogue
 from toy_superposition.experiments.experiment import VERDICTS, Claim
 from toy_superposition.records import files, results
 from toy_superposition.records import workdir as workdirs
@@ -77,7 +78,7 @@ def read(
   experiment = config["experiment"]
   return Run(
     name=name or str(config["name"]),
-    about=about or _sizes(config, datasets),
+    about=about or f"{_subject(config)}{_sizes(config, datasets)}",
     experiment=experiment,
     claims=runner.claims(experiment, datasets) if claims is None else claims,
     figures=[path for path in workdirs.pictures(workdir) if path.suffix == ".png"],
@@ -91,6 +92,14 @@ def read(
 def _command(sessions: Sequence[Mapping[str, Any]]) -> str:
   """Returns the command of the last session, without the path of its Python."""
   return shlex.join(["python", *sessions[-1]["command"][1:]]) if sessions else ""
+
+
+def _subject(config: Mapping[str, Any]) -> str:
+  """Returns what a run of a shipped config is about, with a blank after it; "" of another one."""
+  name = str(config["name"])
+  names = (name, name.rpartition("_")[0])  # a variant's name follows the config's
+  known = [name for name in names if (catalogue.folder() / f"{name}.py").is_file()]
+  return f"{catalogue.about(known[0])} " if known and name else ""
 
 
 def _sizes(config: Mapping[str, Any], datasets: Mapping[str, "xr.Dataset"]) -> str:

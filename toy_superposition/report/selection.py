@@ -24,10 +24,10 @@ MOST_MODELS = 400  # in a panel: the components of each are named
 STAGES = ((RESTART, 8), (STEP, 60), (RESTART, 3), (STEP, 30), (RESTART, 1))
 OVERHEAD = 120  # bytes per model beside its arrays
 LABELS = {
-  "density": "density p = 1 − S",
+  "density": "density p = 1 − S: how often a feature is active",
   "relative_density": "relative density of the feature that differs",
-  "relative_importance": "relative importance r",
-  RESTART: "restart, by loss",
+  "relative_importance": "relative importance r of the extra feature",
+  RESTART: "restart, sorted by loss",
   STEP: "training step",
 }
 SOLID = 3  # maximum hidden dimensions drawn as arrows; sums of components have names up to here

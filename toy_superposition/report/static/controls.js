@@ -71,8 +71,10 @@ function choosers(axes, change, texts = {}) {
   const row = element("div", {class: "controls"});
   const movable = controls.filter((control) => control.axis.values.length > 1);
   row.append(...movable.map((control) => control.label));
-  const text = ({axis, index: k}) =>
-    `${axis.name.replace(/_/g, " ")} ${words(axis.name)(axis.values[k])}`;
+  const text = ({axis, index: k}) => {
+    const name = texts[axis.name] ? "" : `${axis.name.replace(/_/g, " ")} `; // its text has it
+    return name + words(axis.name)(axis.values[k]);
+  };
   return {
     row,
     get index() {
@@ -84,10 +86,13 @@ function choosers(axes, change, texts = {}) {
   };
 }
 
-/** Returns the text of a restart: its number in the run, and its rank by loss. */
+/** Returns the text of a restart: its rank by loss, and its number in the run. */
 const ranked = (data) => ({
-  restart: (rank, k) =>
-    `${data.restart[k]} (${rank} of ${data.axes.find((axis) => axis.name === "restart").size} by loss)`,
+  restart: (rank, k) => {
+    const {size} = data.axes.find((axis) => axis.name === "restart");
+    const words = rank === 1 ? "best" : rank === size ? "worst" : `number ${rank} from the best`;
+    return `${words} of ${size} (restart ${data.restart[k]})`;
+  },
 });
 
 /** Returns a button that moves a slider from its first point to its last. */

@@ -2,6 +2,8 @@
 // what geometry/definitions.py decides. The page's data hold the decisions, made from all digits of the
 // weights, so that no threshold stands here.
 
+const DENSITY = "density p = 1 − S: how often a feature is active";
+
 /** Returns WᵀW and each feature's norm, superposition and dimensionality. */
 function measures(W) {
   const n = W[0].length,

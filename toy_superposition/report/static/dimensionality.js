@@ -5,7 +5,7 @@ const GOLDEN = 0.618034; // its multiples, modulo 1, are spread evenly
 /** Draws D* with its range and every D_i over 1/(1 − S), with the fractions of regular solids. */
 function dimensionality(data, root) {
   const {density, whole, guides} = data;
-  const axis = {name: "density", label: "density p = 1 − S", values: density, start: 0};
+  const axis = {name: "density", label: DENSITY, values: density, start: 0};
   const choice = chooser(axis, move);
   const status = element("p", {class: "status", "aria-live": "polite"});
   const plots = element("div", {class: "plots"});
@@ -46,13 +46,13 @@ function dimensionality(data, root) {
         title: narrow
           ? "D* above, dimensionalities below"
           : "D* = m / ‖W‖² above, dimensionality of each feature below",
-        xaxis: scale("1 / (1 − S)", {
+        xaxis: scale("how rare features are, 1/(1 − S)", {
           type: "log",
           anchor: "y2",
           tickvals: [1, 1.5, 2, 3, 4, 5, 7, 10, 20, 50, 100, 200, 500, 1000],
         }),
-        yaxis: scale("D*", {domain: [0.68, 1], rangemode: "tozero"}),
-        yaxis2: scale("dimensionality D<sub>i</sub>", {domain: [0, 0.6], range: [-0.04, 1.08]}),
+        yaxis: scale("dimensions<br>per feature D*", {domain: [0.68, 1], rangemode: "tozero"}),
+        yaxis2: scale("share of a dimension D<sub>i</sub>", {domain: [0, 0.6], range: [-0.04, 1.08]}),
         shapes: [...Object.values(guides).map(guideLine), densityLine(x[choice.index])],
         margin: {l: 56, r: narrow ? 34 : 130, t: 40, b: 46},
         annotations: Object.entries(guides).map((guide) => guideName(guide, narrow)),

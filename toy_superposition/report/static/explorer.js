@@ -90,8 +90,8 @@ function explorer(data, root) {
     const shown = range(n).filter((i) => !many || component[i] >= 0);
     const rank = component.map((c) => (c < 0 ? Infinity : c));
     const order = identical ? shown.sort((i, j) => rank[i] - rank[j] || i - j) : shown;
-    const matrix = products(gram, b, order);
-    if (many) matrix.layout.title = "WᵀW and bias b of represented features";
+    const matrix = products(gram, b, order, heat.div.clientWidth);
+    if (many) matrix.layout.title = "overlap WᵀW and bias b of stored features";
     heat.draw(matrix.traces, matrix.layout, `inner products of features; ${summary}`);
   }
 

@@ -53,12 +53,12 @@ function room(W) {
   if (W.length === 1) {
     const n = W[0].length;
     const yaxis = scale("feature", {range: [n - 0.4, -0.8], dtick: 1, zeroline: false});
-    return {xaxis: scale("weight W", sides), yaxis};
+    return {xaxis: scale("weight W in the one hidden dimension", sides), yaxis};
   }
   if (W.length === 2)
     return {
-      xaxis: scale("h₀", {...sides, dtick: 1}),
-      yaxis: scale("h₁", {...sides, dtick: 1, scaleanchor: "x"}),
+      xaxis: scale("hidden dimension h₀", {...sides, dtick: 1}),
+      yaxis: scale("hidden dimension h₁", {...sides, dtick: 1, scaleanchor: "x"}),
     };
   const side = scale("", {
     ...sides,
@@ -127,10 +127,11 @@ function graph(gram, component, places, colours, more) {
   };
 }
 
-/** Returns traces and layout of WᵀW as a heat map, with the bias as a separate column. */
-function products(gram, b, order) {
-  const names = order.map(String),
-    few = order.length <= FINE;
+/** Returns traces and layout of WᵀW as a heat map, with the bias as a separate column. `width` is
+ * that of the plot in pixels: as many features are named as there is room for. */
+function products(gram, b, order, width) {
+  const names = order.map(String);
+  const step = [1, 2, 5, 10, 20, 50, 100, 200].find((k) => (0.75 * width * k) / order.length >= 17);
   const colorscale = [
     [0, ink("--low")],
     [0.5, ink("--paper")],
@@ -140,9 +141,10 @@ function products(gram, b, order) {
   const hover = "W<sub>%{y}</sub> · W<sub>%{x}</sub> = %{z:.4f}<extra></extra>";
   const labels = {
     type: "category",
-    showticklabels: few,
-    tickfont: {size: order.length > 12 ? 9 : 13}, // for narrow screens
-    dtick: 1,
+    tickfont: {size: order.length > 12 ? 10 : 13}, // for narrow screens
+    tickmode: "array",
+    tickvals: range(order.length).filter((k) => k % (step ?? order.length) === 0),
+    tickangle: 0,
     ticks: "",
     showgrid: false,
     zeroline: false,
@@ -176,11 +178,11 @@ function products(gram, b, order) {
       },
     ],
     layout: {
-      title: "WᵀW, and the bias b",
-      xaxis: scale("", {...labels, domain: [0, 0.88]}),
-      xaxis2: scale("", {...labels, showticklabels: true, domain: [0.92, 1]}),
-      yaxis: scale("", {...labels, autorange: "reversed"}),
-      margin: {l: 30, r: 8, t: 34, b: 30},
+      title: "overlap of features WᵀW, and the bias b",
+      xaxis: scale("feature", {...labels, domain: [0, 0.88]}),
+      xaxis2: scale("", {...labels, tickvals: [0], domain: [0.92, 1]}),
+      yaxis: scale("feature", {...labels, autorange: "reversed"}),
+      margin: {l: 44, r: 8, t: 34, b: 44},
     },
   };
 }

@@ -77,8 +77,8 @@ function neurons(data, root) {
         title: "weights into each neuron, one colour per feature",
         barmode: "overlay",
         shapes: chosen.map(mark),
-        xaxis: scale("neuron", {dtick: m <= 20 ? 1 : 5, showgrid: false}),
-        yaxis: scale(data.scaled ? "weight, largest = 1" : "weight"),
+        xaxis: scale("hidden neuron", {dtick: m <= 20 ? 1 : 5, showgrid: false}),
+        yaxis: scale(data.scaled ? "weights of the features, largest = 1" : "weights of the features"),
       },
       `weights into each neuron, stacked; ${status.textContent}`,
     );

@@ -68,13 +68,21 @@ async function start(roots) {
   roots.forEach((root) => watch.observe(root));
 }
 
+/** Shows the static figures of every run. */
+function openFigures() {
+  document.querySelectorAll("details:has(> figure)").forEach((figures) => (figures.open = true));
+}
+
 /** Says why the panels are empty, and opens the static figures in their place. */
 function apologise(reason) {
   const text = `The interactive panels of this page could not be unpacked (${reason}); the static figures are shown.`;
   document.querySelector("header").append(element("p", {class: "note"}, text));
   document.querySelectorAll(".panel").forEach((panel) => panel.remove());
-  document.querySelectorAll("details:has(> figure)").forEach((figures) => (figures.open = true));
+  openFigures();
 }
+
+// Paper has no sliders: it gets the static figures instead of the panels.
+addEventListener("beforeprint", openFigures);
 
 const roots = [...document.querySelectorAll(".panel")];
 if (roots.length && !("DecompressionStream" in window))

@@ -3,6 +3,8 @@
 
 const ROUND = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
 
+const IMPORTANCE = "importance r of the extra feature";
+
 /** Returns where round numbers lie on an axis of cells with these values, and their texts. */
 function ticks(values) {
   const logs = values.map(Math.log),
@@ -52,9 +54,9 @@ function phases(data, root) {
   const maps = data.maps.map(unpacked);
   const names = maps.map((map) => map.name);
   const choice = chooser({name: "map", label: "map", values: names, start: data.start}, draw);
-  const importance = {name: "relative_importance", label: "relative importance r", values: r};
+  const importance = {name: "relative_importance", label: `relative ${IMPORTANCE}`, values: r};
   const column = chooser({...importance, start: nearest(r, 0.3)}, draw);
-  const density = {name: "density", label: "density p = 1 − S", values: p};
+  const density = {name: "density", label: DENSITY, values: p};
   const row = chooser({...density, start: nearest(p, 0.15)}, draw);
   const status = element("p", {class: "status", "aria-live": "polite"});
   const table = element("div", {
@@ -64,8 +66,10 @@ function phases(data, root) {
     "aria-label": "the chosen cell",
   });
   const plots = element("div", {class: "plots"});
+  const legend = data.legend.map(([colour, text]) => legendItem({colour, text: `extra feature ${text}`}));
   root.append(
     element("div", {class: "controls"}, choice.label, column.label, row.label),
+    element("ul", {class: "legend"}, ...legend),
     status,
     plots,
     table,
@@ -89,9 +93,9 @@ function phases(data, root) {
       {
         title: safe(map.name) + different,
         uirevision: "same",
-        xaxis: cellAxis(r, {title: {text: "relative importance r"}, constrain: "domain"}),
+        xaxis: cellAxis(r, {title: {text: IMPORTANCE}, constrain: "domain"}),
         yaxis: cellAxis(p, {
-          title: {text: "density p = 1 − S"},
+          title: {text: "density p: how often it is active"},
           scaleanchor: "x",
           constrain: "domain",
         }),
