@@ -5,6 +5,7 @@
 >>> results = ts.run(config)                        # trained in memory: an xarray.Dataset
 >>> best = ts.best(results).isel(density=-1)        # the restart with the lowest loss
 >>> ts.plots.arrows(best)                           # matplotlib Axes
+>>> ts.explore(results)                             # panels with sliders, in a notebook
 >>> ts.measure(results, "feature_dimensionality")   # an xarray.DataArray
 >>> ts.sample(results, 1000)                        # features, inputs, hidden, outputs of each
 >>> ts.export(best, "model.safetensors")            # for PyTorch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
   from toy_superposition.objective import LOSSES, PENALTIES, TARGETS
   from toy_superposition.optimizers import OPTIMIZERS, Descent
   from toy_superposition.records.results import rebuild
+  from toy_superposition.report.notebook import explore
   from toy_superposition.samples import sample
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
   "choice",
   "claims",
   "draw",
+  "explore",
   "export",
   "flag",
   "get_config",
@@ -98,6 +101,7 @@ _HOMES = {
   "PENALTIES": "objective",
   "TARGETS": "objective",
   "choice": "declare",
+  "explore": "report.notebook",
   "export": "exchange",
   "flag": "declare",
   "integer": "declare",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import jax
 from ml_collections import ConfigDict
 
-from toy_superposition import experiments, interrupts, runner
+from toy_superposition import experiments, interrupts, live, runner
 from toy_superposition.config import execute
 from toy_superposition.config import resolve as config
 from toy_superposition.config import source as sources
@@ -48,7 +48,9 @@ def get_config(name: str = "base") -> ConfigDict:
   return execute.get_config(name)
 
 
-def run(config: ConfigDict | str, source: "xr.Dataset | None" = None) -> "xr.Dataset":
+def run(
+  config: ConfigDict | str, source: "xr.Dataset | None" = None, *, watch: bool = False
+) -> "xr.Dataset":
   """Returns the results of a config, trained in memory on all devices.
 
   The dataset is the one that the command stores in results.nc: parameters, losses, measures, and
@@ -63,16 +65,22 @@ def run(config: ConfigDict | str, source: "xr.Dataset | None" = None) -> "xr.Dat
   Args:
     config: as `get_config` returns it, or the name that it takes.
     source: dataset of trained models on which these are trained, in the place of config.source.
+    watch: in a notebook, whether to draw losses and features in the cell's output while they train.
 
   Raises:
-    UserError: the config is wrong, or its sweep has models of several shapes.
+    UserError: the config is wrong, or its sweep has models of several shapes; or there is no
+      notebook to watch it in.
   """
-  return next(iter(run_shapes(config, several=False, source=source).values()))
+  return next(iter(run_shapes(config, several=False, source=source, watch=watch).values()))
 
 
 @setup.fixed_options()
 def run_shapes(
-  config: ConfigDict | str, several: bool = True, source: "xr.Dataset | None" = None
+  config: ConfigDict | str,
+  several: bool = True,
+  source: "xr.Dataset | None" = None,
+  *,
+  watch: bool = False,
 ) -> dict[str, "xr.Dataset"]:
   """Returns the results of a sweep over models of several shapes, such as over model.n_features.
 
@@ -85,6 +93,7 @@ def run_shapes(
     several: whether more than one shape is allowed.
     source: dataset of trained models on which these are trained, in the place of config.source; a
       config named there is trained before.
+    watch: as for `run`.
 
   Raises:
     UserError: the config is wrong, or has more shapes than allowed.
@@ -101,7 +110,7 @@ def run_shapes(
   mesh = meshes.make_mesh(setup.devices())
   try:
     with _log_shown(), memory.explained():
-      return runner.run(what, None, mesh)
+      return runner.run(what, None, mesh, live=live.in_notebook(what.axes) if watch else None)
   except interrupts.Interrupted as stopped:
     if stopped.number != signal.SIGINT:
       signal.raise_signal(stopped.number)  # to its handler outside of training

@@ -32,6 +32,7 @@ def define_flags(values: "flags.FlagValues | None" = None) -> None:
   boolean("overwrite", False, "Delete an earlier run in the workdir and start afresh.")
   boolean("list", False, "List the experiments with their costs, and stop.")
   boolean("print_config", False, "Print every field of the config with its meaning, and stop.")
+  boolean("watch", False, "Show losses and features in report.html while the run trains.")
   boolean("dry_run", False, "Time a few steps, print size, memory and time of the run, and stop.")
   integer("profile_steps", "Trace this many steps into WORKDIR/profile first.", lower_bound=1)
   integer("devices", "Use this many devices; all by default.", lower_bound=1)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from toy_superposition import watchdog
 from toy_superposition.devices import meshes
 from toy_superposition.devices.plan import Plan
+from toy_superposition.live import Live
 from toy_superposition.train import Program
 from toy_superposition.types import Snapshot
 
@@ -21,13 +22,16 @@ LINE_SECONDS = 10.0  # minimum time between two plain lines
 class Progress:
   """Reports one group's training; compilation does not enter the rate."""
 
-  def __init__(self, label: str, first: int, plan: Plan):
-    """Starts at step `first` of the plan's group."""
+  def __init__(self, label: str, first: int, plan: Plan, live: Live | None = None):
+    """Starts at step `first` of the plan's group, which `live` draws."""
     self._label, self._plan = label, plan
     self._steps, self._n_instances = plan.group.spec.steps, len(plan.group.instances.index)
     self._bar: tqdm | None = None
     self._step, self._timed_steps, self._seconds = first, 0, 0.0
     self._clock = self._line = time.perf_counter()
+    self._live = live
+    if live is not None:
+      live.begin(label, plan.group)
     self._ended = contextlib.ExitStack()
     self._watch = self._ended.enter_context(watchdog.watched(f"{label}: compiling"))
 
@@ -61,6 +65,8 @@ class Progress:
     self._timed_steps += n_steps
     self._step, self._clock = snapshot.step, now
     self._watch_steps()
+    if self._live is not None:
+      self._live.update(snapshot)
     finite = snapshot.losses[snapshot.finite]
     loss = f"{np.median(finite):.4g}" if len(finite) else "none finite"
     if self._bar is not None:

@@ -16,6 +16,7 @@ from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices import memory, processes
 from toy_superposition.devices.plan import Plan, make_plans
 from toy_superposition.experiments.experiment import Claim
+from toy_superposition.live import Live
 from toy_superposition.problem import Problem
 from toy_superposition.progress import Progress
 from toy_superposition.records import files, history, metrics, netcdf, opening, results, tensorboard
@@ -33,7 +34,11 @@ Outcome = Mapping[str, np.ndarray]  # a group's variables of the results, by nam
 
 
 def run(
-  resolved: ResolvedConfig, workdir: Workdir | None, mesh: Mesh, plans: Sequence[Plan] | None = None
+  resolved: ResolvedConfig,
+  workdir: Workdir | None,
+  mesh: Mesh,
+  plans: Sequence[Plan] | None = None,
+  live: Live | None = None,
 ) -> dict[str, "xr.Dataset"]:
   """Trains the groups that are not yet trained and writes results.nc; returns its datasets.
 
@@ -44,19 +49,23 @@ def run(
     workdir: opened for this config; a run found there is continued. None: nothing is written.
     mesh: all devices of this process on an axis of instances.
     plans: of the groups on these devices; made here by default.
+    live: draws the models while they are trained; of several processes, in the first one only.
 
   Raises:
     Interrupted: as `outcomes`.
     UserError: the disk is full or cannot be written, or as `make_plans`.
   """
   plans = make_plans(resolved, mesh) if plans is None else plans
-  trained = outcomes(resolved, workdir, plans)
+  trained = outcomes(resolved, workdir, plans, live)
   with processes.first_alone() as first:
     return finish(resolved, trained, estimators(plans), workdir, mesh) if first else {}
 
 
 def outcomes(
-  resolved: ResolvedConfig, workdir: Workdir | None, plans: Sequence[Plan]
+  resolved: ResolvedConfig,
+  workdir: Workdir | None,
+  plans: Sequence[Plan],
+  live: Live | None = None,
 ) -> list[Outcome]:
   """Trains the groups that are not yet trained; returns the results' variables of each group.
 
@@ -64,6 +73,7 @@ def outcomes(
     resolved: what to run.
     workdir: opened for this config; a run found there is continued. None: nothing is written.
     plans: of its groups.
+    live: as for `run`.
 
   Raises:
     Interrupted: Ctrl-C or SIGTERM came while training; the state was saved within seconds,
@@ -82,7 +92,7 @@ def outcomes(
     for number, plan in enumerate(plans):
       interrupts.check()
       recorder = DiskRecorder(workdir, run, number, writer) if workdir else MemoryRecorder()
-      state = _train(resolved, number, plan, recorder)
+      state = _train(resolved, number, plan, recorder, live)
       scorer = Scorer(resolved, plan)
       scores.append(
         scorer.trained(state)
@@ -137,7 +147,9 @@ def finish(
   return datasets
 
 
-def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder) -> TrainState:
+def _train(
+  resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder, live: Live | None
+) -> TrainState:
   """Returns the trained state of one group, continued from its last checkpoint."""
   spec, instances = plan.group.spec, plan.group.instances
   group_problem, root = problem.make(spec), streams.root(spec.seed)
@@ -158,7 +170,7 @@ def _train(resolved: ResolvedConfig, number: int, plan: Plan, recorder: Recorder
       log.info("%s: continuing after step %d of %d", label, start[0], spec.steps)
     # Step 0 is recorded again, also when training continues from it.
     recorder.begin(start[0] if start and start[0] else -1)
-    progress = Progress(label, start[0] if start else 0, plan)
+    progress = Progress(label, start[0] if start else 0, plan, live)
     with contextlib.closing(progress):
       return _train_on(resolved, group_problem, plan, start, recorder, progress)
 

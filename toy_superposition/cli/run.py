@@ -89,6 +89,8 @@ def wanted_by(shard: str | None) -> "Callable[[str], bool]":
 
 def check_alone(options: flags.FlagValues) -> None:
   """Raises UserError for what one process does, asked of several, before they meet."""
+  if options.watch and options.shard is not None:
+    raise UserError("--watch is for a whole run, whose page it becomes; leave --shard out")
   if options.coordinator is None:
     return
   if options.shard is not None:
@@ -199,7 +201,7 @@ def run_in(
   from toy_superposition.devices import processes
   from toy_superposition.devices.plan import make_plans
   from toy_superposition.records.workdir import Workdir
-  from toy_superposition.report import finish
+  from toy_superposition.report import finish, watching
 
   finished = os.path.exists(Workdir(path).results)  # not Path.exists: a path may be impossible
   # Errors of the plans come before anything is written or overwritten.
@@ -210,7 +212,12 @@ def run_in(
       print(trace.write(plans[0], workdir, options.profile_steps), flush=True)
     datasets = runner.stored(workdir) if processes.is_first() else None
     if not processes.any_of(int(datasets is not None)):
-      datasets = runner.run(resolved, workdir, mesh, plans)
+      with contextlib.ExitStack() as stack:
+        live = None
+        if options.watch and processes.is_first():
+          live = stack.enter_context(watching.page(workdir, resolved.name, resolved.axes))
+          print(f"to watch: {workdir.report.resolve().as_uri()}", flush=True)
+        datasets = runner.run(resolved, workdir, mesh, plans, live)
     elif processes.is_first():
       print("this run is finished; drawing its figures again (--overwrite runs it afresh)")
     if not datasets:

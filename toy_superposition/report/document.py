@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from toy_superposition.drawing import live
 from toy_superposition.experiments.experiment import VERDICTS, Claim
 from toy_superposition.geometry.definitions import MONOSEMANTIC, REPRESENTED
 from toy_superposition.records import files
@@ -106,7 +107,7 @@ def write(path: Path, title: str, runs: Sequence[Run]) -> None:
   """
   library = plotly()
   sections = _sections(runs, interactive=library is not None)
-  text = _render(title, sections, library)
+  text = render("page.html", title, sections, library)
   with files.replacing(path) as temporary:
     temporary.write_text(text, encoding="utf-8")
 
@@ -142,13 +143,37 @@ def _figures(run: Run, room: float) -> list[Figure]:
   return figures
 
 
-def _render(title: str, sections: Sequence[Section], library: str | None) -> str:
-  """Returns the page. Every text is escaped except the package's own scripts and style; plotly and
-  the data are base64."""
+def watched(title: str, picture: str, reload: int, note: str) -> str:
+  """Returns the page of a run that is being trained.
+
+  Args:
+    title: of the page.
+    picture: HTML, of live.Live.
+    reload: seconds after which it loads itself again; 0: never.
+    note: in the place of the one that says so, if not "".
+  """
+  from markupsafe import Markup
+
+  return (
+    _templates()
+    .get_template("watch.html")
+    .render(
+      title=title,
+      picture=Markup(live.page_part(picture)),
+      reload=reload,
+      note=note,
+      style=Markup(static("page.css")),
+    )
+  )
+
+
+def render(template: str, title: str, sections: Sequence[Section], library: str | None) -> str:
+  """Returns a page of panels. Every text is escaped except the package's own scripts and style;
+  plotly and the data are base64."""
   from markupsafe import Markup
 
   drawn = [panel for section in sections for panel in section.panels if not panel.error]
-  page = _templates().get_template("page.html")
+  page = _templates().get_template(template)
   return page.render(
     title=title,
     total=total([section.run for section in sections]),

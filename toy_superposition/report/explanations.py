@@ -26,7 +26,8 @@ class Explanation(NamedTuple):
 _MATRIX = (
   "The square beside it is WᵀW: the colour in row i and column j says how much of feature j is "
   "read back as feature i. Red on the diagonal is a feature that is stored; any other colour off "
-  "the diagonal is interference between two features. The column b is the bias that each output adds."
+  "the diagonal is interference between two features. The column b is the bias that each output "
+  "adds."
 )
 _RESTARTS = (
   "Restarts are the same training from other random weights, sorted by loss: the first is the best."

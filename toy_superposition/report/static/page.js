@@ -81,6 +81,13 @@ function apologise(reason) {
   openFigures();
 }
 
+// In a notebook the page is in a frame, which becomes as high as the page.
+if (window.frameElement) {
+  const page = document.documentElement;
+  const fit = () => (window.frameElement.style.height = `${page.offsetHeight + 8}px`);
+  new ResizeObserver(fit).observe(page);
+}
+
 // Paper has no sliders: it gets the static figures instead of the panels.
 addEventListener("beforeprint", openFigures);
 
