@@ -137,8 +137,11 @@ def test_the_names_of_60_features_do_not_overlap(browser, tmp_path, width):
   with opened(browser, tmp_path / "page.html", width) as view:
     plot = show(view, "explorer").locator(".plot").nth(1)
     for axis, start, size in (("x", "x", "width"), ("y", "y", "height")):
+      names = [tick.text_content() for tick in plot.locator(f".{axis}tick text").all()]
+      assert names == [str(k) for k in range(0, 60, int(names[1]))]
       boxes = [tick.bounding_box() for tick in plot.locator(f".{axis}tick text").all()]
       assert len(boxes) >= 6
+      assert plot.locator(".x2tick text").all_text_contents() == ["b"]
       ends = sorted((box[start], box[start] + box[size]) for box in boxes)
       assert all(one[1] <= two[0] for one, two in itertools.pairwise(ends))
 

@@ -22,7 +22,7 @@ ROOMS = [name for name in ROOMS if (PACKAGE / "experiments" / name / "__init__.p
 ALLOWED = {
   "ml_collections": {"config", "cli", "api", "exchange", "main"},
   "orbax": {"records"},
-  "absl": {"main", "report", "reproduce", "collect", "terminal", "cli"},
+  "absl": {"main", "report", "reproduce", "gallery", "collect", "terminal", "cli"},
   "jinja2": {"report"},
   "plotly": {"report"},
   "tabulate": {"text"},

@@ -50,7 +50,7 @@ def _run_all(names: Sequence[str], root: Path, page: Path | None, options: flags
   without = ", without --overwrite," if options.overwrite else ""
   with interrupts.raised(f"the same command{without} continues"):
     runs = [
-      _run(name, root, f"[{i}/{len(names)}]", options) for i, name in enumerate(names, start=1)
+      run_one(name, root, f"[{i}/{len(names)}]", options) for i, name in enumerate(names, start=1)
     ]
   for run in runs:
     if run.claims:
@@ -92,7 +92,7 @@ def command(name: str, folder: Path, quick: bool) -> list[str]:
   return [sys.executable, "-m", "toy_superposition.main", *options]
 
 
-def _run(name: str, root: Path, label: str, options: flags.FlagValues) -> report.Run:
+def run_one(name: str, root: Path, label: str, options: flags.FlagValues) -> report.Run:
   """Runs one experiment, prints a line about it and returns its part of the report."""
   print(f"{label} {name} ", end="", flush=True)
   clock, folder = time.perf_counter(), root / name

@@ -106,13 +106,13 @@ def write(path: Path, title: str, runs: Sequence[Run]) -> None:
     UserError: the disk is full or cannot be written.
   """
   library = plotly()
-  sections = _sections(runs, interactive=library is not None)
+  sections = sections_of(runs, interactive=library is not None)
   text = render("page.html", title, sections, library)
   with files.replacing(path) as temporary:
     temporary.write_text(text, encoding="utf-8")
 
 
-def _sections(runs: Sequence[Run], interactive: bool) -> list[Section]:
+def sections_of(runs: Sequence[Run], interactive: bool) -> list[Section]:
   """Returns every run with its panels, if the page is interactive, and its figures."""
   made = panels.make([run.datasets for run in runs]) if interactive else [[] for _ in runs]
   room = FIGURES_ROOM if len(runs) > 1 else FIGURES_ROOM_OF_ONE
@@ -167,9 +167,27 @@ def watched(title: str, picture: str, reload: int, note: str) -> str:
   )
 
 
-def render(template: str, title: str, sections: Sequence[Section], library: str | None) -> str:
-  """Returns a page of panels. Every text is escaped except the package's own scripts and style;
-  plotly and the data are base64."""
+def render(
+  template: str,
+  title: str,
+  sections: Sequence[Section],
+  library: str | None,
+  *,
+  keys: str = "",
+  **more: object,
+) -> str:
+  """Returns a page of panels.
+
+  Every text is escaped except the package's own scripts and style; plotly and the data are base64.
+
+  Args:
+    template: name of a file of templates/.
+    title: of the page.
+    sections: of the page.
+    library: plotly, as `plotly` returns it.
+    keys: a script of the package, for templates that have one of their own.
+    more: values for the template.
+  """
   from markupsafe import Markup
 
   drawn = [panel for section in sections for panel in section.panels if not panel.error]
@@ -183,6 +201,8 @@ def render(template: str, title: str, sections: Sequence[Section], library: str 
     data=packing.compressed(packing.block([{"kind": panel.kind, **panel.data} for panel in drawn])),
     style=Markup(static("page.css")),
     script=Markup("".join(map(static, SCRIPTS))),
+    keys=Markup(keys),
+    **more,
   )
 
 

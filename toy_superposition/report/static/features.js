@@ -143,7 +143,7 @@ function products(gram, b, order, width) {
     type: "category",
     tickfont: {size: order.length > 12 ? 10 : 13}, // for narrow screens
     tickmode: "array",
-    tickvals: range(order.length).filter((k) => k % (step ?? order.length) === 0),
+    tickvals: names.filter((_, k) => k % (step ?? order.length) === 0),
     tickangle: 0,
     ticks: "",
     showgrid: false,
@@ -180,7 +180,7 @@ function products(gram, b, order, width) {
     layout: {
       title: "overlap of features WᵀW, and the bias b",
       xaxis: scale("feature", {...labels, domain: [0, 0.88]}),
-      xaxis2: scale("", {...labels, tickvals: [0], domain: [0.92, 1]}),
+      xaxis2: scale("", {...labels, tickvals: ["b"], domain: [0.92, 1]}),
       yaxis: scale("feature", {...labels, autorange: "reversed"}),
       margin: {l: 44, r: 8, t: 34, b: 44},
     },
