@@ -22,7 +22,7 @@ from toy_superposition.records.workdir import Workdir
 from toy_superposition.report import document, explanations, packing, panels, phases, selection
 
 PNG = b"\x89PNG\r\n\x1a\n"
-LARGEST = 12e6  # bytes of a page
+LARGEST = 9e6  # bytes of a page
 NOTHING: dict[str, xr.Dataset] = {}
 
 

@@ -114,7 +114,7 @@ def test_blocks_leave_handlers_and_the_wakeup_of_an_event_loop_as_they_were():
   assert [signal.getsignal(number) for number in numbers] == before
 
 
-@pytest.mark.parametrize("module", ["main", "reproduce", "collect", "report"])
+@pytest.mark.parametrize("module", ["main", "reproduce", "gallery", "collect", "report"])
 def test_ctrl_c_during_imports_is_one_line(module, tmp_path):
   (tmp_path / "absl").mkdir()
   # The first import of all entry points. Whatever a module does with exceptions does not matter.

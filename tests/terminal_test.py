@@ -25,7 +25,10 @@ def with_full_output(*words: str, stderr=subprocess.PIPE) -> subprocess.Complete
 
 @pytest.mark.parametrize(
   "words",
-  [(f"toy_superposition.{name}", "--help") for name in ("main", "collect", "reproduce", "report")]
+  [
+    (f"toy_superposition.{name}", "--help")
+    for name in ("main", "collect", "reproduce", "gallery", "report")
+  ]
   + [("toy_superposition.main", "--list"), ("toy_superposition.main", "--helpfull")],
   ids=" ".join,
 )

@@ -66,7 +66,9 @@ function phases(data, root) {
     "aria-label": "the chosen cell",
   });
   const plots = element("div", {class: "plots"});
-  const legend = data.legend.map(([colour, text]) => legendItem({colour, text: `extra feature ${text}`}));
+  const legend = data.legend.map(([colour, text]) =>
+    legendItem({colour, text: `extra feature ${text}`}),
+  );
   root.append(
     element("div", {class: "controls"}, choice.label, column.label, row.label),
     element("ul", {class: "legend"}, ...legend),
