@@ -78,7 +78,7 @@ function neurons(data, root) {
         barmode: "overlay",
         shapes: chosen.map(mark),
         xaxis: scale("hidden neuron", {dtick: m <= 20 ? 1 : 5, showgrid: false}),
-        yaxis: scale(data.scaled ? "weights of the features, largest = 1" : "weights of the features"),
+        yaxis: scale(data.scaled ? "weights, largest = 1" : "weights of features"),
       },
       `weights into each neuron, stacked; ${status.textContent}`,
     );
