@@ -20,7 +20,7 @@ ROOMS = sorted(path.name for path in (PACKAGE / "experiments").iterdir() if path
 ROOMS = [name for name in ROOMS if (PACKAGE / "experiments" / name / "__init__.py").exists()]
 # Third-party package → the only modules that import it.
 ALLOWED = {
-  "ml_collections": {"config", "cli", "api", "exchange", "main"},
+  "ml_collections": {"config", "cli", "api", "exchange", "bare_weights", "main"},
   "orbax": {"records"},
   "absl": {"main", "report", "reproduce", "gallery", "collect", "terminal", "cli"},
   "jinja2": {"report"},

@@ -247,7 +247,7 @@ def measure(
     budget=MEASURE_BYTES,
   )
   return xr.DataArray(
-    values.reshape(*leading.shape, *values.shape[1:]),
+    values.reshape((*leading.shape, *values.shape[1:])),
     leading.coords,
     (*leading.dims, *chosen.dims),
     attrs={"long_name": chosen.long_name},

@@ -7,19 +7,19 @@ trained elsewhere, and `write_report` makes the page of a dataset in memory.
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from toy_superposition import api, experiments, models, problem, report, runner
+from toy_superposition import api, bare_weights, experiments, models, problem, report, runner
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices import memory, meshes, setup
 from toy_superposition.devices.plan import Plan, make_plans
 from toy_superposition.drawing import style
-from toy_superposition.errors import UserError
+from toy_superposition.errors import UserError, shown
 from toy_superposition.inputs import INPUTS
 from toy_superposition.models import AutoencoderParams
 from toy_superposition.records import files, results, schema
@@ -95,32 +95,68 @@ def _exported(dataset: "xr.Dataset") -> dict[str, np.ndarray]:
 
 @setup.fixed_options()
 def weights(
-  config: ConfigDict | str,
-  arrays: Arrays,
+  W: Any,
+  b: Any = None,
   layout: str = "",
   source: "xr.Dataset | None" = None,
+  *,
+  density: Any = None,
+  importance: Any = None,
+  model: str = "",
+  axes: Sequence[str] = (),
 ) -> "xr.Dataset":
   """Returns the dataset of a run whose weights were trained elsewhere.
 
-  It is scored and has the variables of the config's experiment, for measures, pictures and claims.
+  It is scored: it has what a run has, for measures, pictures, claims and the page. Arrays are those
+  of NumPy, JAX, PyTorch or xarray. There are two ways to call it:
+
+    ts.weights(W, b, density=0.1)                    # the weights, and what their features are
+    ts.weights("introduction", {"W": W, "b": b})     # a config, and the arrays of its models
+
+  The second has the variables and claims of the config's experiment; the first has no experiment.
 
   Args:
-    config: which models they are, as `run` takes it; of its training nothing is done.
-    arrays: parameters by our names with our axes, or by those of `export`: W [instance, feature,
-      hidden] and b_final [instance, feature] of the paper's notebook, W_enc [input, latent] … of
-      SAELens. Before their own axes they have the sweep's, or one of instances, the sweep's last
-      axis fastest, or none for a single model. Biases that are missing are 0. Frozen arrays such as
-      dictionary [input, feature] take the place of the config's; without leading axes, for all.
-    layout: of the encoder, if its shape does not tell: "hidden, feature" or "feature, hidden"; of
-      sparse autoencoders "latent, input" or "input, latent".
-    source: as for `run`.
+    W: the encoder, with the models' axes before its own: [hidden, feature], or the notebook's
+      [feature, hidden]; or a dict of parameters by our names or by those of `export` (a state_dict
+      of PyTorch). Or a config or its name, as `run` takes it; of its training nothing is done.
+    b: the biases [feature], with the models' axes before; by default 0. With a config, W or the
+      dict of parameters: W [instance, feature, hidden] and b_final [instance, feature] of the
+      paper's notebook, W_enc [input, latent] … of SAELens. Before their own axes they have the
+      sweep's, or one of instances, the sweep's last axis fastest, or none for a single model.
+      Biases that are missing are 0. Frozen arrays such as dictionary [input, feature] take the
+      place of the config's; without leading axes, for all.
+    layout: of the encoder: "hidden, feature" or "feature, hidden"; of sparse autoencoders "latent,
+      input" or "input, latent". By default its shape tells: without a config the length of the
+      biases, densities or importances, or else that features outnumber hidden dimensions.
+    source: as for `run`; with a config.
+    density: probability that a feature is active, 1 − S: a number, one per feature, or one per
+      model, broadcast against (models' axes …, feature). Needed without a config.
+    importance: weights I_i of the features' errors, likewise; by default 1.
+    model: row of MODELS; by default relu_output.
+    axes: names of the models' axes; by default those of an xarray.DataArray, or "density" for one
+      along which the densities differ, and "restart" for one of repetitions.
 
   Raises:
-    UserError: the config is wrong or has models of several shapes, or an array is missing, of
-      another shape, or could have either layout.
+    UserError: the config is wrong or has models of several shapes, or something is missing, of
+      another shape, or could be read in two ways.
   """
-  if not isinstance(arrays, Mapping):
-    raise UserError(f"arrays: {type(arrays).__name__} is not allowed; allowed: a dict of arrays")
+  if isinstance(W, ConfigDict | str):
+    there = {"density": density, "importance": importance, "model": model or None}
+    if extra := [name for name, value in there.items() if value is not None] + ["axes"] * bool(
+      axes
+    ):
+      raise UserError(f"{extra[0]}: not allowed with a config, which has it")
+    config, arrays = W, _named(b)
+  else:
+    arrays = _named(W) if b is None else {**_named(W), "b": b}
+    config, arrays, layout = bare_weights.described(
+      arrays,
+      model=model or "relu_output",
+      layout=layout,
+      axes=axes,
+      density=density,
+      importance=importance,
+    )
   what = api.resolved(config, source)
   _refuse(what)
   with contextlib.suppress(RuntimeError):  # JAX was used before, and keeps its devices
@@ -132,6 +168,21 @@ def weights(
     outcomes = [_scored(what, plan, given) for plan in make_plans(what, mesh)]
     datasets = runner.finish(what, outcomes, [ELSEWHERE] * len(outcomes), None, mesh)
   return next(iter(datasets.values())).assign_attrs(source=ELSEWHERE)
+
+
+def _named(arrays: Any) -> Arrays:
+  """Returns arrays by name; one alone is W.
+
+  Raises:
+    UserError: there is none.
+  """
+  if isinstance(arrays, Mapping) and not hasattr(arrays, "dims"):
+    return arrays
+  if arrays is None or isinstance(arrays, str):
+    raise UserError(
+      f"arrays: {shown(arrays)} is not allowed; allowed: an array, W, or a dict of them"
+    )
+  return {"W": arrays}
 
 
 def _refuse(what: ResolvedConfig) -> None:
@@ -186,6 +237,8 @@ def write_report(dataset: "xr.Dataset", path: Path | str) -> None:
     UserError: it is not a dataset of a run, or the page cannot be written.
   """
   values = schema.config(dataset)
+  params = models.param_names(schema.model_names(dataset)[0])
+  schema.require(dataset, (*schema.REQUIRED, *params))
   path, name = Path(path).expanduser(), str(values["name"])
   full = set(values["axes"]) <= {str(dim) for dim in dataset.dims}
   experiment = str(values["experiment"]) if full else "none"

@@ -91,8 +91,9 @@ def models_of(dataset: "xr.Dataset") -> Trained:
   values = schema.config(dataset)
   dataset = upgrade.upgraded_dataset(dataset)
   needed = [*STORED, *models.param_names(schema.model_names(dataset)[0])]
-  if missing := [name for name in needed if name not in dataset]:
-    raise UserError(f"not a dataset of models: the variable {missing[0]!r} is missing")
+  schema.require(dataset, needed)
+  if (n := values.get("model.n_features")) != (found := dataset.sizes["feature"]):
+    raise UserError(f"the dataset has {found} features and its config {n}; take all of a model's")
   fields = {str(axis.attrs.get("config_field")) for axis in dataset.coords.values()}
   same: dict[str, Any] = {f: values[f] for f in fields & set(values) if f.startswith(OF_TRAINING)}
   try:

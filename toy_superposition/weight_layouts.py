@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from toy_superposition.models import AutoencoderParams, sparse_autoencoders
 from toy_superposition.records import files
 from toy_superposition.types import Spec
 
-Arrays = Mapping[str, np.ndarray]
+Arrays = Mapping[str, Any]  # of NumPy, JAX or PyTorch
 METADATA = ("config", "model")  # texts in a file of weights
 UNUSED = {"latent_frequency": 1}  # value of a parameter that only training uses, 0 for others
 # Layouts of the encoder, ours and that of others: of autoencoders of features, of sparse ones.
@@ -68,6 +68,24 @@ def stored(spec: Spec) -> Mapping[str, Stored]:
     if isinstance(row, method):
       return names
   return {name: Stored(name, dims) for name, dims in kind.DIMS.items()}
+
+
+def real_numbers(name: str, array: Any) -> np.ndarray:
+  """Returns an array of NumPy, JAX or PyTorch, or nested lists, as one of NumPy.
+
+  Raises:
+    UserError: it has no real numbers.
+  """
+  try:
+    if hasattr(array, "detach"):  # a tensor, perhaps with gradients or on a device
+      array = array.detach().cpu()
+    found = np.asarray(array)
+    if found.dtype.kind not in "fiub":
+      raise ValueError(f"its numbers are of the type {found.dtype}")
+    return found
+  except (TypeError, ValueError, RuntimeError) as error:
+    reason = files.one_line(error)
+    raise UserError(f"array {name!r} is not one of real numbers: {reason}") from error
 
 
 class Given(NamedTuple):
@@ -142,20 +160,13 @@ class Given(NamedTuple):
     return array.reshape(self.n_models, *shape)[index]
 
   def _array(self, name: str) -> np.ndarray:
-    """Returns an array as float32. A tensor of PyTorch is one if it is detached.
+    """Returns an array as float32.
 
     Raises:
       UserError: it has no real numbers.
     """
-    try:
-      array = np.asarray(self.arrays[name])
-      if array.dtype.kind not in "fiub":
-        raise ValueError(f"its numbers are of the type {array.dtype}")
-      with np.errstate(over="ignore"):  # what float32 cannot hold is not finite
-        return array.astype(np.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
-      reason = files.one_line(error)
-      raise UserError(f"array {name!r} is not one of real numbers: {reason}") from error
+    with np.errstate(over="ignore"):  # what float32 cannot hold is not finite
+      return real_numbers(name, self.arrays[name]).astype(np.float32)
 
   def _turned(
     self, name: str, dims: tuple[str, ...], array: np.ndarray, shape: tuple[int, ...]

@@ -69,8 +69,9 @@ def phase_map(
     UserError: the arrays have other axes.
   """
   for array in (norm, superposition):
-    if set(array.dims) != set(PLANE):
-      raise UserError(f"a phase map has the axes {PLANE}, and this array has {array.dims}")
+    dims = getattr(array, "dims", ())
+    if set(dims) != set(PLANE):
+      raise UserError(f"a phase map has the axes {PLANE}, and this array has {dims}")
   rgb = colour(norm.transpose(*PLANE).values, superposition.transpose(*PLANE).values)
   axes = draw_map(style.given(axes), norm, rgb)
   axes.set_ylabel("density $p = 1 - S$")

@@ -18,6 +18,7 @@ from toy_superposition.drawing.style import given
 from toy_superposition.errors import UserError
 from toy_superposition.geometry.components import components
 from toy_superposition.geometry.orientation import oriented
+from toy_superposition.measures import MEASURES
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -69,7 +70,7 @@ def arrows(
   if len(W) != 2:
     raise UserError(f"arrows are drawn in two hidden dimensions, and this model has {len(W)}")
   if colours is None:
-    colours = weights.importance_colours(model["feature_importance"].values)
+    colours = weights.importance_colours(_measured(model, "feature_importance").values)
   return weights.draw_arrows(given(axes), oriented(W), colours, limit)
 
 
@@ -79,11 +80,12 @@ def gram(model: "xr.Dataset", axes: Axes | None = None, *, bias: bool = True) ->
   Raises:
     UserError: `model` is more than one model, or its decoder is not the encoder's transpose.
   """
+  W = _directions(model)
   if "W" not in model:
     raise UserError(
       "WᵀW exists for models whose decoder is their encoder's transpose; this model has no W"
     )
-  return weights.draw_gram(given(axes), _directions(model), model["b"].values if bias else None)
+  return weights.draw_gram(given(axes), W, _measured(model, "b").values if bias else None)
 
 
 def norms(model: "xr.Dataset", axes: Axes | None = None) -> Axes:
@@ -158,7 +160,7 @@ def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
     UserError: `dataset` lacks the measure feature_dimensionality or the axis density, or the
       measure has axes other than density, restart and feature.
   """
-  array, axes = _by_density(dataset, "feature_dimensionality"), given(axes)
+  array, axes = _by_density(dataset, "feature_dimensionality", "feature"), given(axes)
   D: Float[np.ndarray, "density restart feature"] = array.values
   x = np.broadcast_to((1 / array["density"].values)[:, None, None], D.shape)
   # In plain columns points would hide each other. They are spread a little, always the same way.
@@ -183,8 +185,20 @@ def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
 
 
 def _directions(model: "xr.Dataset") -> Float[np.ndarray, "hidden feature"]:
-  """Returns the feature directions of one model: W, or W₁ if the decoder has weights of its own."""
-  W = model["W" if "W" in model else "W1"]
+  """Returns the feature directions of one model: W, or W₁ if the decoder has weights of its own.
+
+  Raises:
+    UserError: `model` has no such weights, or is more than one model.
+  """
+  names = [name for name in ("W", "W1") if name in getattr(model, "data_vars", ())]
+  if not names or not {"hidden", "feature"} <= set(model[names[0]].dims):
+    raise UserError(
+      "not a dataset of models: no weights W or W1 with the axes hidden and feature; "
+      "ts.weights(W, density=…) makes one of an array"
+    )
+  W = model[names[0]]
+  if not W.size:
+    raise UserError(f"no weights to draw: {names[0]} has the axes {dict(W.sizes)}")
   others = [f"{dim} ({size})" for dim, size in W.sizes.items() if dim not in ("hidden", "feature")]
   if others:
     raise UserError(
@@ -195,17 +209,20 @@ def _directions(model: "xr.Dataset") -> Float[np.ndarray, "hidden feature"]:
 
 
 def _measured(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
-  if name not in dataset:
-    raise UserError(f"the dataset has no {name!r}; add it to config.measures")
+  if name not in getattr(dataset, "data_vars", ()):
+    add = "; add it to config.measures" if name in MEASURES else ""
+    raise UserError(f"the dataset has no {name!r}{add}")
   return dataset[name]
 
 
-def _by_density(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
+def _by_density(dataset: "xr.Dataset", name: str, *own: str) -> "xr.DataArray":
   """Returns a measure with the axes density (descending) and restart first."""
   array = _measured(dataset, name)
   if "restart" not in array.dims:
     array = array.expand_dims("restart")
-  others = set(array.dims) - {"density", "restart", "feature"}
-  if "density" not in array.dims or others:
+  if set(array.dims) != {"density", "restart", *own} or "density" not in array.coords:
     raise UserError(f"{name} is drawn against density alone, and here has the axes {array.dims}")
+  array = array.sel(density=array["density"] > 0)  # at 0 there is no 1 / (1 − S)
+  if not array.size:
+    raise UserError(f"{name} is drawn against 1/(1 − S), and no density here is above 0")
   return array.transpose("density", "restart", ...).sortby("density", ascending=False)

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from jaxtyping import Bool
 
 from toy_superposition import evaluation, objective, streams
+from toy_superposition.errors import UserError
 from toy_superposition.experiments import trained
 from toy_superposition.records import schema
 from toy_superposition.types import Instance, Params
@@ -23,7 +24,13 @@ def ranked_loss(dataset: "xr.Dataset") -> "xr.DataArray":
   """Returns the losses by which restarts are ranked, infinite for a model that is not finite.
 
   If the dataset has a shortlist (`shortlisted`), they are its losses, infinite for all others.
+
+  Raises:
+    UserError: it is not a dataset of models with losses.
   """
+  there = getattr(dataset, "data_vars", ())
+  if missing := [name for name in ("loss", "finite") if name not in there]:
+    raise UserError(f"not a run's dataset: the variable {missing[0]!r} is missing")
   loss = dataset["shortlist_loss"] if "shortlist_loss" in dataset else dataset["loss"]
   return loss.where((dataset["finite"] == 1) & np.isfinite(loss), np.inf)
 
@@ -140,10 +147,16 @@ def best(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns the dataset at the restart of minimum loss, in every cell of the other axes.
 
   `restart` remains as a coordinate. A dataset without restarts is returned unchanged.
+
+  Raises:
+    UserError: it is not a dataset of models with losses, or has none.
   """
+  loss = ranked_loss(dataset)
+  if not loss.size:
+    raise UserError(f"the dataset has no models: its axes are {dict(loss.sizes)}")
   if "restart" not in dataset.dims:
     return dataset
-  return dataset.isel(restart=ranked_loss(dataset).argmin("restart"))
+  return dataset.isel(restart=loss.argmin("restart"))
 
 
 def judged(dataset: "xr.Dataset", mesh: Mesh, n_samples: int = 0) -> "xr.Dataset":

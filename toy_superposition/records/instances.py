@@ -40,6 +40,7 @@ def instances(
   """
   import xarray as xr
 
+  schema.require(dataset, ())
   matrices = [str(v) for v in dataset.data_vars if set(INNER) <= set(dataset[v].dims)]
   if weights and weights not in matrices:
     there = ", ".join(matrices) or "none"
@@ -56,8 +57,7 @@ def instances(
   names = {name: prefix + name if prefix + name in dataset else name for name in trailing}
   names |= {directions: weights} | {field: name for field, (name, _) in NUMBERS.items()}
   trailing |= {field: dims for field, (_, dims) in NUMBERS.items()}
-  if missing := [name for name in names.values() if name not in dataset]:
-    raise UserError(f"not a run's dataset: the variable {missing[0]!r} is missing")
+  schema.require(dataset, names.values())
   outer = [dim for dim in dataset[weights].dims if dim not in INNER]
   arrays = [_varying(dataset[name], outer) for name in names.values()]
   arrays = list(xr.broadcast(*arrays, exclude=INNER))

@@ -5,6 +5,7 @@ kind, and the variables that this package knows have their dimensions and are nu
 """
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -102,7 +103,7 @@ def source(dataset: "xr.Dataset") -> dict[str, Any] | None:
 
 
 def _stored_config(dataset: "xr.Dataset", attribute: str) -> dict[str, Any]:
-  stored = dataset.attrs.get(attribute)
+  stored = getattr(dataset, "attrs", {}).get(attribute)
   if not isinstance(stored, str):
     raise UserError(f"not a run's dataset: the attribute {attribute!r} is missing")
   try:
@@ -162,6 +163,24 @@ def check(dataset: "xr.Dataset", *, all_sizes: bool = False) -> None:
   fixed = {name for name, coordinate in dataset.coords.items() if not coordinate.ndim}
   if not outer <= set(values["axes"]) <= outer | fixed:
     raise UserError("the dimensions are not the axes of the config")
+
+
+def require(dataset: "xr.Dataset", names: Iterable[str]) -> None:
+  """Checks that a dataset in memory, perhaps a selection, has variables of models.
+
+  Raises:
+    UserError: it has no models, or names the variable that is missing or lacks axes of its own.
+  """
+  config(dataset)
+  (model, *_) = model_names(dataset)
+  for name in names:
+    if name not in dataset.data_vars:
+      raise UserError(f"not a run's dataset: the variable {name!r} is missing")
+    own, dims = labels(name, model)[0], dataset[name].dims
+    if lacking := [dim for dim in own if dim not in dims]:
+      raise UserError(f"variable {name!r} has the axes {dims}; {lacking[0]!r} is missing")
+    if not dataset[name].size:
+      raise UserError(f"the dataset has no models: its axes are {dict(dataset[name].sizes)}")
 
 
 def model_names(dataset: "xr.Dataset") -> list[str]:

@@ -53,7 +53,7 @@ def upgraded_dataset(dataset: "xr.Dataset") -> "xr.Dataset":
   """
   try:
     values = json.loads(dataset.attrs["config"])
-  except (KeyError, TypeError, ValueError, RecursionError):
+  except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
     return dataset
   if not isinstance(values, dict):
     return dataset
