@@ -19,7 +19,7 @@ import pytest
 
 import toy_superposition as ts
 from configs import base, phase_change
-from toy_superposition import declare, experiments, fields, models, sweep
+from toy_superposition import declare, experiments, fields, models, sweeps
 from toy_superposition.config import axes
 from toy_superposition.config import resolve as config
 from toy_superposition.config.axes import RESERVED
@@ -419,7 +419,7 @@ def test_more_than_can_be_counted_or_stored_is_refused_before_it_is_made(
   monkeypatch, changes, of, fragments
 ):
   monkeypatch.setattr(memory, "machine_bytes", lambda: 2**20)
-  monkeypatch.setattr(sweep, "make_instances", None)  # must not be reached
+  monkeypatch.setattr(sweeps, "make_instances", None)  # must not be reached
   message = refusal(sweep_of(changes, **of))
   for fragment in fragments:
     assert fragment in message

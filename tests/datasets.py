@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from toy_superposition import fields, measures, models, sweep
+from toy_superposition import fields, measures, models, sweeps
 from toy_superposition.types import Instance
 
 # Axis → config field that it sets; config may have others, as "axis.NAME.field".
@@ -89,7 +89,7 @@ def _instances(values: Mapping[str, Any], axes: Mapping[str, Any]) -> Instance:
   columns = {}
   for (name, points), cell in zip(axes.items(), cells, strict=True):
     field = values.get(f"axis.{name}.field", FIELDS.get(name, ""))
-    if field and sweep.is_swept(field):
+    if field and sweeps.is_swept(field):
       columns[field] = np.asarray(points)[cell]
   index = np.arange(int(np.prod(shape)))
-  return sweep.make_instances(values, columns, index, spec=fields.make_spec(values))
+  return sweeps.make_instances(values, columns, index, spec=fields.make_spec(values))

@@ -9,7 +9,7 @@ import numpy as np
 
 from toy_superposition.drawing import live
 from toy_superposition.errors import UserError
-from toy_superposition.sweep import Axis
+from toy_superposition.sweeps import Axis
 from toy_superposition.types import Group, Snapshot
 
 MODELS = 6  # drawn, spread over the sweep

@@ -40,7 +40,7 @@ class Geometric(Profile):
 
   def values(self, base: Column, n_features: int) -> PerFeature:
     """Returns base · ratioⁱ."""
-    assert self.ratio is not None  # `sweep` gives one for each instance
+    assert self.ratio is not None  # `sweeps` gives one for each instance
     return base[:, None] * self.ratio[:, None] ** np.arange(n_features)
 
 

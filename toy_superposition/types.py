@@ -120,7 +120,7 @@ class Spec:
   # (dotted field, value) of the rows chosen above; where absent, the declared default holds.
   hyperparameters: tuple[tuple[str, Any], ...] = ()
   # Whether any instance of the group has features so rare that draws need more bits: no field of a
-  # config but a consequence of its densities (sweep.py). Groups without pay nothing for it.
+  # config but a consequence of its densities (sweeps.py). Groups without pay nothing for it.
   rare: bool = False
   # Penalties and perturbations whose number is not 0 in all instances of the group, by field: also
   # a consequence. Groups without pay nothing for them.

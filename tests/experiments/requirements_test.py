@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from configs import base
-from toy_superposition import declare, experiments, fields, sweep
+from toy_superposition import declare, experiments, fields, sweeps
 from toy_superposition.config import resolve
 from toy_superposition.config.axes import make_axes
 from toy_superposition.errors import UserError
@@ -60,7 +60,7 @@ def fixed_fields(name: str) -> list[str]:
   """Returns every engine field that has an effect in a config and no axis sets."""
   values = values_of(name)
   axes = make_axes(values)
-  fixed = sweep.fields_in_use(values, axes) - swept_fields(name)
+  fixed = sweeps.fields_in_use(values, axes) - swept_fields(name)
   return [f for f in fields.fields() if f in fixed - {"name", "experiment"}]
 
 

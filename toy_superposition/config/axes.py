@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from toy_superposition import fields, sweep
+from toy_superposition import fields, sweeps
 from toy_superposition.config import limits
 from toy_superposition.declare import Integer, Text, check_choice, is_integer, is_real
 from toy_superposition.errors import UserError, nearest, not_allowed
 from toy_superposition.measures import MEASURES
 from toy_superposition.models import PARAM_DIMS
 from toy_superposition.records import schema
-from toy_superposition.sweep import Axis
+from toy_superposition.sweeps import Axis
 
 SCALES = ("linear", "log", "points", "restarts", "together", "source")
 MAX_POINTS = 1_000_000  # of one axis
@@ -71,7 +71,7 @@ def _axis(name: str, values: Mapping[str, Any]) -> Axis:
     return Axis(name, "", _points(where, entry))
   if entry["scale"] == "together":
     return Axis(name, "", _points(where, entry), _together(where, entry))
-  check_choice(f"{where}.field", entry.get("field"), sweep.axis_fields())
+  check_choice(f"{where}.field", entry.get("field"), sweeps.axis_fields())
   field = entry["field"]
   declaration = fields.fields()[field].declaration
   points = _points(where, entry)
@@ -92,7 +92,7 @@ def _together(where: str, entry: Mapping[str, Any]) -> tuple[tuple[str, tuple[An
     raise not_allowed(f"{where}.fields", names, "a tuple of fields")
   together = []
   for k, field in enumerate(names):
-    check_choice(f"{where}.fields", field, sweep.axis_fields())
+    check_choice(f"{where}.fields", field, sweeps.axis_fields())
     values: Any = entry.get(f"values_{k}")
     if not isinstance(values, tuple) or len(values) != len(entry["points"]):
       allowed = f"one value for each of the {len(entry['points'])} points, as a tuple"

@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from toy_superposition import distributions, fields, models, optimizers, problem, sizes, sweep
+from toy_superposition import distributions, fields, models, optimizers, problem, sizes, sweeps
 from toy_superposition.distributions import LEAST, RARE
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.estimators import ESTIMATORS
 from toy_superposition.models import has_gram
-from toy_superposition.sweep import Axis
+from toy_superposition.sweeps import Axis
 from toy_superposition.types import Group, Instance, Spec
 
 # Estimators whose arrays the compiler can divide among devices that share an instance.
@@ -137,7 +137,7 @@ def _refusal(spec: Spec, instances: Instance) -> str:
 
 def _check_axes(values: Mapping[str, Any], axes: Sequence[Axis]) -> None:
   """Checks that no axis runs over a field without effect: all its results would be the same."""
-  used = sweep.fields_in_use(values, axes)
+  used = sweeps.fields_in_use(values, axes)
   sampled = values["train.estimator"] != "exact"
   for name, field in [(axis.name, field) for axis in axes for field in axis.sets]:
     if field not in used:

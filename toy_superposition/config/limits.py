@@ -9,7 +9,7 @@ from toy_superposition.declare import MAX_INTEGER
 from toy_superposition.devices import memory
 from toy_superposition.draws import MAX_WORDS
 from toy_superposition.errors import UserError, not_allowed
-from toy_superposition.sweep import Axis, Part
+from toy_superposition.sweeps import Axis, Part
 from toy_superposition.types import Spec
 
 MAX_AXES = 29  # HDF5 stores arrays of at most 32 dimensions, and a history adds three

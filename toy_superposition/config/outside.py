@@ -16,8 +16,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from toy_superposition import declare, experiments, measures, objective, sweep
-from toy_superposition.sweep import PROFILED, Axis
+from toy_superposition import declare, experiments, measures, objective, sweeps
+from toy_superposition.sweeps import PROFILED, Axis
 from toy_superposition.types import Group
 
 NUMBERS = "density, importance: numbers of the models"
@@ -31,7 +31,7 @@ def identity(
 ) -> dict[str, str]:
   """Returns a hash for every row from outside that a sweep uses; nothing for the package's rows."""
   found = {}
-  used = sweep.fields_in_use(values, axes)
+  used = sweeps.fields_in_use(values, axes)
   for field in (field for field in declare.TABLES if field in used):
     points = next((axis.sets[field] for axis in axes if field in axis.sets), (values[field],))
     for name in dict.fromkeys(map(str, points)):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from toy_superposition import declare, experiments, fields, inputs, sweep
+from toy_superposition import declare, experiments, fields, inputs, sweeps
 from toy_superposition.config import cross_checks, execute, limits, outside
 from toy_superposition.config.axes import RESERVED, make_axes
 from toy_superposition.config.source import CONTENT, from_folder, is_config, untrained, with_axes
@@ -15,7 +15,7 @@ from toy_superposition.declare import Text, check_choice
 from toy_superposition.errors import UserError, nearest, not_allowed
 from toy_superposition.experiments import requirements
 from toy_superposition.measures import MEASURES
-from toy_superposition.sweep import Axis, Source
+from toy_superposition.sweeps import Axis, Source
 from toy_superposition.types import Group, Spec
 
 
@@ -94,9 +94,9 @@ def resolve_values(values: Mapping[str, Any], source: Source | None = None) -> R
   elif inputs.INPUTS[values["data.input"]].needs_source:
     needed = f"a run or a config with config.data.input={values['data.input']!r}"
     raise not_allowed("source", "", needed)
-  parts = sweep.make_parts(values, axes, source)
+  parts = sweeps.make_parts(values, axes, source)
   limits.check_parts(values, axes, parts)
-  groups = tuple(sweep.make_groups(axes, parts, source))
+  groups = tuple(sweeps.make_groups(axes, parts, source))
   if values["experiment"] != "none":
     requirements.check(values["experiment"], values, axes, groups)
   cross_checks.check(values, axes, groups)

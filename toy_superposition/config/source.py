@@ -17,7 +17,7 @@ from toy_superposition.config import execute
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.records import results, schema
 from toy_superposition.records.workdir import Workdir, read_values
-from toy_superposition.sweep import Axis, Source
+from toy_superposition.sweeps import Axis, Source
 
 if TYPE_CHECKING:
   import xarray as xr

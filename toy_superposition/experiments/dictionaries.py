@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from toy_superposition import fields, models, sizes, sweep
+from toy_superposition import fields, models, sizes, sweeps
 from toy_superposition.experiments import trained
 from toy_superposition.experiments.trained import Trained
 from toy_superposition.geometry.definitions import is_represented
@@ -80,7 +80,7 @@ def methods(dataset: "xr.Dataset") -> Iterator[tuple[tuple[Any, ...], "xr.Datase
     if coordinate.ndim == 1
     and (field := coordinate.attrs.get("config_field"))
     and field in fields.fields()
-    and not sweep.is_swept(field)
+    and not sweeps.is_swept(field)
   ]
   by_dim: dict[Any, list[Any]] = {}
   for coordinate in compiled:

@@ -8,10 +8,10 @@ decides.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toy_superposition import experiments, fields, sweep
+from toy_superposition import experiments, fields, sweeps
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.experiments.experiment import Experiment
-from toy_superposition.sweep import Axis
+from toy_superposition.sweeps import Axis
 from toy_superposition.types import Group
 
 # They decide how well the optimum is found and how precisely it is measured, not what it is.
@@ -56,7 +56,7 @@ def check(
     raise not_allowed("measures", tuple(values["measures"]), needed)
   if row.trained and not values["train.steps"]:
     raise not_allowed("train.steps", 0, f"≥ 1 for experiment {name!r}")
-  fixed = sweep.fields_in_use(values, axes) - {field for axis in axes for field in axis.sets}
+  fixed = sweeps.fields_in_use(values, axes) - {field for axis in axes for field in axis.sets}
   for field in fields.fields():
     if field in fixed:
       _check_field(name, row, field, values[field])

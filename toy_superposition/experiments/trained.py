@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import evaluation, fields, models, problem, sizes, sweep
+from toy_superposition import evaluation, fields, models, problem, sizes, sweeps
 from toy_superposition.devices import mapping, memory
 from toy_superposition.devices.layout import fitting
 from toy_superposition.devices.plan import check_fits
@@ -56,7 +56,7 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
   for field, axis in points.items():
     if len(np.unique(axis)) == 1:
       values[field] = axis.values.flat[0].item()
-    elif field not in changes and not sweep.is_swept(field):
+    elif field not in changes and not sweeps.is_swept(field):
       raise ValueError(f"the models differ in {field}: select those of one value")
   values |= changes
   memory_gib = values["run.memory_gib"]
@@ -78,9 +78,9 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
       axis.values.reshape([-1 if dim in axis.dims else 1 for dim in dims]), shape
     ).ravel()
     for field, axis in points.items()
-    if axis.ndim and sweep.is_swept(field)
+    if axis.ndim and sweeps.is_swept(field)
   }
-  numbers = sweep.numbers(values, columns, len(density))
+  numbers = sweeps.numbers(values, columns, len(density))
   given = schema.given_dims()
   instances = Instance(
     index=np.arange(int(np.prod(shape)), dtype=np.int32),
@@ -90,7 +90,7 @@ def trained(dataset: "xr.Dataset", **changes: Any) -> Trained:
     given={name: leading(name, *given[name]) for name in given if name in dataset} or None,
     numbers=numbers,
   )
-  made = problem.make(sweep.with_consequences(spec, instances))
+  made = problem.make(sweeps.with_consequences(spec, instances))
   return Trained(made, models.params_class(model)(**arrays), instances, dims, shape, memory_gib)
 
 

@@ -23,7 +23,7 @@ from toy_superposition.records.netcdf import ROOT
 from toy_superposition.records.schema import SEVERAL, labels
 from toy_superposition.records.versions import versions
 from toy_superposition.records.workdir import Workdir
-from toy_superposition.sweep import Axis, Source
+from toy_superposition.sweeps import Axis, Source
 from toy_superposition.types import Group, Params
 
 if TYPE_CHECKING:

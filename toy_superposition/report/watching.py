@@ -7,7 +7,7 @@ from toy_superposition.live import Live
 from toy_superposition.records import files
 from toy_superposition.records.workdir import Workdir
 from toy_superposition.report import document
-from toy_superposition.sweep import Axis
+from toy_superposition.sweeps import Axis
 
 RELOAD = 2  # seconds between two loads of the page
 FINISHING = "Training is finished; theory and figures follow."

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import base
-from toy_superposition import fields, sweep
+from toy_superposition import fields, sweeps
 from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
 from toy_superposition.profiles import PROFILES
@@ -247,7 +247,7 @@ BESIDE: dict[str, dict[str, Any]] = {
 
 
 def test_every_field_that_is_compiled_in_can_be_an_axis():
-  compiled = {field for field in sweep.axis_fields() if not sweep.is_swept(field)}
+  compiled = {field for field in sweeps.axis_fields() if not sweeps.is_swept(field)}
   assert STATIC.keys() == compiled
 
 
@@ -320,13 +320,13 @@ def test_a_large_sweep_is_made_by_arrays_not_cell_by_cell(monkeypatch):
 
 def test_a_sweep_of_many_groups_makes_each_instance_once(monkeypatch):
   made = []
-  whole = sweep.make_instances
+  whole = sweeps.make_instances
 
   def counted(values, columns, index, *, spec):
     made.append(index)
     return whole(values, columns, index, spec=spec)
 
-  monkeypatch.setattr(sweep, "make_instances", counted)
+  monkeypatch.setattr(sweeps, "make_instances", counted)
   what = resolve(
     seed=base.points("seed", tuple(range(50))),
     p=base.linear("density.base", 0, 1, 40),
@@ -337,6 +337,6 @@ def test_a_sweep_of_many_groups_makes_each_instance_once(monkeypatch):
 
 
 def test_models_share_arrays_if_their_parameters_are_of_one_kind():
-  tied = sweep.Axis("model", "model.name", ("linear", "relu_output", "relu_hidden"))
+  tied = sweeps.Axis("model", "model.name", ("linear", "relu_output", "relu_hidden"))
   assert not tied.reshapes
   assert tied._replace(points=("linear", "absolute_value")).reshapes
