@@ -163,7 +163,7 @@ def test_the_line_is_the_mean_over_restarts():
 
 
 def test_a_measure_drawn_against_density_has_that_axis_and_no_others():
-  for data in (model(), sweep().rename(restart="seed")):
+  for data in (model(), sweep().rename(restart="rate")):
     with pytest.raises(UserError, match="drawn against density alone"):
       plots.dimensionality(data, Figure().subplots())
 

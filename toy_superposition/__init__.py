@@ -2,8 +2,10 @@
 
 >>> config = ts.get_config("introduction:quick")    # a file of configs/, its variant
 >>> config.train.steps = 2000
+>>> config = ts.sweep(config, density=[1, 0.3, 0.1], seed=8)  # another sweep: 3 × 8 models
 >>> results = ts.run(config)                        # trained in memory: an xarray.Dataset
 >>> best = ts.best(results).isel(density=-1)        # the restart with the lowest loss
+>>> ts.summary(results)["loss"]                     # mean, interval and best over the seeds
 >>> ts.plots.arrows(best)                           # matplotlib Axes
 >>> ts.explore(results)                             # panels with sliders, in a notebook
 >>> ts.measure(results, "feature_dimensionality")   # an xarray.DataArray
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
   from toy_superposition.api import claims, draw, get_config, load, measure, run, run_shapes
+  from toy_superposition.config.base import sweep
   from toy_superposition.declare import choice, flag, integer, number
   from toy_superposition.distributions import DISTRIBUTIONS, Distribution
   from toy_superposition.drawing import plots
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
   from toy_superposition.experiments.experiment import Claim, Experiment, verdict
   from toy_superposition.experiments.restarts import best
   from toy_superposition.inputs import INPUTS, Input
+  from toy_superposition.joining import join
   from toy_superposition.measures import MEASURES, Measure
   from toy_superposition.models import MODELS, Model
   from toy_superposition.objective import LOSSES, PENALTIES, TARGETS
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
   from toy_superposition.records.results import rebuild
   from toy_superposition.report.notebook import explore
   from toy_superposition.samples import sample
+  from toy_superposition.summaries import summary
 
 __all__ = [
   "DISTRIBUTIONS",
@@ -65,6 +70,7 @@ __all__ = [
   "flag",
   "get_config",
   "integer",
+  "join",
   "load",
   "measure",
   "number",
@@ -73,6 +79,8 @@ __all__ = [
   "run",
   "run_shapes",
   "sample",
+  "summary",
+  "sweep",
   "verdict",
   "weights",
   "write_report",
@@ -95,6 +103,9 @@ _HOMES = {
   "TransientError": "errors",
   "UserError": "errors",
   "best": "experiments.restarts",
+  "join": "joining",
+  "summary": "summaries",
+  "sweep": "config.base",
   "INPUTS": "inputs",
   "Input": "inputs",
   "LOSSES": "objective",

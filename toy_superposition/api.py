@@ -235,7 +235,7 @@ def measure(
     known = ", ".join(MEASURES)
     raise UserError(f"no measure {row!r}{nearest(row, MEASURES)}; there are: {known}")
   chosen = MEASURES[row] if isinstance(row, str) else row
-  params, instances, leading = rebuilt(dataset, weights)
+  params, instances, leading = rebuilt(upgrade.upgraded_dataset(dataset), weights)
   first = jax.tree.map(lambda leaf: leaf[0], (params, instances))
   check({row if isinstance(row, str) else "row": chosen}, *first)
   bytes_each = sum(leaf.nbytes for leaf in jax.tree.leaves(first))
@@ -256,4 +256,4 @@ def measure(
 
 def _values(dataset: "xr.Dataset") -> dict:
   """Returns every field of the config that a dataset was made from, under today's names."""
-  return schema.config(dataset)
+  return schema.config(upgrade.upgraded_dataset(dataset))

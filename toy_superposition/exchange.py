@@ -22,7 +22,7 @@ from toy_superposition.drawing import style
 from toy_superposition.errors import UserError, shown
 from toy_superposition.inputs import INPUTS
 from toy_superposition.models import AutoencoderParams
-from toy_superposition.records import files, results, schema
+from toy_superposition.records import files, results, schema, upgrade
 from toy_superposition.samples import models_of
 from toy_superposition.scoring import Scorer
 from toy_superposition.types import Spec, TrainState
@@ -142,10 +142,9 @@ def weights(
   """
   if isinstance(W, ConfigDict | str):
     there = {"density": density, "importance": importance, "model": model or None}
-    if extra := [name for name, value in there.items() if value is not None] + ["axes"] * bool(
-      axes
-    ):
-      raise UserError(f"{extra[0]}: not allowed with a config, which has it")
+    for name, value in (there | {"axes": axes or None}).items():
+      if value is not None:
+        raise UserError(f"{name}: not allowed with a config, which has it")
     config, arrays = W, _named(b)
   else:
     arrays = _named(W) if b is None else {**_named(W), "b": b}
@@ -236,6 +235,7 @@ def write_report(dataset: "xr.Dataset", path: Path | str) -> None:
   Raises:
     UserError: it is not a dataset of a run, or the page cannot be written.
   """
+  dataset = upgrade.upgraded_dataset(dataset)
   values = schema.config(dataset)
   params = models.param_names(schema.model_names(dataset)[0])
   schema.require(dataset, (*schema.REQUIRED, *params))

@@ -88,8 +88,8 @@ def models_of(dataset: "xr.Dataset") -> Trained:
   Raises:
     UserError: it is not a run's, or its models are not all of one kind.
   """
-  values = schema.config(dataset)
   dataset = upgrade.upgraded_dataset(dataset)
+  values = schema.config(dataset)
   needed = [*STORED, *models.param_names(schema.model_names(dataset)[0])]
   schema.require(dataset, needed)
   if (n := values.get("model.n_features")) != (found := dataset.sizes["feature"]):

@@ -21,15 +21,16 @@ Fields are overridden on the command line by their dotted name, for example
 --config.train.steps=10000.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from toy_superposition import fields
+from toy_superposition import fields, sweeps
 from toy_superposition.config import execute
 from toy_superposition.config import source as sources
-from toy_superposition.errors import UserError
+from toy_superposition.errors import UserError, nearest
 
 
 def get_config() -> ConfigDict:
@@ -115,6 +116,48 @@ def set_axes(config: ConfigDict, **axes: ConfigDict) -> None:
   with config.unlocked():
     config.axes = tuple(axes)
     config.axis = ConfigDict(axes)
+
+
+def sweep(config: ConfigDict | str, **axes: Any) -> ConfigDict:
+  """Returns a copy of a config with these axes in the place of its own, in the order given.
+
+    ts.sweep(config, density=[1, 0.3, 0.1], rate=base.log("train.learning_rate", 1e-3, 0.1, 5))
+
+  An axis may have any name. A number of repetitions, as `restarts` makes, is an integer; points are
+  those of the field that the name stands for: density for density.base, n_hidden for
+  model.n_hidden. Any other axis is made by `linear`, `log`, `points`, `restarts` or `together`.
+
+  Args:
+    config: as get_config returns it, or the name of one that comes with the package.
+    **axes: name → an axis, points, or the number of repetitions.
+
+  Raises:
+    UserError: a name stands for no field, or for several.
+  """
+  copied = shipped(config) if isinstance(config, str) else copy.deepcopy(config)
+  set_axes(copied, **{name: _axis_of(name, value) for name, value in axes.items()})
+  return copied
+
+
+def _axis_of(name: str, value: Any) -> ConfigDict:
+  """Returns the axis that a value of `sweep` describes."""
+  if isinstance(value, ConfigDict):
+    return value
+  if isinstance(value, int):
+    return restarts(value)
+  fields_by_word: dict[str, list[str]] = {}
+  for field in sweeps.axis_fields():
+    words = {field.rpartition(".")[2], field.replace(".", "_"), field.removesuffix(".base")}
+    for word in words:
+      fields_by_word.setdefault(word, []).append(field)
+  chosen = fields_by_word.get(name, [])
+  if len(chosen) != 1:
+    among = f"it could be {' or '.join(chosen)}" if chosen else "no field has this name"
+    raise UserError(
+      f"axis {name!r}: {among}{'' if chosen else nearest(name, fields_by_word)}; allowed: an axis "
+      f"that names it, such as base.points({(chosen or ['train.learning_rate'])[0]!r}, …)"
+    )
+  return points(chosen[0], value)
 
 
 def choose(variant: str | None, allowed: tuple[str, ...]) -> str:

@@ -18,7 +18,9 @@ from toy_superposition.drawing.style import given
 from toy_superposition.errors import UserError
 from toy_superposition.geometry.components import components
 from toy_superposition.geometry.orientation import oriented
+from toy_superposition.joining import of_one_shape
 from toy_superposition.measures import MEASURES
+from toy_superposition.repetitions import as_restarts
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -190,6 +192,7 @@ def _directions(model: "xr.Dataset") -> Float[np.ndarray, "hidden feature"]:
   Raises:
     UserError: `model` has no such weights, or is more than one model.
   """
+  model = of_one_shape(model)
   names = [name for name in ("W", "W1") if name in getattr(model, "data_vars", ())]
   if not names or not {"hidden", "feature"} <= set(model[names[0]].dims):
     raise UserError(
@@ -209,6 +212,7 @@ def _directions(model: "xr.Dataset") -> Float[np.ndarray, "hidden feature"]:
 
 
 def _measured(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
+  dataset = of_one_shape(dataset)
   if name not in getattr(dataset, "data_vars", ()):
     add = "; add it to config.measures" if name in MEASURES else ""
     raise UserError(f"the dataset has no {name!r}{add}")
@@ -217,7 +221,8 @@ def _measured(dataset: "xr.Dataset", name: str) -> "xr.DataArray":
 
 def _by_density(dataset: "xr.Dataset", name: str, *own: str) -> "xr.DataArray":
   """Returns a measure with the axes density (descending) and restart first."""
-  array = _measured(dataset, name)
+  _measured(dataset, name)
+  array = as_restarts(of_one_shape(dataset))[name]
   if "restart" not in array.dims:
     array = array.expand_dims("restart")
   if set(array.dims) != {"density", "restart", *own} or "density" not in array.coords:

@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool
 
-from toy_superposition import evaluation, objective, streams
+from toy_superposition import evaluation, objective, repetitions, streams
 from toy_superposition.errors import UserError
 from toy_superposition.experiments import trained
 from toy_superposition.records import schema
@@ -143,20 +143,24 @@ def with_restarts(dataset: "xr.Dataset") -> "xr.Dataset":
   return dataset if "restart" in dataset.dims else dataset.expand_dims("restart")
 
 
-def best(dataset: "xr.Dataset") -> "xr.Dataset":
+def best(dataset: "xr.Dataset", over: str | Sequence[str] | None = None) -> "xr.Dataset":
   """Returns the dataset at the restart of minimum loss, in every cell of the other axes.
 
-  `restart` remains as a coordinate. A dataset without restarts is returned unchanged.
+  The axis remains as a coordinate. A dataset without restarts is returned unchanged.
+
+  Args:
+    dataset: of a run, or a selection from it.
+    over: axis or axes to choose along; by default those of repetitions, whatever they are called:
+      of restarts, and over the seed.
 
   Raises:
-    UserError: it is not a dataset of models with losses, or has none.
+    UserError: it is not a dataset of models with losses, has no models, or lacks the axis.
   """
   loss = ranked_loss(dataset)
   if not loss.size:
     raise UserError(f"the dataset has no models: its axes are {dict(loss.sizes)}")
-  if "restart" not in dataset.dims:
-    return dataset
-  return dataset.isel(restart=loss.argmin("restart"))
+  axes = repetitions.axes_of(loss, dataset, over)
+  return dataset.isel(loss.argmin(axes)) if axes else dataset
 
 
 def judged(dataset: "xr.Dataset", mesh: Mesh, n_samples: int = 0) -> "xr.Dataset":

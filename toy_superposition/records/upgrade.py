@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toy_superposition import fields
+from toy_superposition import fields, joining
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -49,8 +49,13 @@ def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
 def upgraded_dataset(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns a stored dataset with today's config fields and variable names.
 
-  A dataset without a readable attribute `config` is returned as it is.
+  A selection of one shape from joined results becomes a dataset of this shape. A dataset without a
+  readable attribute `config` is returned as it is.
+
+  Raises:
+    UserError: it joins models of several shapes.
   """
+  dataset = joining.of_one_shape(dataset)
   try:
     values = json.loads(dataset.attrs["config"])
   except (AttributeError, KeyError, TypeError, ValueError, RecursionError):

@@ -7,6 +7,7 @@ function that draws them.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from toy_superposition.repetitions import as_restarts
 from toy_superposition.report import dimensionality, explanations, explorer, neurons, phases
 from toy_superposition.report.packing import shares
 from toy_superposition.report.selection import MOST_FEATURES
@@ -111,7 +112,7 @@ def make(
   planned = [
     (k, kind, group, dataset)
     for k, datasets in enumerate(runs)
-    for group, dataset in datasets.items()
+    for group, dataset in ((name, as_restarts(one)) for name, one in datasets.items())
     for kind, row in PANELS.items()
     if row.applies(dataset)
   ]
