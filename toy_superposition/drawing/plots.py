@@ -146,11 +146,16 @@ def dimensions_per_feature(dataset: "xr.Dataset", axes: Axes | None = None) -> A
   x = 1 / array["density"].values
   values: Float[np.ndarray, "density restart"] = array.values
   low, high = values.min(axis=1), values.max(axis=1)
-  axes.fill_between(x, low, high, color="C0", alpha=0.25, linewidth=0)
-  axes.plot(x, values.mean(axis=1), color="C0", linewidth=1.4)
+  if (n := values.shape[1]) > 1:
+    axes.fill_between(
+      x, low, high, color="C0", alpha=0.25, linewidth=0, label=f"range of {n} trainings"
+    )
+  axes.plot(x, values.mean(axis=1), color="C0", linewidth=1.4, label="mean" if n > 1 else None)
   for height in (1, 0.5):
     axes.axhline(height, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
   axes.set(xscale="log", ylim=(0, 1.1), xlabel="1 / (1 − S)", ylabel=r"$D^* = m\,/\,\|W\|_F^2$")
+  if n > 1:
+    axes.legend(loc="upper right")
   return axes
 
 
@@ -177,7 +182,9 @@ def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
     side = {"2/5": "bottom", "3/8": "top"}.get(name[:3], "center")
     at, units = (1.005, height), ("axes fraction", "data")
     axes.annotate(name, at, xycoords=units, va=side, fontsize=8)
-  axes.set(xscale="log", ylim=(-0.03, 1.06), ylabel="feature dimensionality $D_i$")
+  axes.set(xscale="log", ylim=(-0.03, 1.06))
+  every = f"\n(every one of {D.shape[1]} trainings)" if D.shape[1] > 1 else ""
+  axes.set_ylabel(f"feature dimensionality $D_i${every}")
   axes.set_xlabel("1 / (1 − S)")
   ticks = [1, 1.5, 2, 3, 4, 5, 7, 10]
   axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])

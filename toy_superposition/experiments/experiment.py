@@ -64,10 +64,17 @@ def accepted(values: Mapping[str, Any], groups: Sequence[Group]) -> None:
 
 
 def figure_in(package: str) -> Callable[["xr.Dataset"], "Figure"]:
-  """Returns the function `draw` of a package's module `figure`, imported at its first call."""
+  """Returns the function `draw` of a package's module `figure`, imported at its first call.
+
+  The figure's title gets a line about the spread over restarts that it shows: the module's SPREAD.
+  """
 
   def draw(dataset: "xr.Dataset") -> "Figure":
-    return importlib.import_module(f"{package}.figure").draw(dataset)
+    module = importlib.import_module(f"{package}.figure")
+    spread = importlib.import_module("toy_superposition.drawing.spread")  # imports matplotlib
+    figure = module.draw(dataset)
+    spread.say(figure, dataset, module.SPREAD)
+    return figure
 
   return draw
 

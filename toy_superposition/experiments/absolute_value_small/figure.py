@@ -8,12 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from toy_superposition.drawing import neurons as drawn
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 from toy_superposition.experiments import restarts
 from toy_superposition.geometry import neurons
 
 if TYPE_CHECKING:
   import xarray as xr
+
+SPREAD = spread.BEST
 
 
 def draw(dataset: "xr.Dataset") -> Figure:

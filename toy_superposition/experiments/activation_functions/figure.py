@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import phase_map, style
+from toy_superposition.drawing import phase_map, spread, style
 from toy_superposition.experiments.activation_functions.analysis import LABELS
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.BEST
 COLUMNS = 4
 
 
@@ -33,6 +34,5 @@ def draw(dataset: "xr.Dataset") -> Figure:
     phase_map.draw_legend(panels[len(models)])
     for axes in panels[len(models) + 1 :]:
       axes.set_axis_off()
-    n = dataset.sizes.get("restart", 1)
-    figure.suptitle(f"Fate of the extra feature by output activation: best of {n} restarts")
+    figure.suptitle("Fate of the extra feature by output activation")
   return figure

@@ -12,6 +12,7 @@ from toy_superposition.experiments.adversarial.analysis import features_per_dime
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: {n} {what}; lines: the best by loss"
 READINGS = (
   ("universal", "one worst direction for all", "#b0352b", "o"),
   ("per_example", "worst direction of each example", "#c58b3c", "s"),
@@ -39,6 +40,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
     first.set_title("vulnerability")
     first.set_ylabel("relative to no superposition")
     second.plot(x, features, "o-", color=FEATURES, markersize=4)
+    every = features_per_dimension(dataset).transpose("density", ...).values
+    second.plot(x, every.reshape(len(x), -1), ".", color=FEATURES, alpha=0.5, markersize=3)
     second.set_title("superposition")
     second.set_ylabel(r"features per dimension, $\|W\|^2 / m$")
     for axes in (first, second):

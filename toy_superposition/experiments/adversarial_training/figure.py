@@ -6,12 +6,13 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 from toy_superposition.experiments.adversarial_training.claims import REMOVED_AT
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.MEAN
 PANELS = (
   ("features_per_dimension", r"features per dimension, $\|W\|^2 / m$"),
   ("n_shared", "features in superposition"),

@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import neurons as drawn
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 from toy_superposition.experiments import restarts
 from toy_superposition.geometry.neurons import Motif, asymmetric_motifs, primary, rescaled
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
   import xarray as xr
   from matplotlib.axes import Axes
 
+SPREAD = spread.BEST
 MOST = 4  # circuits drawn, at most
 
 

@@ -6,13 +6,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 from toy_superposition.experiments.compressed_sensing import theory
 from toy_superposition.experiments.compressed_sensing.analysis import LARGEST
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.NONE
 OURS, BOUND = "#1f4e9c", "#d95f02"
 
 

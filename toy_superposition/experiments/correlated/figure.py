@@ -13,6 +13,7 @@ from toy_superposition.experiments import restarts
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "losses of all {n} {what}: {low} to {high}"
 SHOWN = 5  # models, as in the paper
 NAMES = {"correlated_sets": "correlated", "anticorrelated_sets": "anticorrelated"}
 

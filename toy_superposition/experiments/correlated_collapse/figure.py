@@ -15,6 +15,7 @@ from toy_superposition.experiments.correlated_collapse.analysis import best_of
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "grey: shares of {n} {what}; black and arrows: the best by loss"
 MARKED = (0.02, 0.05, 0.1, 0.2, 0.5)
 SHOWN = 7  # densities whose best model is drawn
 

@@ -11,9 +11,10 @@ from toy_superposition.drawing import style
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: {n} {what}"
 NAMES = {"cross_entropy": "cross-entropy (nats)", "squared_error": "squared error"}
 COLOURS = {"cross_entropy": "#1f77b4", "squared_error": "#d95f02"}
-SPREAD = 0.12  # horizontal spread of restarts with the same number of features
+SIDEWAYS = 0.12  # horizontal spread of restarts with the same number of features
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
@@ -25,7 +26,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     for axes, name in zip(panels, NAMES, strict=False):
       cell = dataset.sel(objective=name)
       n_restarts = cell.sizes["restart"]
-      sideways = SPREAD * np.linspace(-1, 1, n_restarts)
+      sideways = SIDEWAYS * np.linspace(-1, 1, n_restarts)
       axes.plot(cell["size"], cell["closed_form"], "o-", color="0.35", label="closed form")
       axes.plot(
         cell["trained_size"].values + sideways,

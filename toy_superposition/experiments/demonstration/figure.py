@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import plots, style, weights
+from toy_superposition.drawing import plots, spread, style, weights
 from toy_superposition.experiments import restarts
 from toy_superposition.experiments.demonstration.analysis import LINEAR, RELU, ordered
 
 if TYPE_CHECKING:
   import xarray as xr
+
+SPREAD = spread.BEST
 
 
 def draw(dataset: "xr.Dataset") -> Figure:

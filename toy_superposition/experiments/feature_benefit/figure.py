@@ -7,12 +7,13 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 from toy_superposition.experiments.feature_benefit.analysis import LINEAR, RELU
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.BEST
 TERMS = {"benefit": "feature benefit", "interference": "interference"}
 
 
@@ -28,7 +29,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       _draw_terms(axes, dataset.sel(model=model), f"{title} model's weights", top)
     _draw_parts(panels[2], dataset)
     _draw_energies(panels[3], dataset)
-    figure.suptitle(f"Parts of the loss: {n} features in {m} dimensions, best of restarts")
+    figure.suptitle(f"Parts of the loss: {n} features in {m} dimensions")
   return figure
 
 

@@ -13,6 +13,7 @@ from toy_superposition.experiments.feature_count.analysis import CONVERGED, conv
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "lines: mean of {n} {what}; bars: their range"
 MARKERS = ("o", "s", "^", "D", "v")  # by m
 PANELS = (
   ("dimensions_per_feature", r"$D^* = m\,/\,\|W\|_F^2$", "hidden dimensions per feature"),
@@ -35,9 +36,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
     _draw_limit(panels[len(PANELS) - 1])
     _draw_cost(panels[-1], dataset)
     figure.legend(handles=_names(dataset), loc="outside lower center", ncols=6)
-    n, seeds = dataset["n"].values, dataset.sizes["restart"]
-    spread = f" (mean and range of {seeds} seeds)" if seeds > 1 else ""
-    figure.suptitle(f"{n.min()} to {n.max()} equally important features{spread}")
+    n = dataset["n"].values
+    figure.suptitle(f"{n.min()} to {n.max()} equally important features")
   return figure
 
 

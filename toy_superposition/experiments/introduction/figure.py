@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import plots, style
+from toy_superposition.drawing import plots, spread, style
 from toy_superposition.experiments import restarts
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.BEST
 COLUMNS = 5
 
 

@@ -14,6 +14,7 @@ from toy_superposition.geometry.sets import DIRECTION_NORM
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: {n} {what}; lines: their mean; matrices: the best by loss"
 MATRICES = 6  # WᵀW that are drawn, at penalties of even distance
 
 

@@ -15,6 +15,7 @@ from toy_superposition.experiments.learning_dynamics_geometry import analysis, t
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "grey: the losses of all {n} {what}; everything else: the best by loss"
 LIMIT = 1.0  # of the axes in space
 LETTERS = "ABCDE"  # names of the stages
 
@@ -97,6 +98,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
     p = analysis.density_of(model)
     figure.suptitle(
       f"{W.shape[2]} features in {W.shape[1]} dimensions, two correlated sets of "
-      f"{theory.SET_SIZE} (colours), p = {p:g}: best restart (grey: loss of all)"
+      f"{theory.SET_SIZE} (colours), p = {p:g}"
     )
   return figure

@@ -13,6 +13,7 @@ from toy_superposition.experiments.learning_dynamics_jumps import analysis
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "grey: the losses of all {n} {what}"
 LEVELS = {"1/2": 1 / 2, "2/3": 2 / 3, "3/4": 3 / 4, "1": 1.0}
 MOVER_MAP = "tab10"
 SHOWN_FROM = 0.05  # share of training after which the loss fits into the axis
@@ -52,9 +53,12 @@ def draw_dimensionalities(axes: Axes, model: "xr.Dataset", events: list[analysis
   return axes
 
 
-def draw_loss(axes: Axes, model: "xr.Dataset", reduction: str) -> Axes:
-  """Draws the loss; the axis ends below the loss of the first steps."""
+def draw_loss(axes: Axes, model: "xr.Dataset", others: "xr.Dataset", reduction: str) -> Axes:
+  """Draws the loss over those of the other trainings; the axis ends below the loss of the first
+  steps."""
   step, loss = model["step"].values, model["history_loss"].values
+  curves = others["history_loss"].transpose("step", ...).values.reshape(len(step), -1)
+  axes.plot(step, curves, color="0.85", linewidth=0.7)
   axes.plot(step, loss, color="black", linewidth=1.1)
   top = loss[int(SHOWN_FROM * (len(step) - 1))]
   room = 0.05 * (top - loss.min())
@@ -73,7 +77,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     figure = Figure(figsize=(8.4, 5.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
     draw_dimensionalities(above, model, events)
-    draw_loss(below, model, dataset["loss"].attrs.get("reduction", "mean"))
+    draw_loss(below, model, dataset, dataset["loss"].attrs.get("reduction", "mean"))
     for event in events:
       for axes in (above, below):
         axes.axvspan(step[event.before], step[event.after], color="tab:orange", alpha=0.12, lw=0)

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import plots, style, weights
+from toy_superposition.drawing import plots, spread, style, weights
 from toy_superposition.experiments import restarts
 
 if TYPE_CHECKING:
   import xarray as xr
+
+SPREAD = spread.BEST
 
 
 def draw(dataset: "xr.Dataset") -> Figure:

@@ -6,12 +6,13 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 from toy_superposition.experiments.nonlinear_compression import theory
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.NONE
 SHOWN, WIDTH = 3, 0.1  # Z and the ramps' width in the drawings of the code
 
 

@@ -16,6 +16,7 @@ from toy_superposition.geometry.orientation import oriented
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "points: every fit, of {n} {what}; weights: the best by loss"
 RATIO_MAP = "coolwarm"  # blue is sparser than the others, red denser
 # Orange pentagons and yellow squares, as in the paper.
 COLOURS = {"pentagon": "#e8590c", "two digons": "#dcb60a", "other": "0.7"}

@@ -11,6 +11,7 @@ from toy_superposition.experiments.optimizer_basis.analysis import z_score
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "lines on the left and dots on the right: {n} {what}; bars: their mean"
 NAMES = {"adam": "Adam", "sgd": "SGD with momentum"}
 COLOURS = {"adam": "#b0352b", "sgd": "#2a5d9c"}
 
@@ -43,7 +44,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
     n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
     p = float(dataset["feature_density"].values.flat[0])
     figure.suptitle(
-      f"Does the optimizer prefer the axes? {n} features in {m} dimensions, $p$ = {p:g}, "
-      f"{dataset.sizes.get('restart', 1)} seeds"
+      f"Does the optimizer prefer the axes? {n} features in {m} dimensions, $p$ = {p:g}"
     )
   return figure

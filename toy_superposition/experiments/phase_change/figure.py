@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 from toy_superposition.drawing.phase_map import (
   draw_boundary,
   draw_legend,
@@ -21,6 +21,8 @@ from toy_superposition.drawing.phase_map import (
 
 if TYPE_CHECKING:
   import xarray as xr
+
+SPREAD = spread.BEST
 
 
 def draw(dataset: "xr.Dataset") -> Figure:

@@ -7,12 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from toy_superposition.drawing import neurons as drawn
-from toy_superposition.drawing import style, weights
+from toy_superposition.drawing import spread, style, weights
 from toy_superposition.experiments import restarts
 from toy_superposition.geometry import neurons
 
 if TYPE_CHECKING:
   import xarray as xr
+
+SPREAD = spread.BEST
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
@@ -23,7 +25,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
   models = [drawn.in_order(W) for W in best["W"].transpose("density", "hidden", "feature").values]
   high = max(np.clip(W, 0, None).sum(axis=1).max() for W in models)
   low = max(np.clip(-W, 0, None).sum(axis=1).max() for W in models)
-  n_restarts = dataset.sizes.get("restart", 1)
   with style.style():
     figure = Figure(figsize=(1.55 * n_columns + 1.0, 5.2), layout="constrained")
     grid = figure.subplots(2, n_columns, squeeze=False, height_ratios=(1, 1.9))
@@ -49,7 +50,5 @@ def draw(dataset: "xr.Dataset") -> Figure:
       loc="outside right center",
       reverse=True,
     )
-    figure.suptitle(
-      f"ReLU in the hidden layer: {n} features in {m} neurons, best of {n_restarts} restarts"
-    )
+    figure.suptitle(f"ReLU in the hidden layer: {n} features in {m} neurons")
   return figure

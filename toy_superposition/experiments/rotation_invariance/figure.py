@@ -11,6 +11,7 @@ from toy_superposition.experiments import restarts, rotations
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: random rotations of all {n} {what}; matrices: the best by loss"
 NAMES = {"relu_output": "linear hidden layer", "relu_hidden": "ReLU in the hidden layer"}
 COLOURS = {"relu_output": "#2a5d9c", "relu_hidden": "#b0352b"}
 FLOOR = 1e-8  # smaller changes, which float32 does not resolve, are drawn at this height

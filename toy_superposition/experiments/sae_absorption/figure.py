@@ -11,6 +11,7 @@ from toy_superposition.recovery.metrics import assignment, cosines
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: {n} {what}; dashes: their mean; matrices: the first"
 MATRICES = 3  # variants whose cosines are drawn
 
 
@@ -45,6 +46,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
     axes.set(ylabel="absorption", ylim=(-0.03, 1.03))
     figure.suptitle(
       "Binary features: parents with exclusive children, then lone features; rows of blocks show "
-      f"what a latent points to (one of {dataset.sizes['seed']} seeds)"
+      "what a latent points to"
     )
   return figure

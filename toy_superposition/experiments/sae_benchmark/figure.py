@@ -10,6 +10,7 @@ from toy_superposition.drawing import recovery, style
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "lines: mean of {n} {what}; bars: one standard deviation"
 PANELS = {
   "f1_live": "F1 of live latents as detectors",
   "mcc": "MCC: agreement with the true directions",
@@ -36,8 +37,5 @@ def draw(dataset: "xr.Dataset") -> Figure:
     grid[1].text(grid[1].get_xlim()[0], by_chance, " chance", ha="left", va="bottom", fontsize=8)
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
-    figure.suptitle(
-      f"{n} features in trees, in {m} dimensions, {d} latents; mean and standard deviation over "
-      f"{dataset.sizes['seed']} dictionaries"
-    )
+    figure.suptitle(f"{n} features in trees, in {m} dimensions, {d} latents")
   return figure

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.MEAN
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd")
 
 
@@ -41,10 +42,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     for axes in grid:
       axes.set(xlabel="penalty λ")
     grid[0].legend(fontsize=8, title="sets active")
-    figure.suptitle(
-      f"Two sets of {size} exclusive features, {dataset.sizes['latent']} latents; points: "
-      f"{dataset.sizes['seed']} seeds"
-    )
+    figure.suptitle(f"Two sets of {size} exclusive features, {dataset.sizes['latent']} latents")
   return figure
 
 

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.MEAN
 CODES = {
   "codes_true": ("true dictionary, sparse coding", "#2ca02c"),
   "codes_classical": ("classical dictionary, sparse coding", "#9467bd"),
@@ -41,7 +42,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       axes.set(xscale="log", xlabel="training examples", ylim=(0, 1.02))
     n, m, d = (dataset.sizes[dim] for dim in ("feature", "input", "latent"))
     active = float(dataset["active"].mean())
-    figure.suptitle(f"{active:.0f} of {n} features on, {m} dimensions, {d} latents; points: seeds")
+    figure.suptitle(f"{active:.0f} of {n} features on, {m} dimensions, {d} latents")
   return figure
 
 

@@ -10,6 +10,7 @@ from toy_superposition.drawing import style
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: {n} {what}"
 TITLES = {"tree": "child active only with its parent", "independent": "independent features"}
 COLOURS = {True: "#1f77b4", False: "#d62728"}
 WORDS = {True: "with decoder bias: covariance", False: "without: second moment"}
@@ -34,5 +35,5 @@ def draw(dataset: "xr.Dataset") -> Figure:
     panels[0].set(ylabel="angle of the latent from the parent (degrees)", ylim=(-2, 50))
     panels[0].text(0.02, 45.5, "half parent, half child", color="0.4", fontsize=8)
     panels[0].legend(loc="lower right", fontsize=8)
-    figure.suptitle("One latent for two features; lines: top eigenvector; points: trained seeds")
+    figure.suptitle("One latent for two features; lines: top eigenvector")
   return figure

@@ -11,6 +11,8 @@ from toy_superposition.experiments.sae_manifold.theory import bound, limit
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: {n} {what}"
+
 
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: the objective of every restart, and its distance from the limit."""

@@ -10,6 +10,7 @@ from toy_superposition.drawing import recovery, style
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "lines: mean of {n} {what}; bars: one standard deviation"
 PANELS = {
   "mcc": "MCC: agreement with the true directions",
   "f1": "F1 of assigned latents as detectors",
@@ -32,8 +33,5 @@ def draw(dataset: "xr.Dataset") -> Figure:
     grid[0].text(float(dataset["l0"].max()), by_chance, "chance", ha="right", va="bottom")
     grid[0].legend(loc="lower left", fontsize=8)
     p = float(dataset["feature_density"].values.flat[0])
-    figure.suptitle(
-      f"{n} features of density {p:g} in {m} dimensions, {d} latents; mean and standard deviation "
-      f"over {dataset.sizes['seed']} dictionaries"
-    )
+    figure.suptitle(f"{n} features of density {p:g} in {m} dimensions, {d} latents")
   return figure

@@ -11,6 +11,8 @@ from toy_superposition.experiments.dictionaries import bound
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "dots: {n} {what}; lines: their mean; band: one standard deviation of chance"
+
 
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: left, MCC with chance and bound; right, what stays unexplained, and L0."""

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from toy_superposition.drawing import style
+from toy_superposition.drawing import spread, style
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.MEAN
 PANELS = {
   "mcc": "MCC: agreement with the true directions",
   "f1": "F1 of assigned latents as detectors",

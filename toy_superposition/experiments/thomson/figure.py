@@ -6,13 +6,14 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure, SubFigure
 
-from toy_superposition.drawing import solids, style, weights
+from toy_superposition.drawing import solids, spread, style, weights
 from toy_superposition.geometry.orientation import oriented
 from toy_superposition.theory import polytopes
 
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = spread.NONE
 COLUMNS = 8
 
 

@@ -14,6 +14,7 @@ from toy_superposition.experiments.uniform_geometry.block_claims import best_bet
 if TYPE_CHECKING:
   import xarray as xr
 
+SPREAD = "band: range of {n} {what}; points: every one of them; graphs: the first"
 THEORY = "#d62728"
 NEARBY = 1.25  # factor on 1/(1 − S) by which a polytope's line goes beyond where it is the best
 GRAPHS_AT = (1.27, 1.68, 2.83, 4.3, 4.97, 9.2)  # 1/(1 − S), as in the paper
@@ -47,14 +48,11 @@ def draw(dataset: "xr.Dataset") -> Figure:
 
 def _draw_line(axes: Axes, dataset: "xr.Dataset") -> None:
   plots.dimensions_per_feature(dataset, axes)
-  n_seeds = dataset.sizes["restart"]
   x = 1 / dataset["density"].values
   best = dataset["division_dimensions_per_feature"].values
   axes.plot(x, best, color=THEORY, linewidth=1.2, linestyle="--", label="best division")
   axes.legend(loc="upper right", fontsize=8)
-  axes.set_title(
-    "hidden dimensions per feature" + (f" (range over {n_seeds} seeds)" if n_seeds > 1 else "")
-  )
+  axes.set_title("hidden dimensions per feature")
   axes.set_xlabel("")
   axes.tick_params(labelbottom=False)
 
