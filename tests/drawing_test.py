@@ -1,7 +1,14 @@
 """Pictures that experiments share: colours, positions, order, and files."""
 
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
@@ -74,7 +81,7 @@ def test_neurons_in_order_are_the_monosemantic_ones_by_feature_and_then_the_othe
   np.testing.assert_array_equal(neurons.in_order(W), [pure[1], pure[0], mixed[1], mixed[0]])
 
 
-@pytest.mark.parametrize("suffix", style.FORMATS)
+@pytest.mark.parametrize("suffix", [*style.FORMATS, "svg"])
 def test_equal_figures_are_equal_bytes(suffix):
   def saved():
     figure = Figure(figsize=(2, 2))
@@ -82,3 +89,66 @@ def test_equal_figures_are_equal_bytes(suffix):
     return style.content(figure, suffix)
 
   assert saved() == saved()
+
+
+def lines(figure: Figure) -> Figure:
+  figure.subplots().plot([0, 1], [1, 0])
+  figure.axes[0].set_title("a title of words")
+  return figure
+
+
+def saved(figure: Figure, suffix: str, **settings) -> bytes:
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format=suffix, **settings)
+  return buffer.getvalue()
+
+
+def test_text_of_vector_files_is_text_whoever_saves_them():
+  with style.style():
+    figure = lines(style.figure(4, 3))
+  for file in (saved(figure, "svg"), style.content(lines(Figure()), "svg")):
+    assert b">a title of words</text>" in file
+  for file in (saved(figure, "pdf"), style.content(lines(Figure()), "pdf")):
+    assert (b"/Type3" not in file and b"/Type42" in file) or b"/CIDFontType2" in file
+  picture = style.given(None).figure
+  assert isinstance(picture, style.StyledFigure)
+  pyplot.close(picture)
+
+
+def test_what_the_user_has_set_is_respected_and_restored():
+  before = dict(mpl.rcParams)
+  user: dict[Any, Any] = {
+    "font.size": 14,
+    "font.family": ["serif"],
+    "figure.figsize": (3.25, 2),
+    "savefig.dpi": 50,
+  }
+  user |= {"axes.spines.top": True}  # matplotlib's default, which is the package's style's to set
+  with mpl.rc_context(user), style.style():
+    figure = lines(style.figure(9, 9))
+    title = figure.axes[0].title
+    assert tuple(figure.get_size_inches()) == (3.25, 2)
+    assert title.get_fontsize() == 14 and title.get_fontfamily() == ["serif"]
+    png = saved(figure, "png")
+    assert [int.from_bytes(png[k : k + 4]) for k in (16, 20)] == [162, 100]
+  assert dict(mpl.rcParams) == before
+  with style.style():
+    figure = style.figure(5, 4)
+  assert tuple(figure.get_size_inches()) == (5, 4)
+  png = saved(figure, "png")
+  assert int.from_bytes(png[16:20]) == 1000  # 200 to the inch
+
+
+def test_no_size_of_text_is_absolute():
+  package = Path(style.__file__).parent.parent
+  absolute = re.compile(r"font_?size[\"']?\s*[=:]\s*[0-9]")
+  found = [p.name for p in package.rglob("*.py") if absolute.search(p.read_text())]
+  assert found == []
+
+
+def test_a_picture_of_few_colours_has_a_palette_and_others_keep_theirs():
+  few = style.content(lines(Figure()), "png")
+  assert few[25] == 3  # PNG's colour type: a palette
+  many = Figure()
+  many.subplots().imshow(np.random.default_rng(0).uniform(size=(200, 200, 3)))
+  assert style.content(many, "png")[25] != 3

@@ -300,3 +300,11 @@ def test_models_of_several_kinds_or_shapes_are_refused(tmp_path):
 def test_a_sparse_autoencoder_has_no_directions_to_measure():
   with pytest.raises(ts.UserError, match="l1_sae has no directions of features"):
     ts.measure(ts.run(sae_config("l1_sae")), "feature_norm")
+
+
+def test_a_figure_has_the_size_in_inches_that_is_asked_for(with_an_experiment):
+  _, dataset = with_an_experiment
+  assert tuple(ts.draw(dataset, size=(5.5, 2)).get_size_inches()) == (5.5, 2)
+  for size in ((3,), (3, 0), (3, float("nan"))):
+    with pytest.raises(ts.UserError, match=r"size: .* is not allowed.*inches"):
+      ts.draw(dataset, size=size)

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from toy_superposition import experiments, interrupts, live, runner
 from toy_superposition.config import execute
 from toy_superposition.config import resolve as config
 from toy_superposition.config import source as sources
+from toy_superposition.declare import is_real
 from toy_superposition.devices import mapping, memory, meshes, setup
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.experiments.experiment import Claim, Experiment
@@ -184,17 +185,33 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
 
 
 @setup.fixed_options()
-def draw(dataset: "xr.Dataset") -> "Figure":
+def draw(dataset: "xr.Dataset", size: Sequence[int | float] | None = None) -> "Figure":
   """Returns the figure of a run's experiment.
 
+  Font, sizes of text and everything else that is set in matplotlib's rcParams or by a style sheet
+  is respected. The figure's savefig keeps text as text in .pdf and .svg:
+
+    ts.draw(results, size=(5.5, 2.2)).savefig("figure.pdf")
+
+  Args:
+    dataset: of a run.
+    size: width and height in inches; by default rcParams["figure.figsize"] if that was changed, or
+      else the size that the figure was designed for.
+
   Raises:
-    UserError: the run has no experiment or the experiment no figure; or as `claims`.
+    UserError: the run has no experiment or the experiment no figure; the size is not two numbers
+      above 0; or as `claims`.
   """
   dataset, experiment = _with_experiment(dataset)
   if experiment is None or experiment.figure is None:
     name = _values(dataset)["experiment"]
     raise UserError(f"config.experiment is {name!r}, which has no figure; ts.plots draws any run")
-  return experiment.figure(dataset)
+  if size is not None and not (len(size) == 2 and all(is_real(s) and s > 0 for s in size)):
+    raise UserError(f"size: {size!r} is not allowed; allowed: (width, height) in inches")
+  figure = experiment.figure(dataset)
+  if size is not None:
+    figure.set_size_inches(size[0], size[1])
+  return figure
 
 
 def _with_experiment(dataset: "xr.Dataset") -> tuple["xr.Dataset", Experiment | None]:

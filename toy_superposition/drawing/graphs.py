@@ -93,5 +93,5 @@ def draw_names(axes: Axes, colours: Mapping[str, Any]) -> Axes:
   for name, colour in colours.items():
     axes.plot([], [], "o", color=colour, label=name, markersize=5)
   axes.set_axis_off()
-  axes.legend(loc="center", ncols=min(len(colours), 6), fontsize=8)
+  axes.legend(loc="center", ncols=min(len(colours), 6), fontsize="small")
   return axes

@@ -124,7 +124,7 @@ def draw_circuit(
     for j, end in right.items():
       _join(axes, (1.0, float(y)), (2.0, float(end)), float(W2[j, k]), at=0.78 - 0.16 * (k % 2))
     axes.plot(1, y, "s", color="white", markeredgecolor="0.2", markersize=30, zorder=3)
-    axes.text(1, y, names[k], ha="center", va="center", fontsize=7.5, zorder=4)
+    axes.text(1, y, names[k], ha="center", va="center", fontsize="small", zorder=4)
   for x, side, labels in ((0, left, inputs), (2, right, outputs)):
     for i, y in side.items():
       axes.plot(x, y, "o", color=colours[i], markersize=9, zorder=3)
@@ -164,5 +164,13 @@ def _join(
   text = f"{weight:.2g}" if abs(weight) < 10 else f"{weight:.0f}"
   text_x, text_y = (a + at * (b - a) for a, b in zip(start, end, strict=True))
   axes.text(
-    text_x, text_y, text, ha="center", va="center", fontsize=7, color=colour, bbox=box, zorder=2
+    text_x,
+    text_y,
+    text,
+    ha="center",
+    va="center",
+    fontsize="small",
+    color=colour,
+    bbox=box,
+    zorder=2,
   )

@@ -122,7 +122,7 @@ def label_phases(axes: Axes, dataset: "xr.Dataset") -> None:
     inside = phase == number
     if inside.mean() > 0.05:  # room for the word
       x, y = np.exp(np.log(r[inside]).mean()), np.exp(np.log(p[inside]).mean())
-      axes.text(x, y, name, color=shade, ha="center", va="center", fontsize=7.5)
+      axes.text(x, y, name, color=shade, ha="center", va="center", fontsize="small")
 
 
 def draw_legend(axes: Axes) -> None:
@@ -141,4 +141,4 @@ def draw_legend(axes: Axes) -> None:
     ("super-\nposition", 0.97, 0.88, "white"),
   ):
     side = "left" if x < 0.5 else "right"
-    axes.text(x, y, text, color=shade, ha=side, va="center", fontsize=7.5)
+    axes.text(x, y, text, color=shade, ha=side, va="center", fontsize="small")

@@ -181,7 +181,7 @@ def dimensionality(dataset: "xr.Dataset", axes: Axes | None = None) -> Axes:
     # The names of 2/5 and 3/8 would overlap.
     side = {"2/5": "bottom", "3/8": "top"}.get(name[:3], "center")
     at, units = (1.005, height), ("axes fraction", "data")
-    axes.annotate(name, at, xycoords=units, va=side, fontsize=8)
+    axes.annotate(name, at, xycoords=units, va=side, fontsize="small")
   axes.set(xscale="log", ylim=(-0.03, 1.06))
   every = f"\n(every one of {D.shape[1]} trainings)" if D.shape[1] > 1 else ""
   axes.set_ylabel(f"feature dimensionality $D_i${every}")

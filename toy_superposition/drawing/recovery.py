@@ -55,7 +55,7 @@ def over_l0(axes: Axes, dataset: "xr.Dataset", name: str) -> None:
     ha="left",
     va="bottom",
     color="0.4",
-    fontsize=8,
+    fontsize="small",
   )
   axes.set(xscale="log", xlabel="L0: latents on in an example")
   axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

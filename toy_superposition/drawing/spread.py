@@ -25,13 +25,16 @@ RELATIVE = 10  # times the best loss up to which the others' losses are told in 
 def say(figure: Figure, dataset: "xr.Dataset", text: str) -> None:
   """Adds a line to a figure's title that says what its spread is; none of a single training.
 
+  The title is wrapped where the figure is too narrow for it.
+
   Args:
     figure: with a title.
     dataset: that it shows.
     text: one of the above, or another with their fields.
   """
-  if text and (line := sentence(dataset, text)):
-    figure.suptitle("\n".join(filter(None, (figure.get_suptitle(), line))))
+  line = sentence(dataset, text) if text else ""
+  if title := "\n".join(filter(None, (figure.get_suptitle(), line))):
+    figure.suptitle(title, wrap=True)
 
 
 def sentence(dataset: "xr.Dataset", text: str) -> str:

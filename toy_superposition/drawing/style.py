@@ -11,25 +11,50 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf")
+FEW_COLOURS = 4096  # of a picture that a palette of 256 shows as well
+METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+# Where matplotlib's own defaults stand; what a user has set in rcParams or a style sheet is kept.
+# Sizes of text are relative to font.size, here and in all figures.
 STYLE: dict[Any, Any] = {
   "figure.dpi": 100,
   "savefig.dpi": 200,
   "font.size": 9,
-  "axes.titlesize": 9.5,
-  "axes.labelsize": 9,
+  "axes.titlesize": "medium",
   "axes.spines.top": False,
   "axes.spines.right": False,
   "legend.frameon": False,
   "pdf.fonttype": 42,  # TrueType: text stays text
-  "mathtext.fontset": "dejavusans",
+  "ps.fonttype": 42,
+  "svg.fonttype": "none",
 }
 
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-  """Draws with the package's style; matplotlib's settings are restored afterwards."""
-  with mpl.rc_context(STYLE):
+  """Draws with the package's style, except for settings that the user has changed; matplotlib's
+  settings are restored afterwards."""
+  with mpl.rc_context({name: value for name, value in STYLE.items() if _is_default(name)}):
     yield
+
+
+def _is_default(name: Any) -> bool:
+  return bool(mpl.rcParams[name] == mpl.rcParamsDefault[name])
+
+
+class StyledFigure(Figure):
+  """A figure that is saved in the style in which it was drawn, whoever saves it."""
+
+  def savefig(self, *args: Any, **kwargs: Any) -> None:
+    """Saves as matplotlib does, with fonts that keep text as text, at the package's resolution."""
+    with style():
+      super().savefig(*args, **kwargs)
+
+
+def figure(width: int | float, height: int | float) -> Figure:
+  """Returns an empty figure of this size in inches, or of rcParams["figure.figsize"] if the user
+  has changed that."""
+  size = (width, height) if _is_default("figure.figsize") else mpl.rcParams["figure.figsize"]
+  return StyledFigure(figsize=size, layout="constrained")
 
 
 def given(axes: Axes | None) -> Axes:
@@ -39,7 +64,7 @@ def given(axes: Axes | None) -> Axes:
   from matplotlib import pyplot
 
   with style():
-    return pyplot.subplots(layout="constrained")[1]
+    return pyplot.subplots(layout="constrained", FigureClass=StyledFigure)[1]
 
 
 def css(colour: Any) -> str:
@@ -48,8 +73,26 @@ def css(colour: Any) -> str:
 
 
 def content(figure: Figure, suffix: str) -> bytes:
-  """Returns a figure as a file of one of FORMATS. Equal figures give equal bytes."""
+  """Returns a figure as a file: png, pdf or svg. Equal figures give equal bytes."""
   buffer = io.BytesIO()
-  metadata = {"CreationDate": None} if suffix == "pdf" else {}
-  figure.savefig(buffer, format=suffix, metadata=metadata, bbox_inches="tight")
+  with style(), mpl.rc_context({"svg.hashsalt": "toy_superposition"}):
+    figure.savefig(buffer, format=suffix, metadata=METADATA.get(suffix, {}), bbox_inches="tight")
+  return _small(buffer.getvalue()) if suffix == "png" else buffer.getvalue()
+
+
+def _small(png: bytes) -> bytes:
+  """Returns a picture with a palette, a third of the size, if it has few colours.
+
+  Most of its colours are the edges of letters and lines; a change of a few units of 255 in some of
+  them cannot be seen.
+  """
+  from PIL import Image
+
+  picture: Any = Image.open(io.BytesIO(png))
+  plain = picture.convert("RGB")
+  if picture.convert("RGBA").getextrema()[3][0] < 255 or not plain.getcolors(FEW_COLOURS):
+    return png
+  buffer = io.BytesIO()
+  palette = plain.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+  palette.save(buffer, "png", optimize=True, dpi=picture.info["dpi"])
   return buffer.getvalue()

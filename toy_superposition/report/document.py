@@ -40,6 +40,7 @@ class Figure(NamedTuple):
 
   alt: str
   source: str  # data URL
+  width: int  # in pixels of a page, 100 to the inch
 
 
 class Section(NamedTuple):
@@ -137,10 +138,19 @@ def _figures(run: Run, room: float) -> list[Figure]:
     if room < 0:
       break
     with files.disk_errors(path):
-      content = base64.b64encode(files.read_bytes(path, int(FIGURES_ROOM + PLOTLY_ROOM))).decode()
+      picture = files.read_bytes(path, int(FIGURES_ROOM + PLOTLY_ROOM))
+    content = base64.b64encode(picture).decode()
     alt = f"{path.stem.replace('_', ' ')}, drawn from the results of {run.name}"
-    figures.append(Figure(alt, f"data:image/png;base64,{content}"))
+    figures.append(Figure(alt, f"data:image/png;base64,{content}", _width(picture)))
   return figures
+
+
+def _width(png: bytes) -> int:
+  """Returns the width at which a picture is shown: that of its figure, whatever its resolution."""
+  width = int.from_bytes(png[16:20])  # of the chunk IHDR, which comes first
+  at = png.find(b"pHYs")
+  per_metre = int.from_bytes(png[at + 4 : at + 8]) if at > 0 else 0
+  return round(width / (per_metre * 0.0254) * 100) if per_metre else width
 
 
 def watched(title: str, picture: str, reload: int, note: str) -> str:

@@ -25,7 +25,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   n, m = best.sizes["feature"], best.sizes["hidden"]
   n_rows = best.sizes["density"]
   with style.style():
-    figure = Figure(figsize=(9.5, 1.35 * n_rows + 1.0), layout="constrained")
+    figure = style.figure(9.5, 1.35 * n_rows + 1.0)
     panels = np.ravel(figure.subplots(n_rows, 1, squeeze=False))
     for axes, k in zip(panels, range(n_rows), strict=True):
       cell = best.isel(density=k)
@@ -42,6 +42,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
     shades = colormaps[weights.SUPERPOSITION_MAP](np.array(values))
     handles = [Patch(color=c, label=name) for c, name in zip(shades, names, strict=True)]
     handles = [*drawn.purity_classes(), *handles]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle(f"|x| of {n} features in {m} neurons (each neuron's largest weight set to 1)")
   return figure

@@ -25,7 +25,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   W = drawn.by_importance(best["W1"].transpose("hidden", "feature").values)
   colours = colormaps["tab10"](np.arange(n))
   with style.style():
-    figure = Figure(figsize=(5.4, 3.2), layout="constrained")
+    figure = style.figure(5.4, 3.2)
     axes = figure.subplots()
     drawn.draw_stacks(drawn.shade_purity(axes, W), W, colours)
     p, count = float(best["feature_density"][0]), neurons.monosemantic(W)
@@ -34,6 +34,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
     axes.set_xlabel("neurons, by the importance of their largest feature")
     features = [Patch(color=colours[i], label=f"feature {i}") for i in range(n)]
     handles = [*drawn.purity_classes(), *features]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
     figure.suptitle(f"|x| of {n} features in {m} neurons (each neuron's largest weight set to 1)")
   return figure

@@ -20,7 +20,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   models = [str(name) for name in dataset["model"].values]
   n_rows = -(-(len(models) + 1) // COLUMNS)
   with style.style():
-    figure = Figure(figsize=(2.6 * COLUMNS, 2.75 * n_rows + 0.3), layout="constrained")
+    figure = style.figure(2.6 * COLUMNS, 2.75 * n_rows + 0.3)
     panels = np.ravel(figure.subplots(n_rows, COLUMNS, squeeze=False))
     for k, name in enumerate(models):
       cell = dataset.sel(model=name)

@@ -28,7 +28,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   x = 1 / best["density"].values
   features = features_per_dimension(best).values
   with style.style():
-    figure = Figure(figsize=(11, 3.5), layout="constrained")
+    figure = style.figure(11, 3.5)
     first, second, third = figure.subplots(1, 3)
     for name, label, colour, marker in READINGS:
       ratio = best[f"vulnerability_{name}"].values
@@ -36,7 +36,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       third.plot(features, ratio, marker, color=colour, markersize=5)
     all_restarts = dataset["vulnerability_universal"].transpose("density", ...).values
     first.plot(x, all_restarts.reshape(len(x), -1), ".", color="#b0352b", alpha=0.5, markersize=3)
-    first.legend(fontsize=8)
+    first.legend(fontsize="small")
     first.set_title("vulnerability")
     first.set_ylabel("relative to no superposition")
     second.plot(x, features, "o-", color=FEATURES, markersize=4)

@@ -25,7 +25,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   size, density = dataset["attack"].values, dataset["density"].values
   colours = colormaps["viridis"](np.linspace(0.05, 0.8, len(density)))
   with style.style():
-    figure = Figure(figsize=(11, 3.5), layout="constrained")
+    figure = style.figure(11, 3.5)
     for axes, (name, label) in zip(figure.subplots(1, 3), PANELS, strict=True):
       values = dataset[name].transpose("density", "attack", "restart").values
       for p, colour, restarts in zip(density, colours, values, strict=True):

@@ -54,7 +54,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   colours = colormaps["tab10"](np.arange(W1.shape[1]))
   shown = motifs[:MOST]
   with style.style():
-    figure = Figure(figsize=(3.7 * max(2, len(shown)), 3.5), layout="constrained")
+    figure = style.figure(3.7 * max(2, len(shown)), 3.5)
     panels = np.ravel(figure.subplots(1, max(2, len(shown)), squeeze=False))
     for axes, motif in zip(panels, shown, strict=False):
       draw_motif(axes, motif, W1, W2, colours)

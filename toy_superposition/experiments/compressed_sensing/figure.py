@@ -21,7 +21,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: F by 1/p, |cos| by the number of vectors, and how many vectors fit."""
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
-    figure = Figure(figsize=(10.4, 3.3), layout="constrained")
+    figure = style.figure(10.4, 3.3)
     features, cosines, numbers = figure.subplots(1, 3)
     _draw_features(features, dataset)
     features.set_title(f"{n} features in {m} dimensions")

@@ -27,7 +27,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   ranked = dataset.isel(restart=np.argsort(restarts.ranked_loss(dataset).values))
   n_shown = min(SHOWN, dataset.sizes["restart"])
   with style.style():
-    figure = Figure(figsize=(1.9 * n_shown, 2.75), layout="constrained")
+    figure = style.figure(1.9 * n_shown, 2.75)
     for k, axes in enumerate(figure.subplots(1, n_shown, squeeze=False)[0]):
       model = ranked.isel(restart=k)
       plots.arrows(model, axes, colours=set_colours(n, size), limit=1.25)

@@ -43,7 +43,7 @@ def draw_numbers(axes: Axes, dataset: "xr.Dataset", best: "xr.Dataset") -> Axes:
   axes.plot(density, best["collapsed_pairs"], "o-", color="black", markersize=4, label="best")
   mark_densities(axes)
   axes.set(ylabel="collapsed pairs", yticks=range(n_pairs + 1), ylim=(-0.3, n_pairs + 0.4))
-  axes.legend(fontsize=7.5, loc="upper left", bbox_to_anchor=(0, 0.9))
+  axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(0, 0.9))
   return axes
 
 
@@ -64,7 +64,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   n, m = best.sizes["feature"], best.sizes["hidden"]
   chosen = np.unique(np.linspace(0, best.sizes["density"] - 1, SHOWN).round().astype(int))
   with style.style():
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    figure = style.figure(11, 5.2)
     grid = figure.add_gridspec(2, 1, height_ratios=(1.7, 1))
     above, below = (figure.add_subfigure(grid[k]) for k in range(2))
     left, right = above.subplots(1, 2, width_ratios=(1.6, 1))

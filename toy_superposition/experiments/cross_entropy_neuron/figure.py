@@ -21,7 +21,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: one panel per loss, and the best number by the ratio of importances."""
   n = dataset.sizes["feature"]
   with style.style():
-    figure = Figure(figsize=(9.6, 3.1), layout="constrained")
+    figure = style.figure(9.6, 3.1)
     panels = figure.subplots(1, 3)
     for axes, name in zip(panels, NAMES, strict=False):
       cell = dataset.sel(objective=name)

@@ -23,7 +23,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   relu = best.sel(model=RELU)
   cells = [sparsest, *(relu.isel(density=k) for k in range(relu.sizes["density"]))]
   with style.style():
-    figure = Figure(figsize=(1.6 * len(cells) + 1.2, 4.1), layout="constrained")
+    figure = style.figure(1.6 * len(cells) + 1.2, 4.1)
     grid = figure.add_gridspec(2, len(cells) + 1, width_ratios=[*[1] * len(cells), 0.3])
     for k, cell in enumerate(cells):
       gram = figure.add_subplot(grid[0, k])
@@ -53,4 +53,4 @@ def draw(dataset: "xr.Dataset") -> Figure:
 def _label_ends(axes: Axes) -> None:
   """Labels the length of the bars: norms from 0 to 1."""
   axes.set_xticks([0, 1])
-  axes.set_xticklabels(["0", "≥ 1"], fontsize=7)
+  axes.set_xticklabels(["0", "≥ 1"], fontsize="small")

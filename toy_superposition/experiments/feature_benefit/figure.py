@@ -22,7 +22,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   dataset = dataset.sortby("density", ascending=False)
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
-    figure = Figure(figsize=(12.6, 3.3), layout="constrained")
+    figure = style.figure(12.6, 3.3)
     panels = figure.subplots(1, 4)
     top = float(max(dataset[name].max() for name in TERMS)) * 1.08
     for axes, model, title in ((panels[0], LINEAR, "linear"), (panels[1], RELU, "ReLU")):
@@ -45,7 +45,7 @@ def _draw_terms(axes: Axes, model: "xr.Dataset", title: str, top: float) -> None
   for k, (name, label) in enumerate(TERMS.items()):
     axes.plot(x, model[name].values, "o-", color=f"C{k}", label=label, markersize=3)
   axes.set(title=title, ylim=(-0.03 * top, top), ylabel="loss / variance of a feature")
-  axes.legend(fontsize=8)
+  axes.legend(fontsize="small")
 
 
 def _draw_parts(axes: Axes, dataset: "xr.Dataset") -> None:
@@ -61,8 +61,8 @@ def _draw_parts(axes: Axes, dataset: "xr.Dataset") -> None:
     handles[::-1],
     labels[::-1],
     title="active",
-    fontsize=8,
-    title_fontsize=8,
+    fontsize="small",
+    title_fontsize="small",
     loc="upper left",
     bbox_to_anchor=(1, 1),
   )
@@ -71,6 +71,6 @@ def _draw_parts(axes: Axes, dataset: "xr.Dataset") -> None:
 def _draw_energies(axes: Axes, dataset: "xr.Dataset") -> None:
   names, values = dataset["arrangement"].values, dataset["least_energy"].values
   bars = axes.bar(np.arange(len(names)), values, color="C0", width=0.7)
-  axes.bar_label(bars, labels=[f"{max(value, 0):.2f}" for value in values], fontsize=8)
+  axes.bar_label(bars, labels=[f"{max(value, 0):.2f}" for value in values], fontsize="small")
   axes.set_xticks(np.arange(len(names)), labels=names, rotation=35, ha="right")
   axes.set(title="unit vectors without bias", ylabel=r"minimum $\Sigma\,\mathrm{ReLU}(\cos)^2$")

@@ -28,7 +28,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: five numbers over n / m, one line per m and density, and the cost."""
   dataset = ordered(dataset)
   with style.style():
-    figure = Figure(figsize=(10.5, 6.4), layout="constrained")
+    figure = style.figure(10.5, 6.4)
     panels = figure.subplots(2, 3).ravel()
     for axes, (name, unit, title) in zip(panels, PANELS, strict=False):
       _draw_number(axes, dataset, name)
@@ -82,7 +82,7 @@ def _draw_limit(axes: Axes) -> None:
     xycoords=("axes fraction", "data"),
     textcoords="offset points",
     color="0.4",
-    fontsize=8,
+    fontsize="small",
   )
 
 

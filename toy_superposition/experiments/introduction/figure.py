@@ -21,7 +21,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   n, m = best.sizes["feature"], best.sizes["hidden"]
   n_rows = -(-best.sizes["density"] // COLUMNS)
   with style.style():
-    figure = Figure(figsize=(1.75 * COLUMNS, 1.95 * n_rows + 0.7), layout="constrained")
+    figure = style.figure(1.75 * COLUMNS, 1.95 * n_rows + 0.7)
     panels = np.ravel(figure.subplots(n_rows, COLUMNS, squeeze=False))
     for k, axes in enumerate(panels):
       if k >= best.sizes["density"]:

@@ -33,7 +33,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   chosen, penalty = best(dataset), dataset["penalty"].values
   shown = np.unique(np.linspace(0, dataset.sizes["penalty"] - 1, MATRICES).astype(int))
   with style.style():
-    figure = Figure(figsize=(9.6, 5.2), layout="constrained")
+    figure = style.figure(9.6, 5.2)
     parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.6, 1))
     left, right = parts[0, 0].subplots(1, 2)
     _draw_curve(left, dataset, "features_per_dimension")
@@ -51,7 +51,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       cell = chosen.isel(penalty=i)
       weights.draw_gram(axes, grouped(cell["W"].values))
       count = int(cell["n_represented"])
-      axes.set_title(rf"$\lambda$ = {penalty[i]:g}: {count} features", fontsize=8)
+      axes.set_title(rf"$\lambda$ = {penalty[i]:g}: {count} features", fontsize="small")
     p = float(dataset["feature_density"].values.flat[0])
     figure.suptitle(
       rf"{n} features in {m} dimensions at density {p:g}, penalty $\lambda\,\Sigma|h|$; below: "

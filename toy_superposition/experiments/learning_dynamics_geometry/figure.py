@@ -38,7 +38,7 @@ def draw_loss(axes: Axes, model: "xr.Dataset", others: "xr.Dataset") -> Axes:
   axes.plot(step[1:], model["history_expected_loss"][1:], color="black", linewidth=1.3)
   for loss, name in ((theory.plateau_loss(p), "p/18"), (theory.octahedron_loss(p), "p²/6")):
     axes.axhline(loss, color="tab:red", linewidth=0.8, linestyle=":")
-    axes.text(1.2, loss * 1.06, name, color="tab:red", fontsize=8)
+    axes.text(1.2, loss * 1.06, name, color="tab:red", fontsize="small")
   axes.set(xscale="log", yscale="log", ylabel="expected loss,\nmean over features")
   return axes
 
@@ -48,7 +48,7 @@ def draw_singular_values(axes: Axes, model: "xr.Dataset") -> Axes:
   step, values = model["step"].values, model["history_singular_values"].values
   axes.plot(step[1:], values[1:], color="tab:green", linewidth=1.2)
   axes.axhline(2**0.5, color="tab:red", linewidth=0.8, linestyle=":")
-  axes.text(1.2, 2**0.5 - 0.17, "√2", color="tab:red", fontsize=8)
+  axes.text(1.2, 2**0.5 - 0.17, "√2", color="tab:red", fontsize="small")
   axes.set(xscale="log", xlabel="step", ylabel="singular values of $W$", ylim=(0, 1.6))
   return axes
 
@@ -77,7 +77,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   chosen = marked(model)
   colours = set_colours(W.shape[2], theory.SET_SIZE)
   with style.style():
-    figure = Figure(figsize=(2.3 * len(chosen), 6), layout="constrained")
+    figure = style.figure(2.3 * len(chosen), 6)
     grid = figure.add_gridspec(3, len(chosen), height_ratios=(1.1, 0.9, 1.7))
     above = figure.add_subplot(grid[0, :])
     middle = figure.add_subplot(grid[1, :], sharex=above)
@@ -90,7 +90,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       for axes in (above, middle):
         axes.axvline(at, color="0.6", linewidth=0.7)
       above.text(
-        *(at, 1.02, letter), transform=above.get_xaxis_transform(), ha="center", fontsize=9
+        *(at, 1.02, letter), transform=above.get_xaxis_transform(), ha="center", fontsize="medium"
       )
       space = figure.add_subplot(grid[2, k], projection="3d")
       draw_space(space, W[index], colours)

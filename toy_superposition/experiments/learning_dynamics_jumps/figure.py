@@ -42,13 +42,17 @@ def draw_dimensionalities(axes: Axes, model: "xr.Dataset", events: list[analysis
   movers = sorted({int(i) for event in events for i in event.movers})
   for name, level in LEVELS.items():
     axes.axhline(level, color="0.85", linewidth=0.8, zorder=0)
-    axes.text(1.005, level, name, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    axes.text(
+      1.005, level, name, transform=axes.get_yaxis_transform(), va="center", fontsize="small"
+    )
   still = [i for i in range(curves.shape[1]) if i not in movers]
   axes.plot(step, curves[:, still], color="0.45", linewidth=0.6, alpha=0.7)
   for k, i in enumerate(movers):
     axes.plot(step, curves[:, i], color=colormaps[MOVER_MAP](k % 10), linewidth=1.4, label=f"{i}")
   if movers:
-    axes.legend(title="feature", fontsize=7, title_fontsize=7, loc="upper right", ncols=5)
+    axes.legend(
+      title="feature", fontsize="small", title_fontsize="small", loc="upper right", ncols=5
+    )
   axes.set(ylabel="feature dimensionality $D_i$", ylim=(-0.03, 1.25))
   return axes
 
@@ -74,7 +78,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   p = float(model["feature_density"].values.flat[0])
   step = model["step"].values
   with style.style():
-    figure = Figure(figsize=(8.4, 5.6), layout="constrained")
+    figure = style.figure(8.4, 5.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.6, 1))
     draw_dimensionalities(above, model, events)
     draw_loss(below, model, dataset, dataset["loss"].attrs.get("reduction", "mean"))

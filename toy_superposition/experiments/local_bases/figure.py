@@ -19,7 +19,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   n, m = best.sizes["feature"], best.sizes["hidden"]
   count = best.sizes["density"]
   with style.style():
-    figure = Figure(figsize=(2.4 * count + 0.8, 2.9), layout="constrained")
+    figure = style.figure(2.4 * count + 0.8, 2.9)
     grid = figure.add_gridspec(1, count + 1, width_ratios=[*[1] * count, 0.1])
     for k in range(count):
       cell = best.isel(density=k)

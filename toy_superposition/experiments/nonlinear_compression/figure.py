@@ -20,7 +20,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: encoder and decoder of one code, and the errors of all codes."""
   ramp = np.linspace(0, 1, 601)
   with style.style():
-    figure = Figure(figsize=(10.2, 3.3), layout="constrained")
+    figure = style.figure(10.2, 3.3)
     encoder, decoder, errors = figure.subplots(1, 3)
     for k, y in enumerate((0.1, 0.5, 0.9)):
       t = theory.encode(ramp, np.full_like(ramp, y), SHOWN, WIDTH)
@@ -51,4 +51,4 @@ def _draw_errors(axes, dataset: "xr.Dataset") -> None:
     xlabel=r"width $\epsilon$ of the ramps", ylabel="squared error, sum over both", title="error"
   )
   axes.set_ylim(0, None)
-  axes.legend(loc="lower right", fontsize=7.5, labelspacing=0.3)
+  axes.legend(loc="lower right", fontsize="small", labelspacing=0.3)

@@ -69,7 +69,7 @@ def draw_losses(axes: Axes, dataset: "xr.Dataset") -> Axes:
   top = 1.15 * np.nanmax(named if named.size else loss)
   axes.set(xscale="log", xlabel="relative density ρ of feature 0", ylim=(0, top))
   axes.set(ylabel="expected loss, summed over features", title="loss of every fit")
-  axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1, 0.5))
+  axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
   return axes
 
 
@@ -81,7 +81,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   scale = LogNorm(ratio[0], ratio[-1])
   base = float(best["feature_density"].isel({analysis.AXIS: 0, "feature": 1}))
   with style.style():
-    figure = Figure(figsize=(11.4, 4.2), layout="constrained")
+    figure = style.figure(11.4, 4.2)
     left, right = figure.subplots(1, 2)
     draw_weights(left, best, scale)
     draw_losses(right, dataset)

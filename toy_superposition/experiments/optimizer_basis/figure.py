@@ -21,7 +21,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   z = z_score(dataset)
   names = dataset["optimizer"].values.tolist()
   with style.style():
-    figure = Figure(figsize=(8.6, 3.2), layout="constrained")
+    figure = style.figure(8.6, 3.2)
     first, second = figure.subplots(1, 2, width_ratios=(1.6, 1))
     random = dataset["rotated_fourth_moment"].values.ravel()
     first.hist(random, bins=60, density=True, color="0.85", label="random rotations")
@@ -31,7 +31,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
         label = NAMES[name] if k == 0 else None
         first.axvline(value, color=COLOURS[name], linewidth=1.2, label=label)
     first.set(xlabel=r"mean over features of $\sum_h \hat{W}_{hi}^4$", ylabel="share per unit")
-    first.legend(fontsize=8)
+    first.legend(fontsize="small")
     for k, name in enumerate(names):
       values = np.atleast_1d(z.sel(optimizer=name).values)
       spread = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else np.zeros(1)

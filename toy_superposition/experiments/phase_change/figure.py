@@ -31,7 +31,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   n_restarts = dataset.sizes.get("restart", 1)
   mean = f"trained: mean of the best {max(1, n_restarts - 1)} of {n_restarts}"
   with style.style():
-    figure = Figure(figsize=(12.6, 3.1), layout="constrained")
+    figure = style.figure(12.6, 3.1)
     grid = figure.add_gridspec(1, 5, width_ratios=(1, 1, 1, 1, 0.8))
     first = figure.add_subplot(grid[0])
     draw_map(first, dataset, phase_colour(dataset["closed_form_phase"].values))

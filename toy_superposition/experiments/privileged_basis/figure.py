@@ -26,7 +26,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   high = max(np.clip(W, 0, None).sum(axis=1).max() for W in models)
   low = max(np.clip(-W, 0, None).sum(axis=1).max() for W in models)
   with style.style():
-    figure = Figure(figsize=(1.55 * n_columns + 1.0, 5.2), layout="constrained")
+    figure = style.figure(1.55 * n_columns + 1.0, 5.2)
     grid = figure.subplots(2, n_columns, squeeze=False, height_ratios=(1, 1.9))
     for k, W in enumerate(models):
       axes = grid[0, k]

@@ -23,7 +23,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   changes = abs(rotations.relative_change(dataset)).transpose("model", ...)
   names = dataset["model"].values.tolist()
   with style.style():
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = style.figure(9, 3.4)
     grid = figure.subplots(1, len(names) + 1, width_ratios=(*[1] * len(names), 1.9))
     for axes, name in zip(grid, names, strict=False):
       W = neurons.in_order(best["W"].sel(model=name).transpose("hidden", "feature").values)

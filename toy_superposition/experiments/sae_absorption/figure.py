@@ -20,7 +20,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   n_variants = dataset.sizes["variant"]
   shown = np.unique(np.linspace(0, n_variants - 1, MATRICES).astype(int))
   with style.style():
-    figure = Figure(figsize=(9.6, 6.2), layout="constrained")
+    figure = style.figure(9.6, 6.2)
     parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.3, 1))
     above, below = parts[0, 0], parts[1, 0]
     panels = np.ravel(above.subplots(1, len(shown), squeeze=False))

@@ -24,7 +24,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: four scores over L0, one line per method."""
   n, m, d = (dataset.sizes[dim] for dim in ("feature", "input", "latent"))
   with style.style():
-    figure = Figure(figsize=(9.6, 6.6), layout="constrained")
+    figure = style.figure(9.6, 6.6)
     grid = np.ravel(figure.subplots(2, 2))
     for axes, (name, label) in zip(grid, PANELS.items(), strict=True):
       recovery.over_l0(axes, dataset, name)
@@ -34,8 +34,10 @@ def draw(dataset: "xr.Dataset") -> Figure:
       axes.set(ylabel=label, ylim=(0, None))
     by_chance = float(dataset["mcc_chance"].mean())
     grid[1].axhline(by_chance, color="0.3", linewidth=0.8, linestyle=":")
-    grid[1].text(grid[1].get_xlim()[0], by_chance, " chance", ha="left", va="bottom", fontsize=8)
+    grid[1].text(
+      grid[1].get_xlim()[0], by_chance, " chance", ha="left", va="bottom", fontsize="small"
+    )
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize=8)
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
     figure.suptitle(f"{n} features in trees, in {m} dimensions, {d} latents")
   return figure

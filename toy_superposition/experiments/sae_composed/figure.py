@@ -24,7 +24,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     "pairs_found": ("pairs with a latent of their own", size**2),
   }
   with style.style():
-    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    figure = style.figure(9.6, 3.6)
     grid = np.ravel(figure.subplots(1, 3))
     for axes, (name, (label, most)) in zip(grid, panels.items(), strict=False):
       for i, colour in zip(range(dataset.sizes["density"]), COLOURS, strict=False):
@@ -41,12 +41,12 @@ def draw(dataset: "xr.Dataset") -> Figure:
     grid[2].text(0.98, 0.98, "dashed: features alone", transform=grid[2].transAxes, **TOP_RIGHT)
     for axes in grid:
       axes.set(xlabel="penalty λ")
-    grid[0].legend(fontsize=8, title="sets active")
+    grid[0].legend(fontsize="small", title="sets active")
     figure.suptitle(f"Two sets of {size} exclusive features, {dataset.sizes['latent']} latents")
   return figure
 
 
-TOP_RIGHT = {"ha": "right", "va": "top", "fontsize": 8, "color": "0.3"}
+TOP_RIGHT = {"ha": "right", "va": "top", "fontsize": "small", "color": "0.3"}
 
 
 def _label(dataset: "xr.Dataset", i: int, size: int) -> str:

@@ -25,11 +25,11 @@ def draw(dataset: "xr.Dataset") -> Figure:
   dataset = dataset.sortby("examples").transpose("examples", "seed", ...)
   x = dataset["examples"].values
   with style.style():
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    figure = style.figure(9.6, 3.8)
     left, right = figure.subplots(1, 2)
     _points(left, x, dataset["mcc"].values, "#1f77b4", "autoencoder")
     _points(left, x, dataset["mcc_classical"].values, "#9467bd", "classical dictionary learning")
-    left.legend(fontsize=8, loc="lower right")
+    left.legend(fontsize="small", loc="lower right")
     by_chance = float(dataset["mcc_chance"].mean())
     left.axhline(by_chance, color="0.3", linewidth=0.8, linestyle="--")
     left.text(x[0], by_chance, "chance", ha="left", va="bottom")
@@ -37,7 +37,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     for name, (label, colour) in CODES.items():
       _points(right, x, dataset[name].values, colour, label)
     right.set(ylabel="MCC of codes, fresh examples")
-    right.legend(fontsize=8, loc="lower right")
+    right.legend(fontsize="small", loc="lower right")
     for axes in (left, right):
       axes.set(xscale="log", xlabel="training examples", ylim=(0, 1.02))
     n, m, d = (dataset.sizes[dim] for dim in ("feature", "input", "latent"))

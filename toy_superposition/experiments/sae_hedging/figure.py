@@ -19,7 +19,7 @@ WORDS = {True: "with decoder bias: covariance", False: "without: second moment"}
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: a panel per dependence, points of training on the lines of theory."""
   with style.style():
-    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    figure = style.figure(9.6, 3.6)
     panels = np.ravel(figure.subplots(1, dataset.sizes["activity"], squeeze=False, sharey=True))
     for axes, activity in zip(panels, dataset["activity"].values, strict=True):
       for bias in dataset["bias"].values:
@@ -33,7 +33,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       axes.axhline(45, color="0.6", linewidth=0.7, linestyle="--", zorder=0)
       axes.set(title=TITLES[str(activity)], xlabel="probability of the child over its parent's")
     panels[0].set(ylabel="angle of the latent from the parent (degrees)", ylim=(-2, 50))
-    panels[0].text(0.02, 45.5, "half parent, half child", color="0.4", fontsize=8)
-    panels[0].legend(loc="lower right", fontsize=8)
+    panels[0].text(0.02, 45.5, "half parent, half child", color="0.4", fontsize="small")
+    panels[0].legend(loc="lower right", fontsize="small")
     figure.suptitle("One latent for two features; lines: top eigenvector")
   return figure

@@ -19,7 +19,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   latents = dataset["latents"].values
   penalty = float(dataset["penalty"].values.flat[0])
   with style.style():
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    figure = style.figure(9.6, 3.8)
     left, right = figure.subplots(1, 2)
     line = np.arange(3, max(latents) + 1)
     values = [bound(int(k), penalty) for k in line]
@@ -30,7 +30,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     left.axhline(limit(penalty), color="0.5", linewidth=0.8, linestyle="--")
     left.text(line[-1], limit(penalty), r"$\lambda-\lambda^2/4$", ha="right", va="top", color="0.4")
     left.set(xlabel="latents", ylabel="E ‖s − ŝ‖² + λ Σ h")
-    left.legend(fontsize=8)
+    left.legend(fontsize="small")
     excess = np.array(values) - limit(penalty)
     right.plot(line, excess, color="#1f77b4", linewidth=1.2)
     right.plot(latents, objective - limit(penalty), "o", color="#d62728", markersize=3, alpha=0.6)
@@ -39,7 +39,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     right.set(
       xscale="log", yscale="log", xlabel="latents", ylabel="above the limit of infinitely many"
     )
-    right.legend(fontsize=8)
+    right.legend(fontsize="small")
     figure.suptitle(
       f"Sparse autoencoders of a unit circle in two dimensions, penalty λ = {penalty:g}"
     )

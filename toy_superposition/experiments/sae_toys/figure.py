@@ -20,7 +20,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   x = dataset["density"].values
   others = [dim for dim in dataset["mcc"].dims if dim != "density"]
   with style.style():
-    figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+    figure = style.figure(9.6, 3.8)
     left, right = figure.subplots(1, 2)
     score = dataset["mcc"].transpose("density", ...).values.reshape(len(x), -1)
     left.plot(x, score, "o", color="#1f77b4", markersize=3, alpha=0.4)
@@ -32,7 +32,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
     best = np.array([np.mean(bound(dataset.sel(density=p))) for p in x])
     left.plot(x, best, color="#2ca02c", linestyle=":", linewidth=1.3, label="exact bound")
     left.set(ylabel="MCC with represented features", ylim=(0, 1.04))
-    left.legend(fontsize=8, loc="lower left")
+    left.legend(fontsize="small", loc="lower left")
     for name, label, colour in (
       ("fvu", "fraction of variance unexplained", "#d62728"),
       ("f1", "F1 of assigned latents", "#9467bd"),
@@ -41,7 +41,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       right.plot(x, values, "o", color=colour, markersize=3, alpha=0.4)
       right.plot(x, values.mean(axis=1), color=colour, linewidth=1.3, label=label)
     right.set(ylim=(0, 1.04))
-    right.legend(fontsize=8)
+    right.legend(fontsize="small")
     for axes in (left, right):
       axes.set(xscale="log", xlabel="density p of the features")
     n, m, d = (dataset.sizes[dim] for dim in ("feature", "input", "latent"))

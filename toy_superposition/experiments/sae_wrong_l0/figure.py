@@ -23,7 +23,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   dataset = dataset.sortby("k").transpose("k", "seed", ...)
   k, truth = dataset["k"].values, float(dataset["active"].mean())
   with style.style():
-    figure = Figure(figsize=(9.6, 3.4), layout="constrained")
+    figure = style.figure(9.6, 3.4)
     grid = np.ravel(figure.subplots(1, 3))
     for axes, (name, label) in zip(grid, PANELS.items(), strict=True):
       values = dataset[name].values

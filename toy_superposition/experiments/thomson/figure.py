@@ -34,7 +34,7 @@ def upright(points: Float[np.ndarray, "axis point"]) -> Float[np.ndarray, "3 poi
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: charges above, polytopes and their matrices below."""
   with style.style():
-    figure = Figure(figsize=(1.75 * COLUMNS, 6.6), layout="constrained")
+    figure = style.figure(1.75 * COLUMNS, 6.6)
     rows = figure.subfigures(3, 1, squeeze=False, height_ratios=(1.15, 1.1, 0.95))
     _draw_charges(rows[0, 0], dataset)
     _draw_polytopes(rows[1, 0], rows[2, 0], dataset)
@@ -53,7 +53,7 @@ def _draw_charges(figure: SubFigure, dataset: "xr.Dataset") -> None:
     listed = ", ".join(f"{value:.3g}" for value in D)
     axes.set_title(
       f"$N$ = {n}: {cell['thomson_solid'].item()}\n$E$ = {energy[k]:.4f},  $D_i$ = {listed}",
-      fontsize=7.5,
+      fontsize="small",
     )
 
 
@@ -69,5 +69,5 @@ def _draw_polytopes(shapes: SubFigure, matrices: SubFigure, dataset: "xr.Dataset
     W = polytopes.directions(gram[:n, :n])
     axes = shapes.add_subplot(1, COLUMNS, k + 1, projection="3d")
     solids.draw_solid(axes, upright(W))
-    axes.set_title(f"{cell['polytope_solid'].item()}\n$n$ = {n}, $m$ = {len(W)}", fontsize=7.5)
+    axes.set_title(f"{cell['polytope_solid'].item()}\n$n$ = {n}, $m$ = {len(W)}", fontsize="small")
     weights.draw_gram(matrices.add_subplot(1, COLUMNS, k + 1), W)

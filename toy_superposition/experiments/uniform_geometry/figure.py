@@ -28,7 +28,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
   dataset = ordered(dataset)
   n, m = dataset.sizes["feature"], dataset.sizes["hidden"]
   with style.style():
-    figure = Figure(figsize=(10.5, 11.4), layout="constrained")
+    figure = style.figure(10.5, 11.4)
     grid = figure.add_gridspec(5, 1, height_ratios=(1, 1.9, 1, 1.15, 0.2))
     line = figure.add_subplot(grid[0])
     _draw_line(line, dataset)
@@ -51,7 +51,7 @@ def _draw_line(axes: Axes, dataset: "xr.Dataset") -> None:
   x = 1 / dataset["density"].values
   best = dataset["division_dimensions_per_feature"].values
   axes.plot(x, best, color=THEORY, linewidth=1.2, linestyle="--", label="best division")
-  axes.legend(loc="upper right", fontsize=8)
+  axes.legend(loc="upper right", fontsize="small")
   axes.set_title("hidden dimensions per feature")
   axes.set_xlabel("")
   axes.tick_params(labelbottom=False)
@@ -72,7 +72,7 @@ def _draw_predicted(axes: Axes, dataset: "xr.Dataset") -> None:
     n, m = blocks.size(str(name))
     taken = share.sel(frame=name).values
     axes.scatter(x, np.full(len(x), m / n), 40 * taken, color=THEORY, marker="|", linewidths=0.7)
-  axes.legend(loc="center right", fontsize=8)
+  axes.legend(loc="center right", fontsize="small")
   axes.set_xlabel("")
   axes.tick_params(labelbottom=False)
 
@@ -89,7 +89,7 @@ def _draw_savings(axes: Axes, dataset: "xr.Dataset") -> None:
     axes.plot(searched[inside], line[inside], color=THEORY, linewidth=0.9)
     middle = (max(start, searched[0]) * min(end, searched[-1])) ** 0.5
     at = (middle, 0.5 + 0.9 * (k % 2))
-    axes.annotate(name, at, ha="center", fontsize=7, color=THEORY)
+    axes.annotate(name, at, ha="center", fontsize="small", color=THEORY)
   axes.axhline(0, color="0.7", linewidth=0.6, linestyle=":", zorder=0)
   axes.set(ylabel="saving over the\nbest polytope's (%)", xlabel="1 / (1 − S)", ylim=(-4.5, 4.5))
   if "saving" not in dataset:  # results of an earlier version
