@@ -23,13 +23,18 @@ def git(folder: Path, *arguments: str) -> str:
   ).stdout.strip()
 
 
+PROJECT = '[project]\nname = "toy_superposition"\n'
+
+
 @pytest.fixture
 def source(tmp_path, monkeypatch) -> Path:
-  """A file in a repository, in the place of the module."""
-  file = tmp_path / "versions.py"
+  """A file in a repository like this one, in the place of the module."""
+  file = tmp_path / "toy_superposition" / "versions.py"
+  file.parent.mkdir()
   file.write_text("1")
+  (tmp_path / "pyproject.toml").write_text(PROJECT)
   git(tmp_path, "init", "-q")
-  git(tmp_path, "add", "versions.py")
+  git(tmp_path, "add", ".")
   git(tmp_path, "commit", "-qm", "first")
   monkeypatch.setattr(versions, "__file__", str(file))
   return file
@@ -44,7 +49,7 @@ def test_the_commit_is_marked_if_a_tracked_file_has_changed(source):
 
 
 def test_a_package_installed_within_another_repository_has_no_commit(source, monkeypatch):
-  installed = source.parent / "site-packages" / "versions.py"
+  installed = source.parent.parent / "site-packages" / "versions.py"
   installed.parent.mkdir()
   installed.write_text("1")
   monkeypatch.setattr(versions, "__file__", str(installed))
@@ -54,9 +59,46 @@ def test_a_package_installed_within_another_repository_has_no_commit(source, mon
 def test_the_repository_is_left_as_it_is(source):
   """Its index would be refreshed, under a lock, for a file that was only touched."""
   os.utime(source, (1, 1))
-  before = (source.parent / ".git" / "index").read_bytes()
+  before = (source.parent.parent / ".git" / "index").read_bytes()
   assert "dirty" not in versions.made_by()["commit"]
-  assert (source.parent / ".git" / "index").read_bytes() == before
+  assert (source.parent.parent / ".git" / "index").read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["", "vendor"])
+@pytest.mark.parametrize("project", ["", '[project]\nname = "mine"\n', "not toml"])
+def test_a_copy_in_somebody_s_repository_has_not_its_commit(place, project, tmp_path, monkeypatch):
+  file = tmp_path / place / "toy_superposition" / "versions.py"
+  file.parent.mkdir(parents=True)
+  file.write_text("1")
+  (tmp_path / "pyproject.toml").write_text(project)
+  git(tmp_path, "init", "-q")
+  git(tmp_path, "add", ".")
+  git(tmp_path, "commit", "-qm", "theirs")
+  monkeypatch.setattr(versions, "__file__", str(file))
+  assert versions.made_by()["commit"] is None
+
+
+def test_a_package_that_pip_installed_from_a_repository_has_its_commit(tmp_path, monkeypatch):
+  file = tmp_path / "site-packages" / "toy_superposition" / "versions.py"
+  file.parent.mkdir(parents=True)
+  file.write_text("1")
+  about = tmp_path / "site-packages" / "toy_superposition-0.1.0.dist-info"
+  about.mkdir()
+  (about / "METADATA").write_text(
+    "Metadata-Version: 2.1\nName: toy_superposition\nVersion: 0.1.0\n"
+  )
+  (about / "direct_url.json").write_text('{"url": "x", "vcs_info": {"commit_id": "abc"}}')
+  monkeypatch.setattr(versions, "__file__", str(file))
+  monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+  assert versions.made_by()["commit"] == "abc"
+
+
+def test_the_citation_has_the_package_s_version():
+  about = project()["project"]
+  lines = (ROOT / "CITATION.cff").read_text().splitlines()
+  assert f"version: {about['version']}" in lines
+  assert f"license: {about['license']}" in lines
+  assert "CITATION.cff" in (ROOT / "README.md").read_text()
 
 
 def project() -> dict:

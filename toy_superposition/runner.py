@@ -139,7 +139,10 @@ def finish(
     log.info("theory: computing the variables of %s", resolved.experiment)
     experiment = experiments.get(resolved.experiment)
     budget = memory.budget(list(mesh.devices.flat), resolved.values["run.memory_gib"])
-    datasets = {name: experiment.run(ds, mesh, budget) for name, ds in datasets.items()}
+    datasets = {
+      name: experiment.run(dataset, mesh, budget).assign_attrs(section=experiment.section)
+      for name, dataset in datasets.items()
+    }
     if experiment.compares_sizes:
       datasets[results.SWEEP] = results.gathered(datasets)
   if workdir:

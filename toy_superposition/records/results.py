@@ -21,7 +21,7 @@ from toy_superposition.records import history, netcdf, schema, upgrade
 from toy_superposition.records import workdir as workdirs
 from toy_superposition.records.netcdf import ROOT
 from toy_superposition.records.schema import SEVERAL, labels
-from toy_superposition.records.versions import versions
+from toy_superposition.records.versions import commit_of_process, versions
 from toy_superposition.records.workdir import Workdir
 from toy_superposition.sweeps import Axis, Source
 from toy_superposition.types import Group, Params
@@ -123,6 +123,7 @@ def _dataset(
     "loss_evaluation": str(values["evaluation.method"]),
     "config": json.dumps(values, sort_keys=True),
     "versions": json.dumps(versions(), sort_keys=True),
+    "commit": commit_of_process(),
     "source": "toy_superposition",
   }
   steps = history.steps(first.spec.steps, values["history.num"], values["history.scale"])
@@ -173,7 +174,7 @@ def save(
   tree = dict(datasets)
   if ROOT not in tree:  # what a reader finds who opens the file without naming a group
     shared = next(iter(tree.values())).attrs
-    attributes = {name: shared[name] for name in ("title", "seed", "versions", "source")}
+    attributes = {name: shared[name] for name in ("title", "seed", "versions", "commit", "source")}
     tree[ROOT] = xr.Dataset(attrs=attributes | {"groups": json.dumps(list(datasets))})
   netcdf.write(workdir.results, tree, identity or _identity(workdir))
 
