@@ -152,3 +152,9 @@ def test_a_picture_of_few_colours_has_a_palette_and_others_keep_theirs():
   many = Figure()
   many.subplots().imshow(np.random.default_rng(0).uniform(size=(200, 200, 3)))
   assert style.content(many, "png")[25] != 3
+
+
+def test_saving_says_nothing_about_fonts(caplog):
+  with caplog.at_level("DEBUG", logger="fontTools"):
+    style.content(lines(Figure()), "pdf")
+  assert caplog.records == []

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,6 +38,19 @@ def style() -> Iterator[None]:
     yield
 
 
+@contextlib.contextmanager
+def _saving() -> Iterator[None]:
+  """Saves with the package's style, without fontTools' messages about every font that it embeds."""
+  logger = logging.getLogger("fontTools")
+  before = logger.level
+  logger.setLevel(logging.ERROR)
+  try:
+    with style():
+      yield
+  finally:
+    logger.setLevel(before)
+
+
 def _is_default(name: Any) -> bool:
   return bool(mpl.rcParams[name] == mpl.rcParamsDefault[name])
 
@@ -46,7 +60,7 @@ class StyledFigure(Figure):
 
   def savefig(self, *args: Any, **kwargs: Any) -> None:
     """Saves as matplotlib does, with fonts that keep text as text, at the package's resolution."""
-    with style():
+    with _saving():
       super().savefig(*args, **kwargs)
 
 
@@ -75,7 +89,7 @@ def css(colour: Any) -> str:
 def content(figure: Figure, suffix: str) -> bytes:
   """Returns a figure as a file: png, pdf or svg. Equal figures give equal bytes."""
   buffer = io.BytesIO()
-  with style(), mpl.rc_context({"svg.hashsalt": "toy_superposition"}):
+  with _saving(), mpl.rc_context({"svg.hashsalt": "toy_superposition"}):
     figure.savefig(buffer, format=suffix, metadata=METADATA.get(suffix, {}), bbox_inches="tight")
   return _small(buffer.getvalue()) if suffix == "png" else buffer.getvalue()
 
