@@ -1,6 +1,7 @@
 """Repetitions under any name: which axes they are, the best of them, and their summary."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from scipy import stats
 
 import toy_superposition as ts
 from tests import datasets
+from toy_superposition import experiments
 from toy_superposition.config import base
+from toy_superposition.devices import meshes, setup
 from toy_superposition.repetitions import as_restarts, repetitions
 from toy_superposition.report import explorer, panels
 
@@ -125,3 +128,28 @@ def test_a_sweep_is_a_copy_with_axes_of_any_name():
     ts.sweep(config, ratio=[1, 2])
   with pytest.raises(ts.UserError, match=r"'densty': no field.*did you mean 'density'"):
     ts.sweep(config, densty=[1, 2])
+
+
+def test_an_experiment_has_its_claims_and_figure_whatever_its_restarts_are_called():
+  found = {}
+  for name in ("restart", "attempt"):
+    config = ts.sweep("introduction:quick", density=[1, 0.1], **{name: 2})
+    config.train.steps = config.train.batch_size = config.evaluation.n_samples = 16
+    found[name] = ts.run(config)
+  theirs = found["attempt"]
+  assert theirs["loss"].dims == ("density", "attempt")
+  assert ts.claims(theirs) == ts.claims(found["restart"]) != []
+  assert "best of 2 restarts" in ts.draw(theirs).get_suptitle()
+  xr.testing.assert_equal(theirs.rename(attempt="restart"), found["restart"])
+  rate = ts.sweep("introduction:quick", density=[1, 0.1], learning_rate=[0.1, 0.2])
+  with pytest.raises(ts.UserError, match=r"learning_rate.*restart"):
+    ts.run(rate)
+
+
+def test_the_variables_of_an_experiment_have_the_config_s_name_of_the_restarts():
+  data = made("attempt")
+  row = experiments.get("introduction")
+  computed = dataclasses.replace(row, run=lambda named, *_: named.assign(x=named["loss"] + 1))
+  found = computed.computed(data, meshes.make_mesh(setup.devices(1)), 1)
+  assert found["x"].dims == ("density", "attempt")
+  assert found.attrs["section"] == row.section

@@ -208,7 +208,7 @@ def draw(dataset: "xr.Dataset", size: Sequence[int | float] | None = None) -> "F
     raise UserError(f"config.experiment is {name!r}, which has no figure; ts.plots draws any run")
   if size is not None and not (len(size) == 2 and all(is_real(s) and s > 0 for s in size)):
     raise UserError(f"size: {size!r} is not allowed; allowed: (width, height) in inches")
-  figure = experiment.figure(dataset)
+  figure = experiment.figure(experiment.named(dataset))
   if size is not None:
     figure.set_size_inches(size[0], size[1])
   return figure

@@ -139,10 +139,7 @@ def finish(
     log.info("theory: computing the variables of %s", resolved.experiment)
     experiment = experiments.get(resolved.experiment)
     budget = memory.budget(list(mesh.devices.flat), resolved.values["run.memory_gib"])
-    datasets = {
-      name: experiment.run(dataset, mesh, budget).assign_attrs(section=experiment.section)
-      for name, dataset in datasets.items()
-    }
+    datasets = {name: experiment.computed(ds, mesh, budget) for name, ds in datasets.items()}
     if experiment.compares_sizes:
       datasets[results.SWEEP] = results.gathered(datasets)
   if workdir:
@@ -288,8 +285,8 @@ def draw(name: str, datasets: Mapping[str, "xr.Dataset"], workdir: Workdir) -> I
   Raises:
     UserError: the disk is full or cannot be written.
   """
-  figure = experiments.get(name).figure if name != "none" else None
-  if figure is None:
+  experiment = experiments.get(name) if name != "none" else None
+  if experiment is None or experiment.figure is None:
     return
   from toy_superposition.drawing import style
 
@@ -299,7 +296,7 @@ def draw(name: str, datasets: Mapping[str, "xr.Dataset"], workdir: Workdir) -> I
     for group, dataset in to_interpret(datasets).items():
       interrupts.check()
       stem = workdir.figures / "_".join(filter(None, (name, group.strip("/"))))
-      drawn = figure(dataset)
+      drawn = experiment.figure(experiment.named(dataset))
       # A stem may contain dots.
       made = {stem.with_name(f"{stem.name}.{s}"): style.content(drawn, s) for s in style.FORMATS}
       opening.add_files(workdir, made)

@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from toy_superposition.experiments import trained
+from toy_superposition.repetitions import RESTART, as_restarts, repetitions
 from toy_superposition.types import Group, Spec
 
 if TYPE_CHECKING:
@@ -109,9 +110,24 @@ class Experiment:
   # Whether results include wall times; two runs are then not bit-identical.
   stores_wall_times: bool = False
 
+  def named(self, dataset: "xr.Dataset") -> "xr.Dataset":
+    """Returns a dataset whose axis of restarts has this experiment's name for it, `restart`,
+    whatever the config calls it."""
+    known = {**self.axes, **self.optional_axes}
+    if RESTART not in known or set(repetitions(dataset)) & known.keys():
+      return dataset
+    return as_restarts(dataset)
+
+  def computed(self, dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
+    """Returns the dataset with the experiment's variables and the section that it is about."""
+    named = self.named(dataset)
+    found = self.run(named, mesh, memory_budget).assign_attrs(section=self.section)
+    return found if named is dataset else found.rename({RESTART: repetitions(dataset)[0]})
+
   def decide(self, dataset: "xr.Dataset") -> list[Claim]:
     """Returns the claims about stored results; none is decided by models that have diverged, and
     one alone says so if an earlier version wrote them without a variable of today's claims."""
+    dataset = self.named(dataset)
     try:
       rows = self.claims(dataset)
     except KeyError as error:

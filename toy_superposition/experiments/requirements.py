@@ -11,6 +11,7 @@ from typing import Any
 from toy_superposition import experiments, fields, sweeps
 from toy_superposition.errors import UserError, not_allowed
 from toy_superposition.experiments.experiment import Experiment
+from toy_superposition.repetitions import RESTART
 from toy_superposition.sweeps import Axis
 from toy_superposition.types import Group
 
@@ -90,6 +91,7 @@ def _check_field(name: str, row: Experiment, field: str, value: Any) -> None:
 def _check_axes(name: str, row: Experiment, axes: Sequence[Axis]) -> None:
   """Checks that all axes are there that an experiment needs, and no unknown ones."""
   known = {**row.axes, **row.optional_axes}
+  axes = _with_restarts(axes, known)
   there = tuple(axis.name for axis in axes)
   if not set(row.axes) <= set(there) <= set(known):
     optional = ", ".join(row.optional_axes) or "others"
@@ -98,3 +100,11 @@ def _check_axes(name: str, row: Experiment, axes: Sequence[Axis]) -> None:
   for axis in axes:
     if axis.field != known[axis.name]:
       raise refusal(name, f"axis.{axis.name}.field", axis.field, repr(known[axis.name]))
+
+
+def _with_restarts(axes: Sequence[Axis], known: Mapping[str, str]) -> list[Axis]:
+  """Returns the axes with one of restarts under the experiment's name for it, `restart`."""
+  free = [axis for axis in axes if axis.name not in known and not axis.sets]
+  if len(free) != 1 or known.get(RESTART) != "" or RESTART in {axis.name for axis in axes}:
+    return list(axes)
+  return [axis._replace(name=RESTART) if axis is free[0] else axis for axis in axes]
