@@ -308,3 +308,16 @@ def test_a_figure_has_the_size_in_inches_that_is_asked_for(with_an_experiment):
   for size in ((3,), (3, 0), (3, float("nan"))):
     with pytest.raises(ts.UserError, match=r"size: .* is not allowed.*inches"):
       ts.draw(dataset, size=size)
+
+
+def test_what_claims_and_figure_lack_is_named(with_an_experiment):
+  _, dataset = with_an_experiment
+  for name in dataset.variables:
+    lacking = dataset.drop_vars([name])
+    for call in (ts.draw, ts.claims):
+      try:
+        call(lacking)
+      except ts.UserError as error:
+        assert repr(name) in str(error) and "\n" not in str(error)
+  with pytest.raises(ts.UserError, match="'W'"):
+    ts.draw(dataset.drop_vars("W"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import jax
 from ml_collections import ConfigDict
 
-from toy_superposition import experiments, interrupts, live, runner
+from toy_superposition import experiments, interrupts, live, models, runner
 from toy_superposition.config import execute
 from toy_superposition.config import resolve as config
 from toy_superposition.config import source as sources
@@ -199,8 +199,8 @@ def draw(dataset: "xr.Dataset", size: Sequence[int | float] | None = None) -> "F
       else the size that the figure was designed for.
 
   Raises:
-    UserError: the run has no experiment or the experiment no figure; the size is not two numbers
-      above 0; or as `claims`.
+    UserError: the run has no experiment, the experiment no figure or the dataset not what it shows;
+      the size is not two numbers above 0; or as `claims`.
   """
   dataset, experiment = _with_experiment(dataset)
   if experiment is None or experiment.figure is None:
@@ -208,7 +208,7 @@ def draw(dataset: "xr.Dataset", size: Sequence[int | float] | None = None) -> "F
     raise UserError(f"config.experiment is {name!r}, which has no figure; ts.plots draws any run")
   if size is not None and not (len(size) == 2 and all(is_real(s) and s > 0 for s in size)):
     raise UserError(f"size: {size!r} is not allowed; allowed: (width, height) in inches")
-  figure = experiment.figure(experiment.named(dataset))
+  figure = experiment.drawn(dataset)
   if size is not None:
     figure.set_size_inches(size[0], size[1])
   return figure
@@ -226,6 +226,11 @@ def _with_experiment(dataset: "xr.Dataset") -> tuple["xr.Dataset", Experiment | 
       f"{name} compares model sizes: take run_shapes(config)[{results.SWEEP!r}], or "
       f"load(workdir, {results.SWEEP!r})"
     )
+  if not experiment.compares_sizes:
+    params = models.param_names(schema.model_names(dataset)[0])
+    schema.require(dataset, (*schema.REQUIRED, *params))
+    if missing := [dim for dim in dataset["loss"].dims if dim not in dataset.coords]:
+      raise UserError(f"not a run's dataset: the points of the axis {missing[0]!r} are missing")
   return dataset, experiment
 
 

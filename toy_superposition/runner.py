@@ -296,7 +296,7 @@ def draw(name: str, datasets: Mapping[str, "xr.Dataset"], workdir: Workdir) -> I
     for group, dataset in to_interpret(datasets).items():
       interrupts.check()
       stem = workdir.figures / "_".join(filter(None, (name, group.strip("/"))))
-      drawn = experiment.figure(experiment.named(dataset))
+      drawn = experiment.drawn(dataset)
       # A stem may contain dots.
       made = {stem.with_name(f"{stem.name}.{s}"): style.content(drawn, s) for s in style.FORMATS}
       opening.add_files(workdir, made)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 
+from toy_superposition.errors import UserError
 from toy_superposition.experiments import trained
 from toy_superposition.repetitions import RESTART, as_restarts, repetitions
 from toy_superposition.types import Group, Spec
@@ -123,6 +124,20 @@ class Experiment:
     named = self.named(dataset)
     found = self.run(named, mesh, memory_budget).assign_attrs(section=self.section)
     return found if named is dataset else found.rename({RESTART: repetitions(dataset)[0]})
+
+  def drawn(self, dataset: "xr.Dataset") -> "Figure":
+    """Returns the experiment's figure.
+
+    Raises:
+      UserError: the dataset lacks a variable that the figure shows.
+    """
+    assert self.figure is not None
+    try:
+      return self.figure(self.named(dataset))
+    except KeyError as error:
+      if missing := MISSING.match(str(error.args[0])):
+        raise UserError(f"the dataset has no {missing[1]!r}, which the figure shows") from error
+      raise
 
   def decide(self, dataset: "xr.Dataset") -> list[Claim]:
     """Returns the claims about stored results; none is decided by models that have diverged, and
