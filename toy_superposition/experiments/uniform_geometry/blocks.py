@@ -127,12 +127,25 @@ def feature_loss(
   bias: float,
 ) -> float:
   """Returns E (x − ReLU(a (x + t) + b))² of one feature."""
-  a, c = square_norm, square_norm * t + bias
-  kink = np.clip(-c / a, 0, 1)  # below it the output is 0
+  return _loss_and_gradient(t, law, density, square_norm, bias)[0]
+
+
+def _loss_and_gradient(
+  t: np.ndarray, law: np.ndarray, density: float, a: float, b: float
+) -> tuple[float, np.ndarray]:
+  """Returns the loss of one feature and its derivatives by a and b."""
+  c = a * t + b
+  kink = np.clip(-c / a, 0, 1)  # below it the output is 0, above it x − output = k x − c
   k = 1 - a
-  above = k**2 * (1 - kink**3) / 3 - k * c * (1 - kink**2) + c**2 * (1 - kink)
-  each = (1 - density) * np.maximum(c, 0) ** 2 + density * (kink**3 / 3 + above)
-  return float(law @ each)
+  squares, cubes = 1 - kink**2, 1 - kink**3
+  silent = np.maximum(c, 0)  # the output where x = 0
+  above = k**2 * cubes / 3 - k * c * squares + c**2 * (1 - kink)
+  loss = law @ ((1 - density) * silent**2 + density * (kink**3 / 3 + above))
+  of_output = k * squares / 2 - c * (1 - kink)  # integral of x − output over x
+  of_product = k * cubes / 3 - c * squares / 2  # and of x times it
+  by_b = 2 * ((1 - density) * silent - density * of_output)
+  by_a = t * by_b - 2 * density * of_product
+  return float(loss), np.array([law @ by_a, law @ by_b])
 
 
 @functools.cache
@@ -158,11 +171,13 @@ def _best_of(
   """Returns the best norm and bias of given directions, from starts (log of a, b)."""
   t, law = law_of_others(frame, density, step)
 
-  def loss(z: np.ndarray) -> float:
-    return feature_loss(t, law, density, float(np.exp(z[0])), float(z[1]))
+  def both(z: np.ndarray) -> tuple[float, np.ndarray]:
+    a = float(np.exp(z[0]))
+    loss, (by_a, by_b) = _loss_and_gradient(t, law, density, a, float(z[1]))
+    return loss, np.array([a * by_a, by_b])
 
-  options = {"gtol": 1e-7}
-  found = [minimize(loss, start, method="BFGS", options=options) for start in starts]
+  options = {"gtol": 1e-8}
+  found = [minimize(both, start, jac=True, method="BFGS", options=options) for start in starts]
   best = min(found, key=lambda one: float(one.fun))
   return Block(float(best.fun), float(np.exp(best.x[0])), float(best.x[1]))
 
