@@ -167,7 +167,11 @@ def test_an_optimizer_keeps_float32_moves_the_parameters_downhill_and_stands_sti
   @jax.jit
   def after_two_steps(rate):
     instance = Instance(
-      index=jnp.int32(0), density=jnp.ones(5), importance=jnp.ones(5), learning_rate=rate
+      index=jnp.int32(0),
+      density=jnp.ones(5),
+      importance=jnp.ones(5),
+      learning_rate=rate,
+      numbers={"train.weight_decay": jnp.float32(0.01)},
     )
     optimizer, trained = one.optimizer(instance), params
     state = optimizer.init(trained)

@@ -1,5 +1,6 @@
 """Measures of known arrangements, and measures added from outside the package."""
 
+import json
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import pytest
 import xarray as xr
 
 import toy_superposition as ts
+from toy_superposition import fields
 from toy_superposition.errors import UserError
 from toy_superposition.geometry import definitions, features
 from toy_superposition.measures import MEASURES, Measure, check, measure
@@ -223,7 +225,8 @@ def stored(*dims: str) -> xr.Dataset:
     "peak_learning_rate": (sweep, np.full((2, 3), 0.01)),
   }
   single = {name: (dims, np.asarray(x, np.float32)) for name, (dims, x) in variables.items()}
-  dataset = xr.Dataset(single, {"density": p}, {"model": "relu_output"})
+  attributes = {"model": "relu_output", "config": json.dumps(fields.defaults())}
+  dataset = xr.Dataset(single, {"density": p}, attributes)
   return dataset.transpose(*dims, ...) if dims else dataset
 
 

@@ -58,6 +58,7 @@ def instance(learning_rate) -> Instance:
     density=jnp.full((*rate.shape, 2), 0.1),
     importance=jnp.ones((*rate.shape, 2)),
     learning_rate=rate,
+    numbers={"train.weight_decay": jnp.full(rate.shape, HYPERPARAMETERS["weight_decay"])},
   )
 
 

@@ -108,13 +108,13 @@ SWEEPS = {
     "restart": base.restarts(2),
   },
   "static_axis_first": {
-    "decay": base.points("train.weight_decay", (0.3, 0.0, 0.1)),
+    "decay": base.points("train.b2", (0.3, 0.0, 0.1)),
     "density": base.log("density.base", 1, 0.01, 2),
     "restart": base.restarts(2),
   },
   "static_axis_between": {
     "density": base.log("density.base", 1, 0.01, 3),
-    "decay": base.points("train.weight_decay", (0.3, 0.0)),
+    "decay": base.points("train.b2", (0.3, 0.0)),
     "restart": base.restarts(2),
   },
   "static_axes_of_names": {
@@ -130,7 +130,7 @@ SWEEPS = {
   },
   "two_shape_axes_and_a_static_one": {
     "m": base.points("model.n_hidden", (1, 2)),
-    "decay": base.points("train.weight_decay", (0.0, 0.1)),
+    "decay": base.points("train.b2", (0.0, 0.1)),
     "restart": base.restarts(2),
     "n": base.points("model.n_features", (3, 5)),
   },
@@ -163,7 +163,7 @@ def test_dimensions_are_the_axes_in_their_order_then_hidden_and_feature():
   np.testing.assert_array_equal(dataset["decay"], [0.3, 0])
   np.testing.assert_array_equal(dataset["restart"], [0, 1])
   assert dataset["density"].attrs["config_field"] == "density.base"
-  assert dataset["decay"].attrs["config_field"] == "train.weight_decay"
+  assert dataset["decay"].attrs["config_field"] == "train.b2"
 
 
 def test_without_axes_variables_have_no_leading_dimension():

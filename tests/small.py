@@ -48,6 +48,7 @@ def group(n_instances: int, index=None, of: Spec = SPEC) -> Group:
     density=density.astype(np.float32),
     importance=importance.astype(np.float32),
     learning_rate=(1e-2 / (1 + i % 3)).astype(np.float32),
+    numbers={"train.weight_decay": np.full(len(i), 0.01, np.float32)},
   )
   return Group(of, instances, i[:, None])
 

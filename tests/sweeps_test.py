@@ -86,7 +86,7 @@ def test_a_point_given_twice_is_refused(axis):
 def test_the_index_is_the_position_in_the_whole_sweep_last_axis_fastest():
   what = resolve(
     density=base.linear("density.base", 0.1, 1, 3),
-    decay=base.points("train.weight_decay", (0.0, 0.1)),
+    decay=base.points("train.b2", (0.0, 0.1)),
     importance=base.linear("importance.base", 1, 4, 4),
     n=base.points("model.n_features", (2, 5)),
     restart=base.restarts(2),
@@ -107,7 +107,7 @@ def test_every_instance_has_the_numbers_of_its_cell():
     {"importance.profile": "last_apart", "density.profile": "geometric"},
     p=base.linear("density.base", 0.1, 1, 3),
     q=base.points("density.ratio", (0.9, 0.5)),
-    decay=base.points("train.weight_decay", (0.0, 0.1)),
+    decay=base.points("train.b2", (0.0, 0.1)),
     importance=base.linear("importance.base", 1, 4, 2),
     r=base.log("importance.ratio", 0.1, 10, 3),
     rate=base.points("train.learning_rate", (0.1, 0.01)),
@@ -122,7 +122,7 @@ def test_every_instance_has_the_numbers_of_its_cell():
       ratio = np.where(powers == 4, r, 1)
       np.testing.assert_allclose(group.instances.importance[i], importance * ratio, rtol=1e-6)
       np.testing.assert_allclose(group.instances.learning_rate[i], rate, rtol=1e-6)
-      assert group.spec.row("train.optimizer").weight_decay == decay
+      assert group.spec.row("train.optimizer").b2 == decay
 
 
 def test_fields_without_an_axis_keep_their_value():
@@ -204,7 +204,6 @@ STATIC: dict[str, tuple] = {
   "train.b2": (0.5, 0.8),
   "train.epsilon": (1e-7, 1e-6),
   "train.momentum": (0.5, 0.8),
-  "train.weight_decay": (0.0, 0.5),
 }
 # What has to be set beside such an axis, for its field to have an effect.
 BESIDE: dict[str, dict[str, Any]] = {
@@ -280,13 +279,11 @@ def test_fields_of_rows_that_were_not_chosen_do_not_enter_the_spec():
 def test_groups_come_in_the_order_of_the_axes():
   what = resolve(
     {"train.optimizer": "adamw"},
-    decay=base.points("train.weight_decay", (0.5, 0.0)),
+    decay=base.points("train.b2", (0.5, 0.0)),
     restart=base.restarts(2),
     n=base.points("model.n_features", (4, 2, 3)),
   )
-  found = [
-    (group.spec.row("train.optimizer").weight_decay, group.spec.n_features) for group in what.groups
-  ]
+  found = [(group.spec.row("train.optimizer").b2, group.spec.n_features) for group in what.groups]
   assert found == list(itertools.product((0.5, 0.0), (4, 2, 3)))
 
 

@@ -8,7 +8,7 @@ declared here.
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -98,8 +98,11 @@ class Adam(Descent):
 class Decay:
   """What optimizers with weight decay share."""
 
-  weight_decay: float = number(
-    0.01, "≥ 0", "of weights and biases (notebook: 0.01): decoupled in AdamW, coupled in SGD"
+  weight_decay: Any = number(
+    0.01,
+    "≥ 0",
+    "of weights and biases (notebook: 0.01): decoupled in AdamW, coupled in SGD",
+    swept=True,
   )
 
 

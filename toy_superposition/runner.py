@@ -15,6 +15,7 @@ from toy_superposition import experiments, interrupts, problem, segments, stream
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices import memory, processes
 from toy_superposition.devices.plan import Plan, make_plans
+from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import Claim
 from toy_superposition.live import Live
 from toy_superposition.problem import Problem
@@ -283,7 +284,7 @@ def draw(name: str, datasets: Mapping[str, "xr.Dataset"], workdir: Workdir) -> I
     workdir: of the run.
 
   Raises:
-    UserError: the disk is full or cannot be written.
+    UserError: the disk is full or cannot be written, or the results lack what the figure shows.
   """
   experiment = experiments.get(name) if name != "none" else None
   if experiment is None or experiment.figure is None:
@@ -296,7 +297,10 @@ def draw(name: str, datasets: Mapping[str, "xr.Dataset"], workdir: Workdir) -> I
     for group, dataset in to_interpret(datasets).items():
       interrupts.check()
       stem = workdir.figures / "_".join(filter(None, (name, group.strip("/"))))
-      drawn = experiment.drawn(dataset)
+      try:
+        drawn = experiment.drawn(dataset)
+      except UserError as error:
+        raise UserError(f"{workdir.path}: {name}: {error}") from error
       # A stem may contain dots.
       made = {stem.with_name(f"{stem.name}.{s}"): style.content(drawn, s) for s in style.FORMATS}
       opening.add_files(workdir, made)

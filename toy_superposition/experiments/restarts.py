@@ -154,12 +154,14 @@ def best(dataset: "xr.Dataset", over: str | Sequence[str] | None = None) -> "xr.
       of restarts, and over the seed.
 
   Raises:
-    UserError: it is not a dataset of models with losses, has no models, or lacks the axis.
+    UserError: it is not a dataset of models with losses, lacks the axis, or has no restarts there.
   """
   loss = ranked_loss(dataset)
-  if not loss.size:
-    raise UserError(f"the dataset has no models: its axes are {dict(loss.sizes)}")
   axes = repetitions.axes_of(loss, dataset, over)
+  if any(loss.sizes[axis] == 0 for axis in axes):
+    raise UserError(f"the dataset has no models: its axes are {dict(loss.sizes)}")
+  if not loss.size:  # a selection without cells, of which xarray knows no minimum
+    return dataset.isel(dict.fromkeys(axes, 0))
   return dataset.isel(loss.argmin(axes)) if axes else dataset
 
 

@@ -57,7 +57,9 @@ def instances(
   names = {name: prefix + name if prefix + name in dataset else name for name in trailing}
   names |= {directions: weights} | {field: name for field, (name, _) in NUMBERS.items()}
   trailing |= {field: dims for field, (_, dims) in NUMBERS.items()}
-  schema.require(dataset, names.values())
+  # Variables of a prefix are there; they may be of an experiment, which alone knows their axes.
+  own = [name for name in names.values() if not prefix or not name.startswith(prefix)]
+  schema.require(dataset, own)
   outer = [dim for dim in dataset[weights].dims if dim not in INNER]
   arrays = [_varying(dataset[name], outer) for name in names.values()]
   arrays = list(xr.broadcast(*arrays, exclude=INNER))
