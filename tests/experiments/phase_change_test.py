@@ -9,8 +9,20 @@ from tests import datasets
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED, VERDICTS
-from toy_superposition.experiments.phase_change import EXPERIMENT, analysis, figure
+from toy_superposition.experiments.experiment import (
+  CONFIRMED,
+  CONTRADICTED,
+  IDENTITY,
+  UNDECIDED,
+  VERDICTS,
+)
+from toy_superposition.experiments.phase_change import (
+  EXPERIMENT,
+  analysis,
+  exact,
+  figure,
+  line_claims,
+)
 from toy_superposition.experiments.phase_change.claims import _boundary_claims
 from toy_superposition.experiments.phase_plane import PLANE, boundary, boundary_at
 from toy_superposition.theory import phase_change as theory
@@ -141,6 +153,128 @@ def test_boundary_claims_are_confirmed_contradicted_or_left_open():
   assert boundary_verdicts(64, 1.0) == {CONFIRMED}
   assert boundary_verdicts(64, 1.3) == {CONTRADICTED}
   assert boundary_verdicts(8, 1.0) == {UNDECIDED}
+
+
+EQUAL_DENSITY = np.geomspace(0.5, 0.85, 28)
+
+
+def lines(
+  n: int = 2, num: int = 64, shift: float = 1.0, slope: float = 0.0, **changes
+) -> xr.Dataset:
+  """Returns maps whose boundary is that of the true optimum times `shift`, with its norms.
+
+  Args:
+    n: features.
+    num: points of each axis.
+    shift: factor on the boundary of the best restarts.
+    slope: of the norm in log p below the boundary; 0 for a jump from 0 to .7 at the boundary.
+    changes: variables that take the place of those made here.
+  """
+  r, p = np.geomspace(0.1, 10, num), np.geomspace(1, 0.01, num)
+  known, true = zip(*(theory.TRUE_BOUNDARY | {1.0: 0.705}).items(), strict=True)
+  folded = np.exp(-np.abs(np.log(r)))
+  at = np.exp(np.interp(np.log(folded), np.log(known), np.log(true)))
+  best, optimum = phases(r, p, at * shift), phases(r, p, at)
+  if slope:
+    norm = best.copy(data=np.clip(0.5 + slope * np.log(at[:, None] * shift / p), 0, 1))
+  else:
+    norm = best.copy(data=np.where(best == 2, 0.7, 0.0))
+  equal = np.where(EQUAL_DENSITY < 0.705, 0.8, 0.5)
+  rest = np.sqrt(0.75) * np.ones_like(equal)
+  triangle = np.array([[1, -0.5, -0.5], [0, 0.75**0.5, -(0.75**0.5)]])
+  equal_W = np.stack([equal, -0.8 * np.ones_like(equal)], -1)[:, None]
+  dataset = xr.Dataset(
+    {
+      "best_phase": best,
+      "best_norm": norm,
+      "optimum_phase": optimum,
+      "optimum_norm": xr.where(optimum == 2, 0.7, 0.0),
+      "boundary_slope": ((PLANE[0], "side"), np.tile([0.1, 0.2], (num, 1))),
+      "closed_form_error": ((), 1e-7),
+      "equal_W": (
+        ("equal", "hidden", "feature"),
+        equal_W if n == 2 else np.tile(triangle, (len(rest), 1, 1)),
+      ),
+      "feature_norm": ((*PLANE, "feature"), np.zeros((num, num, n))),
+    },
+    {"equal": EQUAL_DENSITY, "unbiased": exact.UNBIASED},
+  )
+  if n == 2:
+    W = np.where(exact.UNBIASED[:, None] < 0.585, [[1.05, -1.05]], [[0.5**0.5, 0.5**0.5]])
+    dataset["unbiased_W"] = (("unbiased", "feature"), W)
+  for name, begins in (("best", 0.705 * shift), ("optimum", 0.705)):
+    own, shared = dataset[f"{name}_phase"], (dataset["density"] < begins) * 2
+    both = xr.where(dataset[PLANE[0]] > 1, shared, 1)
+    of_all = xr.concat([both] * (n - 1) + [own], "feature").transpose(*PLANE, "feature")
+    dataset[f"{name}_phases"] = of_all
+  return dataset.assign(changes)
+
+
+def line_verdicts(**options) -> dict[str, str]:
+  """Returns the verdict of each statement by its first words."""
+  found = line_claims.claims(lines(**options))
+  return {" ".join(claim.statement.split()[:6]): claim.verdict for claim in found}
+
+
+STEPS = "the change is of first order"
+KINKED = "the least loss has a kink"
+AS_DRAWN = "superposition begins where it does in"
+MEET = "the three phases meet at equal"
+CLOSED = "superposition begins on the lines of"
+EXACT_LOSSES = "closed forms are the exact losses"
+CONFUSED = "without biases two equally important dense"
+ALL_FEATURES = "share of cells with |log10 r|"
+OTHERS = "for r > 1 the two"
+TRIANGLE = "three equally important dense features share"
+
+
+def test_the_true_boundary_confirms_all_but_the_closed_forms():
+  assert line_verdicts() == dict.fromkeys((STEPS, KINKED, AS_DRAWN, MEET, CONFUSED), CONFIRMED) | {
+    CLOSED: CONTRADICTED,
+    EXACT_LOSSES: IDENTITY,
+  }
+  assert line_verdicts(n=3) == dict.fromkeys((ALL_FEATURES, OTHERS, TRIANGLE), CONFIRMED) | {
+    CLOSED: CONTRADICTED,
+    EXACT_LOSSES: IDENTITY,
+  }
+
+
+def test_a_coarse_map_decides_nothing_about_lines():
+  coarse = line_verdicts(num=8)
+  assert {coarse[name] for name in (STEPS, KINKED, AS_DRAWN, MEET, CLOSED)} == {UNDECIDED}
+  assert line_verdicts(n=3, num=8)[OTHERS] == UNDECIDED
+
+
+def test_a_boundary_elsewhere_a_slope_or_another_phase_contradicts():
+  moved = line_verdicts(shift=1.3)
+  assert {moved[name] for name in (AS_DRAWN, MEET)} == {CONTRADICTED}
+  assert line_verdicts(n=3, shift=1.3)[OTHERS] == CONTRADICTED
+  assert line_verdicts(n=3, shift=1.6)[ALL_FEATURES] == CONTRADICTED
+  assert line_verdicts(slope=0.3)[STEPS] == CONTRADICTED
+  smooth = xr.DataArray(np.tile([0.1, 0.11], (64, 1)), dims=(PLANE[0], "side"))
+  assert line_verdicts(boundary_slope=smooth)[KINKED] == CONTRADICTED
+  apart = xr.DataArray(np.tile([1.0, -1.0], (len(exact.UNBIASED), 1)), dims=("unbiased", "feature"))
+  assert line_verdicts(unbiased_W=apart)[CONFUSED] == CONTRADICTED
+  assert line_verdicts(closed_form_error=xr.DataArray(1e-3))[EXACT_LOSSES] == CONTRADICTED
+  flat = xr.DataArray(
+    np.tile([[1.0, -1, 0], [0, 0, 1]], (28, 1, 1)), dims=("equal", "hidden", "feature")
+  )
+  assert line_verdicts(n=3, equal_W=flat)[TRIANGLE] == CONTRADICTED
+
+
+def test_closed_forms_are_the_exact_losses_of_their_models():
+  for n in (2, 3):
+    assert exact.closed_form_error(R, P, n) < 1e-5
+
+
+def test_the_slopes_at_the_boundary_are_those_of_the_solutions(optimal):
+  """An absent feature with bias b costs r (p/3 − p b + b²), and a pair's costs rise faster."""
+  result = analysed(optimal)
+  found = result["boundary_slope"].sel({PLANE[0]: 0.1}, method="nearest").values
+  middle, _ = boundary(result["optimum_phase"])
+  bias = P[middle[0] < P].min() / 2  # of the denser cell's optimum
+  assert found[1] == pytest.approx(0.1 * (1 / 3 - bias), rel=1e-3)
+  assert found[0] > 1.5 * found[1]
 
 
 @pytest.mark.parametrize(

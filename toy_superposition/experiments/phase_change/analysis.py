@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from toy_superposition import scalarize
 from toy_superposition.devices import mapping
 from toy_superposition.experiments import restarts
+from toy_superposition.experiments.phase_change import exact
 from toy_superposition.experiments.phase_plane import PLANE
 from toy_superposition.geometry import features
 from toy_superposition.theory import optimum
@@ -33,7 +34,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   if "restart" not in dataset.dims:
     return run(dataset.expand_dims("restart"), mesh, memory_budget).squeeze("restart")
   dataset = _add_closed_forms(dataset)
-  dataset = _add_optimum(dataset, mesh, memory_budget)
+  dataset = exact.add(_add_optimum(dataset, mesh, memory_budget))
   dataset = _add_restarts(dataset)
   return _add_agreement(dataset)
 
@@ -88,6 +89,7 @@ def _add_optimum(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.D
     optimum_norm=on_plane(norm),
     optimum_superposition=on_plane(overlap),
     optimum_phase=on_plane(theory.classify(norm, overlap)),
+    optimum_phases=on_plane(theory.classify(norms, overlaps), "feature"),
   )
 
 
@@ -116,7 +118,11 @@ def _add_restarts(dataset: "xr.Dataset") -> "xr.Dataset":
     summary[f"{name}_norm"], summary[f"{name}_superposition"] = norm, overlap
     phase = norm.copy(data=theory.classify(norm.values, overlap.values))
     summary[f"{name}_phase"] = phase.where(known, NO_PHASE)
-  plane = {name: values.transpose(*PLANE) for name, values in summary.items()}
+  of_all = dataset[["feature_norm", "superposition"]].isel(restart=best)
+  norms, overlaps = of_all["feature_norm"], of_all["superposition"]
+  phases = norms.copy(data=theory.classify(norms.values, overlaps.values))
+  summary["best_phases"] = phases.where(known, NO_PHASE)
+  plane = {name: values.transpose(*PLANE, ...) for name, values in summary.items()}
   return dataset.assign({k: v.drop_vars("restart", errors="ignore") for k, v in plane.items()})
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toy_superposition.experiments.experiment import REPORTED, Claim, verdict
+from toy_superposition.experiments.phase_change import line_claims
 from toy_superposition.experiments.phase_change.analysis import AT_OPTIMUM, NEAR_EQUAL, NO_PHASE
 from toy_superposition.experiments.phase_plane import PLANE, boundary, boundary_at
 from toy_superposition.theory import phase_change as theory
@@ -30,6 +31,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
     rows.append(_symmetry_claim(dataset))
   else:
     rows.append(_dedicated_claim(dataset))
+  rows += line_claims.claims(dataset)
   for name, statement in (
     ("agreement_mean_optimum", "restarts averaged by the paper's rule show the optimum's phase"),
     ("agreement_best_closed_form", "the best restart shows the phase of the closed forms"),
