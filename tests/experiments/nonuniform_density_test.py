@@ -96,14 +96,17 @@ def solution(crossing: float, stretch: float) -> xr.Dataset:
   W = np.where((kind == analysis.DIGONS)[:, None, None], DIGONS, bent)
   dataset = dataset_of(W, RATIO, b=np.full(5, -0.244), loss=np.minimum(pentagon, digons)[:, None])
   baseline = analysis.BASELINES
+  curvature = np.tile([0.0, 0.01] + [0.1] * 13, (41, 2, 1))
   return dataset.assign(
+    branch_gradient=((analysis.AXIS, "branch"), np.full((41, 2), 1e-5)),
+    branch_curvature=((analysis.AXIS, "branch", "direction"), curvature),
     arrangement=(dataset["loss"].dims, np.repeat(kind[:, None], 10, axis=1)),
     pentagon_loss=(analysis.AXIS, pentagon),
     digons_loss=(analysis.AXIS, digons),
     digons_closed_form=(analysis.AXIS, digons),
     pentagon_loss_at_paper=("baseline", baseline),
     digons_loss_at_paper=("baseline", 0.18 - baseline),
-  ).assign_coords(baseline=baseline)
+  ).assign_coords(baseline=baseline, branch=["pentagon", "two digons"])
 
 
 def test_run_names_every_fit_and_drops_the_loss_of_a_branch_that_left_its_arrangement(monkeypatch):
@@ -114,6 +117,11 @@ def test_run_names_every_fit_and_drops_the_loss_of_a_branch_that_left_its_arrang
     return AutoencoderParams(W=W, b=jnp.zeros((*W.shape[:2], 5))), jnp.ones(W.shape[:2])
 
   monkeypatch.setattr(theory, "followed", followed)
+  monkeypatch.setattr(
+    theory,
+    "stationarity",
+    lambda params, density: (jnp.zeros((len(density), 2)), jnp.zeros((len(density), 2, 15))),
+  )
   fits = dataset_of(np.stack([DIGONS, PENTAGON]), np.array([0.15, 1.0]), n_restarts=1)
   result = EXPERIMENT.run(fits, meshes.make_mesh(setup.devices(1)), 2**30)
   assert result["arrangement"].values.ravel().tolist() == [analysis.DIGONS, analysis.PENTAGON]
@@ -131,9 +139,48 @@ def test_claims_follow_the_solution():
   assert set(measured) <= set(VERDICTS)
   # All but the paper's crossing and the paper's formula for the norm.
   assert measured.count(CONTRADICTED) == 2
-  assert measured.count(CONFIRMED) == 9
+  assert measured.count(CONFIRMED) == 10
   assert verdicts(solution(0.4, 0.05))[2:4] == [CONTRADICTED, CONFIRMED]
   assert verdicts(solution(0.27, -0.05))[-3:-1] == [CONTRADICTED, CONTRADICTED]
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"branch_gradient": 1e-3},
+    {"branch_curvature": -0.01},  # no minimum
+    {"branch_curvature": 1e-4},  # a second direction in which nothing changes
+    {"pentagon_loss": np.nan},  # the descent has left it
+  ],
+)
+def test_a_branch_that_is_no_minimum_contradicts_that_both_are(changes):
+  dataset = solution(0.27, 0.05)
+  ((name, value),) = changes.items()
+  values = dataset[name].copy(deep=True)
+  index = {analysis.AXIS: int(RATIO.searchsorted(0.5))}
+  if name != "pentagon_loss":
+    index["branch"] = 1
+  if name == "branch_curvature":
+    index["direction"] = 1
+  values[index] = value
+  (row,) = [c for c in EXPERIMENT.claims(dataset.assign({name: values})) if "both" in c.statement]
+  assert row.verdict == CONTRADICTED
+
+
+def test_gradient_and_eigenvalues_are_those_of_a_quadratic(monkeypatch):
+  curvature = jnp.arange(15.0)
+
+  def quadratic(params, density, importance):
+    flat = jnp.concatenate([params.W.ravel(), params.b])
+    gradient = curvature * flat
+    found = AutoencoderParams(W=gradient[:10].reshape(2, 5), b=gradient[10:])
+    return 0.5 * jnp.sum(curvature * flat**2), found
+
+  monkeypatch.setattr(expected_loss, "value_and_gradient", quadratic)
+  at = AutoencoderParams(W=jnp.zeros((1, 2, 2, 5)), b=jnp.zeros((1, 2, 5)).at[0, 1, 4].set(0.5))
+  gradient, eigenvalues = theory.stationarity(at, jnp.ones((1, 5)))
+  np.testing.assert_allclose(gradient, [[0, 7]])
+  np.testing.assert_allclose(eigenvalues[0, 0], curvature, atol=1e-3)
 
 
 def test_few_points_and_restarts_decide_nothing_about_the_change():

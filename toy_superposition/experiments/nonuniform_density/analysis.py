@@ -58,8 +58,13 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   base = float(density.values[0, 1])
   at_paper = np.repeat(BASELINES[:, None], 5, axis=1)
   at_paper[:, 0] *= PAPER_RATIO
-  params, losses = mapping.map_slices(
-    lambda operand: theory.followed(operand[0]),
+
+  def both(operand):
+    params, losses = theory.followed(operand[0])
+    return params, losses, *theory.stationarity(params, operand[0])
+
+  params, losses, gradient, curvature = mapping.map_slices(
+    both,
     (np.concatenate([density.values, at_paper]).astype(np.float32),),
     mesh=mesh,
     bytes_each=2 * expected_loss.working_bytes(5),
@@ -83,9 +88,19 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
       closed,
       {"long_name": "expected loss of two digons of norm 1 and bias 0"},
     ),
+    branch_gradient=(
+      (AXIS, "branch"),
+      gradient[:n],
+      {"long_name": "norm of the loss's gradient at the arrangement's minimum"},
+    ),
+    branch_curvature=(
+      (AXIS, "branch", "direction"),
+      curvature[:n],
+      {"long_name": "eigenvalues of the loss's Hessian there, ascending"},
+    ),
     pentagon_loss_at_paper=("baseline", losses[n:, 0]),
     digons_loss_at_paper=("baseline", losses[n:, 1]),
-  ).assign_coords(baseline=("baseline", BASELINES))
+  ).assign_coords(baseline=("baseline", BASELINES), branch=list(ARRANGEMENTS[:2]))
 
 
 def branch_crossing(dataset: "xr.Dataset") -> tuple[float, int]:

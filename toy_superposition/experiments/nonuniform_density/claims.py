@@ -32,6 +32,11 @@ NEAR = 0.03  # |log10| within which a ρ of the sweep stands for another
 FINE = 1.25  # largest ratio of neighbouring ρ between which a crossing is interpolated
 KINK = 0.2  # minimum relative change of slope at the crossing
 NORM, NORM_TOLERANCE, GAP_TOLERANCE = 1.13, 0.02, 2  # of the regular pentagon; gaps in degrees
+COEXIST = (0.18, 0.75)  # ρ around the change at which both arrangements are minima
+GRADIENT = 1e-4  # norm of the gradient up to which a point is stationary
+# An eigenvalue of the Hessian up to which it is 0: ten times the round-off of gradients, 1e-7 times
+# the root of 15, over twice the step of 3e-3.
+FLAT = 6e-4
 CLOSED_FORM_TOLERANCE = 0.01  # relative, of the digons' loss
 
 
@@ -51,6 +56,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   return [
     *_arrangement_claims(dataset, best, at_baseline),
     *_crossing_claims(dataset, best, at_baseline),
+    _coexistence_claim(dataset, at_baseline),
     *_regular_claims(dataset, best, at_baseline),
     *_gap_claims(best, at_baseline),
     _closed_form_claim(dataset),
@@ -128,6 +134,29 @@ def _crossing_claims(dataset: "xr.Dataset", best: "xr.Dataset", at_baseline: boo
       verdict(abs(right / left - 1) > KINK, decided=fine and bool(np.isfinite(right / left))),
     ),
   ]
+
+
+def _coexistence_claim(dataset: "xr.Dataset", at_baseline: bool) -> Claim:
+  """A first-order change needs two minima at once; the one symmetry is rotation."""
+  ratio = dataset[AXIS].values
+  near = dataset.sel({AXIS: (ratio >= COEXIST[0]) & (ratio <= COEXIST[1])})
+  stay = np.isfinite((near["pentagon_loss"] + near["digons_loss"]).values)
+  curvature = near["branch_curvature"].transpose(AXIS, "branch", "direction").values
+  gradient = near["branch_gradient"].values
+  zero, second = np.abs(curvature[..., 0]), curvature[..., 1]
+  holds = stay.all() and (gradient <= GRADIENT).all() and (zero <= FLAT).all()
+  lowest = ", ".join(
+    f"{name} {second[:, k].min(initial=np.inf):.4f}"
+    for k, name in enumerate(near["branch"].values.tolist())
+  )
+  return Claim(
+    f"pentagon and digons are both local minima at every ρ from {COEXIST[0]:g} to {COEXIST[1]:g}: "
+    "smallest eigenvalue of the Hessian but that of a rotation, which is 0",
+    f"{lowest}; rotation at most {zero.max(initial=0):.0e}, gradient "
+    f"{gradient.max(initial=0):.0e}; {int(stay.sum())} of {stay.size} ρ",
+    f"> {FLAT:.0e}; rotation ≤ {FLAT:.0e}, gradient ≤ {GRADIENT:.0e}",
+    verdict(holds and (second > FLAT).all(), decided=at_baseline and stay.size > 0),
+  )
 
 
 def _pentagon_at(best: "xr.Dataset", ratio: float, at_baseline: bool) -> tuple["xr.Dataset", bool]:

@@ -16,6 +16,7 @@ from toy_superposition.theory.optimum import minimize
 
 N_ITERATIONS = 100
 PENTAGON_NORM, PENTAGON_BIAS = 1.13, -0.24  # near the optimum at p = .05
+DIFFERENCE = 3e-3  # step of the parameters over which gradients are differenced
 WEAK = 0.02  # norm of feature 0 at the digons' start; not 0, where it could not grow
 
 
@@ -58,6 +59,31 @@ def followed(
     return jax.vmap(descend, in_axes=(0, None))(stacked, density)
 
   return jax.vmap(of_problem)(density)
+
+
+def stationarity(
+  params: AutoencoderParams, density: Float[Array, "problem 5"]
+) -> tuple[Float[Array, "problem start"], Float[Array, "problem start 15"]]:
+  """Returns the gradient's norm and the Hessian's eigenvalues, ascending, at points of `followed`.
+
+  A rotation of all features changes nothing, so one eigenvalue of a minimum is 0. The Hessian is
+  made of central differences of gradients.
+  """
+
+  def gradient(flat: Float[Array, "15"], density: Float[Array, "5"]) -> Float[Array, "15"]:
+    at = AutoencoderParams(W=flat[:10].reshape(2, 5), b=flat[10:])
+    found = expected_loss.value_and_gradient(at, density, jnp.ones(5))[1]
+    return jnp.concatenate([found.W.ravel(), found.b])
+
+  def of_one(one: AutoencoderParams, density: Float[Array, "5"]):
+    flat = jnp.concatenate([one.W.ravel(), one.b])
+    steps = DIFFERENCE * jnp.eye(len(flat))
+    ends = [jax.vmap(gradient, in_axes=(0, None))(flat[None] + s * steps, density) for s in (1, -1)]
+    hessian = (ends[0] - ends[1]) / (2 * DIFFERENCE)
+    eigenvalues = jnp.linalg.eigvalsh((hessian + hessian.T) / 2)
+    return jnp.linalg.norm(gradient(flat, density)), eigenvalues
+
+  return jax.vmap(jax.vmap(of_one, in_axes=(0, None)))(params, density)
 
 
 def two_digons_loss(
