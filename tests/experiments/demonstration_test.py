@@ -9,8 +9,15 @@ from tests import datasets
 from toy_superposition.config.resolve import resolve
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.demonstration import EXPERIMENT, analysis, figure
-from toy_superposition.experiments.demonstration.claims import COUNTS
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.demonstration.claims import ANY_BAR, COUNTS
+from toy_superposition.experiments.demonstration.interference_claims import BIAS_FROM, only_pairs
+from toy_superposition.experiments.experiment import (
+  CONFIRMED,
+  CONTRADICTED,
+  IDENTITY,
+  REPORTED,
+  UNDECIDED,
+)
 
 N, M = 20, 5
 DEDICATED = (5, 3, 1, 0, 0, 0, 0)  # features with a dimension to themselves, by density
@@ -26,8 +33,26 @@ def directions(n_represented: int, n_dedicated: int) -> np.ndarray:
   return W
 
 
+def crowded(n_represented: int) -> np.ndarray:
+  """Returns unit directions along the positive axes, each of which has two features or more."""
+  W = np.zeros((M, N))
+  W[np.arange(n_represented) % M, np.arange(n_represented)] = 1
+  return W
+
+
+def with_weak(W: np.ndarray, n_visible: int) -> np.ndarray:
+  """Returns the directions with weak features, until so many have a visible bar."""
+  weak = np.arange(N)[(np.arange(N) < n_visible) & ~W.any(axis=0)]
+  W = W.copy()
+  W[weak % M, weak] = 0.2
+  return W
+
+
 LINEAR = [directions(M, M)] * len(COUNTS)
-RELU = [directions(*sizes) for sizes in zip(COUNTS.values(), DEDICATED, strict=True)]
+RELU = [
+  with_weak(crowded(n) if p <= BIAS_FROM else directions(n, alone), ANY_BAR[p][0])
+  for (p, n), alone in zip(COUNTS.items(), DEDICATED, strict=True)
+]
 
 
 def dataset_of(
@@ -51,9 +76,16 @@ def contradicted(dataset: xr.Dataset) -> list[str]:
   return [row.statement for row in EXPERIMENT.claims(dataset) if row.verdict == CONTRADICTED]
 
 
+def of(dataset: xr.Dataset, words: str) -> str:
+  """Returns the verdict on the statement with these words."""
+  (found,) = [row.verdict for row in EXPERIMENT.claims(dataset) if words in row.statement]
+  return found
+
+
 def test_models_as_in_the_paper_s_figure_confirm_every_statement():
-  assert verdicts(dataset_of()) == {CONFIRMED}
-  assert verdicts(dataset_of().isel(restart=0, drop=True)) == {CONFIRMED}
+  for dataset in (dataset_of(), dataset_of().isel(restart=0, drop=True)):
+    assert verdicts(dataset) == {CONFIRMED, IDENTITY}
+    assert of(dataset, "more than WᵀW") == IDENTITY
   assert figure.draw(dataset_of()).axes
 
 
@@ -77,7 +109,10 @@ def test_a_linear_model_in_superposition_is_contradicted():
 
 def test_too_few_features_and_positive_biases_are_contradicted():
   statements = contradicted(dataset_of(relu=LINEAR, bias=0.1))
-  subjects = ("the paper's figure", "dimension to", "antipodal", "mean bias", "least important")
+  subjects = (
+    *("represents as many features as in", "norm > 0.1", "dimension to", "are antipodal pairs"),
+    *("least important", "opposite to one other", "mean bias", "some features", "every feature"),
+  )
   assert len(statements) == len(subjects)
   assert all(any(subject in statement for statement in statements) for subject in subjects)
 
@@ -92,6 +127,39 @@ def test_pairs_of_the_most_important_features_are_contradicted():
   first = [*RELU[:1], RELU[1][:, [3, 4, 5, 6, 0, 1, 2, *range(7, N)]], *RELU[2:]]
   (statement,) = contradicted(dataset_of(relu=first))
   assert "least important" in statement
+
+
+def test_a_pair_that_leans_towards_another_feature_is_contradicted():
+  first = RELU[1].copy()
+  first[:, 3:5] += 0.2 * first[:, [0]]  # both members of a pair
+  (statement,) = contradicted(dataset_of(relu=[RELU[0], first, *RELU[2:]]))
+  assert "opposite to one other feature and orthogonal" in statement
+
+
+def test_pairs_are_counted_among_the_features_in_superposition():
+  W = directions(9, 1)  # one alone, and four pairs
+  assert only_pairs(W) == (8, 8)
+  W[:, 8] = W[:, 1]  # its partner is alone now, and the first pair has three members
+  assert only_pairs(W) == (7, 4)
+  assert only_pairs(directions(M, M)) == (0, 0)
+
+
+def test_one_sparse_feature_without_a_positive_product_is_contradicted_by_the_strict_row_alone():
+  sparse = [W.copy() for W in RELU]
+  sparse[-1][:, [4, 9]] *= -1  # a parallel pair of features becomes …
+  sparse[-1][4, 9] = 1  # … an antipodal one
+  (statement,) = contradicted(dataset_of(relu=sparse))
+  assert "every feature" in statement
+
+
+def test_too_few_visible_bars_are_contradicted():
+  few = [*RELU[:-1], crowded(12)]
+  (statement,) = contradicted(dataset_of(relu=few))
+  assert "norm > 0.1" in statement
+
+
+def test_without_a_linear_model_that_has_no_superposition_the_definition_has_no_example():
+  assert of(dataset_of(linear=[directions(7, 3)] * len(COUNTS)), "more than WᵀW") == UNDECIDED
 
 
 def test_features_that_were_hardly_ever_active_decide_nothing():
