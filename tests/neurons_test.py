@@ -19,6 +19,15 @@ def test_a_feature_that_only_silences_a_neuron_is_not_represented_by_it():
   assert neurons.monosemantic(W, nonnegative=True) == 1
 
 
+def test_features_share_the_neurons_that_are_neither_monosemantic_nor_silent():
+  W = np.zeros((4, 5))
+  W[0, 0], W[1, :2], W[2, 1:4] = 1, (1, 0.1), (0.8, 0.8, 0.1)  # the last neuron is silent
+  assert neurons.shared(W) == (2, 1)  # feature 0 has two neurons, and feature 3 is too weak
+  W[2, 3] = -0.8
+  assert neurons.shared(W) == (3, 1)
+  assert neurons.shared(np.eye(3, 5)) == (0, 0)
+
+
 def test_rescaling_keeps_the_function():
   W1, W2 = rng.normal(size=(4, 3)), rng.normal(size=(3, 4))
   W1[2] = 0

@@ -9,7 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from toy_superposition.geometry.definitions import MONOSEMANTIC, SILENT, is_monosemantic, purity
+from toy_superposition.geometry.definitions import (
+  MONOSEMANTIC,
+  SILENT,
+  is_monosemantic,
+  is_represented,
+  purity,
+)
 
 Weights = Float[np.ndarray, "neuron feature"]
 
@@ -22,6 +28,15 @@ def primary(W: Weights) -> Int[np.ndarray, "neuron"]:
 def monosemantic(W: Weights, nonnegative: bool = False) -> int:
   """Returns the number of monosemantic neurons, as defined by definitions.is_monosemantic."""
   return int(is_monosemantic(W, nonnegative).sum())
+
+
+def shared(W: Weights) -> tuple[int, int]:
+  """Returns the number of represented features without a monosemantic neuron, and the number of
+  neurons that are neither monosemantic nor silent."""
+  alone = is_monosemantic(W)
+  features = is_represented(W)
+  features[primary(W)[alone]] = False
+  return int(features.sum()), int((~alone & (purity(W) > 0)).sum())
 
 
 def rescaled(

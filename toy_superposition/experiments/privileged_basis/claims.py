@@ -24,20 +24,23 @@ class Regime(NamedTuple):
   density: float
   monosemantic: tuple[int, ...]  # numbers of monosemantic neurons that agree with it
   expected: str
-  represented: tuple[int, ...]  # numbers of represented features that agree with it; () if unknown
+  represented: int  # features
+  shared: (
+    tuple[int, int] | None
+  )  # features, and the neurons that they share, beside monosemantic ones
   restarts: int  # minimum number that decides a claim
 
 
+# `shared` stands where there are neurons of both kinds.
 REGIMES = (
-  Regime(0.75, (5,), "5", (5,), ENOUGH),
-  Regime(0.35, (3,), "3", (6,), ENOUGH),
-  Regime(0.15, (0, 1, 2), "≤ 2 (paper: 2)", (6, 7, 8), MANY),
-  Regime(0.12, (1,), "1", (), MANY),
-  Regime(0.08, (0,), "0", (8,), MANY),
-  Regime(0.05, (0,), "0", (8,), MANY),
-  Regime(0.03, (0,), "0", (10,), MANY),
+  Regime(0.75, (5,), "5", 5, None, ENOUGH),
+  Regime(0.35, (3,), "3", 6, (3, 2), ENOUGH),
+  Regime(0.15, (0, 1, 2), "≤ 2 (paper: 2)", 7, (5, 3), MANY),
+  Regime(0.12, (1,), "1", 7, (6, 4), MANY),
+  Regime(0.08, (0,), "0", 8, None, MANY),
+  Regime(0.05, (0,), "0", 8, None, MANY),
+  Regime(0.03, (0,), "0", 10, None, MANY),
 )
-Cell = tuple[Regime, "xr.Dataset"]  # a regime, and the results at its density
 
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
@@ -45,8 +48,10 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
   cells = [(regime, _at(dataset, regime.density)) for regime in REGIMES]
   present = [(regime, cell) for regime, cell in cells if cell is not None]
   rows = [_monosemantic_claim(regime, cell) for regime, cell in present]
-  rows.append(_represented_claim(present))
+  rows += [_represented_claim(regime, cell) for regime, cell in present]
   for regime, cell in present:
+    if regime.shared:
+      rows.append(_shared_claim(regime, cell, regime.shared))
     if regime.density == BINARY_CODE:
       rows.append(_binary_code_claim(regime, cell))
     if regime.density == PAIR_CODE:
@@ -66,11 +71,16 @@ def _weights(cell: "xr.Dataset") -> np.ndarray:
   return W.reshape(-1, *W.shape[-2:])
 
 
+def _best(cell: "xr.Dataset") -> int:
+  """Returns the number of the best restart."""
+  return int(np.atleast_1d(restarts.ranked_loss(cell).values).argmin())
+
+
 def _decided(regime: Regime, cell: "xr.Dataset", agrees: Sequence[bool]) -> bool:
   """Returns whether there are enough restarts, and the best is better than all that disagree."""
   holds = np.array(agrees)
-  best = int(np.atleast_1d(restarts.ranked_loss(cell).values).argmin())
-  return len(holds) >= regime.restarts and restarts.ahead(cell, holds != holds[best])
+  disagrees = holds != holds[_best(cell)]
+  return len(holds) >= regime.restarts and restarts.ahead(cell, disagrees)
 
 
 def _monosemantic_claim(regime: Regime, cell: "xr.Dataset") -> Claim:
@@ -81,7 +91,7 @@ def _monosemantic_claim(regime: Regime, cell: "xr.Dataset") -> Claim:
   """
   W = _weights(cell)
   counts = np.array([neurons.monosemantic(model) for model in W])
-  k = int(np.atleast_1d(restarts.ranked_loss(cell).values).argmin())
+  k = _best(cell)
   best, positive = int(counts[k]), neurons.monosemantic(W[k], nonnegative=True)
   shares = np.bincount(counts) / len(counts)
   spread = ", ".join(f"{number} ({share:.0%})" for number, share in enumerate(shares) if share)
@@ -112,38 +122,36 @@ def _runner_up(cell: "xr.Dataset", counts: np.ndarray, best: int) -> str:
   return f"{counts[rival]} at {more:.2%} ± {error:.2%} more loss"
 
 
-def _represented(cell: "xr.Dataset") -> list[int]:
-  """Returns the number of features that each restart represents."""
-  return [int(definitions.is_represented(W).sum()) for W in _weights(cell)]
-
-
-def _represented_claim(cells: Sequence[Cell]) -> Claim:
-  """Counts the features that the best restarts represent, at densities with a known number."""
-  known = [(regime, cell) for regime, cell in cells if regime.represented]
-  counts = [
-    int(definitions.is_represented(restarts.best(cell)["W"].values).sum()) for _, cell in known
-  ]
-  listed = ", ".join(str(regime.density) for regime, _ in known)
-  expected = ", ".join(
-    f"{min(r.represented)}–{max(r.represented)}"
-    if len(r.represented) > 1
-    else f"{r.represented[0]}"
-    for r, _ in known
-  )
+def _represented_claim(regime: Regime, cell: "xr.Dataset") -> Claim:
+  """Counts the features that the best restart represents."""
+  counts = np.array([int(definitions.is_represented(W).sum()) for W in _weights(cell)])
+  best = int(counts[_best(cell)])
+  shares = np.bincount(counts) / len(counts)
+  spread = ", ".join(f"{number} ({share:.0%})" for number, share in enumerate(shares) if share)
   return Claim(
-    f"features represented in the best restart, ‖W_i‖² > {definitions.REPRESENTED} "
-    f"(p = {listed or '–'})",
-    ", ".join(str(count) for count in counts),
-    expected,
+    f"features that the best restart represents, ‖W_i‖² > {definitions.REPRESENTED} "
+    f"(p = {regime.density})",
+    f"{best}; {_runner_up(cell, counts, best)}; all restarts: {spread}",
+    f"{regime.represented}",
     verdict(
-      all(count in regime.represented for count, (regime, _) in zip(counts, known, strict=True)),
-      decided=bool(known)
-      and all(
-        cell.sizes.get("restart", 1) >= MANY
-        and _decided(regime, cell, [number in regime.represented for number in _represented(cell)])
-        for regime, cell in known
-      ),
+      best == regime.represented,
+      decided=_decided(regime, cell, (counts == regime.represented).tolist()),
     ),
+  )
+
+
+def _shared_claim(regime: Regime, cell: "xr.Dataset", expected: tuple[int, int]) -> Claim:
+  """Counts the features without a neuron to themselves, and the neurons that they share."""
+  found = [neurons.shared(W) for W in _weights(cell)]
+  best = found[_best(cell)]
+  agrees = [count == expected for count in found]
+  return Claim(
+    "represented features of the best restart without a monosemantic neuron, and the neurons that "
+    f"they share (p = {regime.density})",
+    f"{best[0]} features in {best[1]} neurons; so in {sum(count == best for count in found)} of "
+    f"{len(found)} restarts",
+    f"{expected[0]} features in {expected[1]} neurons",
+    verdict(best == expected, decided=_decided(regime, cell, agrees)),
   )
 
 
