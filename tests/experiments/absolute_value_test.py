@@ -52,13 +52,20 @@ def verdicts(dataset: xr.Dataset) -> list[str]:
 
 def test_the_counts_of_the_paper_s_figure_confirm_every_statement():
   rows = EXPERIMENT.claims(made(PAPER.values()))
-  assert [row.verdict for row in rows] == [CONFIRMED] * 8
+  assert [row.verdict for row in rows] == [CONFIRMED] * 9
   assert rows[6].measured == "40, 40, 32, 22, 14, 24, 0"
 
 
 def test_mixed_neurons_when_dense_and_pure_ones_when_sparse_contradict_it():
   rows = verdicts(made([40, 30, 32, 22, 31, 24, 3]))
   assert rows[:4] == [CONFIRMED, CONTRADICTED, CONTRADICTED, CONTRADICTED]
+
+
+def test_counts_near_the_paper_s_may_have_another_order_and_others_the_same():
+  near = [38, 40, 30, 22, 18, 20, 0]  # the two densest change places, each within 4
+  assert verdicts(made(near))[6:8] == [CONFIRMED, CONFIRMED]
+  assert verdicts(made([40, 40, 20, 10, 4, 15, 0]))[6:8] == [CONTRADICTED, CONFIRMED]
+  assert verdicts(made([40, 40, 32, 22, 14, 0, 0]))[6:8] == [CONTRADICTED, CONTRADICTED]
 
 
 def test_pure_neurons_of_unimportant_features_contradict_the_correlation():
@@ -76,7 +83,7 @@ def test_rotations_that_change_little_contradict_that_they_matter():
 def test_models_no_better_than_the_output_0_decide_nothing():
   # The lowest density has the lowest loss of output 0: 5 p / 3 over all features.
   dataset = made(PAPER.values(), feature_loss=1.0)
-  assert set(verdicts(dataset)[:6]) == {UNDECIDED}
+  assert set(verdicts(dataset)[:8]) == {UNDECIDED}
 
 
 def test_short_trainings_decide_nothing():
@@ -84,14 +91,14 @@ def test_short_trainings_decide_nothing():
   values = json.loads(dataset.attrs["config"])
   for steps, expected in ((999, UNDECIDED), (1000, CONFIRMED)):
     dataset.attrs["config"] = json.dumps(values | {"train.steps": steps})
-    assert set(verdicts(dataset)[:6]) == {expected}
+    assert set(verdicts(dataset)[:8]) == {expected}
 
 
 def test_densities_that_were_not_trained_decide_nothing():
   dataset = made(PAPER.values()).sel(density=[1.0, 0.03])
   rows = verdicts(dataset)
   assert rows == [
-    *(CONFIRMED, UNDECIDED, UNDECIDED, UNDECIDED, CONFIRMED, UNDECIDED, UNDECIDED, CONFIRMED)
+    *(CONFIRMED, UNDECIDED, UNDECIDED, UNDECIDED, CONFIRMED, *[UNDECIDED] * 3, CONFIRMED)
   ]
 
 
