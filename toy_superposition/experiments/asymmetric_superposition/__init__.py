@@ -3,6 +3,7 @@
 The paper's asymmetric superposition motif.
 """
 
+from toy_superposition.experiments.asymmetric_superposition.analysis import run
 from toy_superposition.experiments.asymmetric_superposition.claims import claims
 from toy_superposition.experiments.experiment import Experiment, figure_in
 
@@ -18,6 +19,7 @@ EXPERIMENT = Experiment(
     "importance.profile": "geometric",
     "importance.ratio": 0.7,
   },
+  run=run,
   claims=claims,
   of_best=True,
   figure=figure_in(__name__),
