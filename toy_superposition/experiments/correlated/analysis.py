@@ -4,6 +4,7 @@ Paper, section "Correlated and Anticorrelated Features", organisation of two and
 """
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,7 @@ OPPOSITE_PAIRS, OPPOSITE_MEMBERS = -0.97, -0.98  # cosines below which they are 
 VERTEX_NORM = 0.9  # minimum norm of a hexagon's vertex; in a collapsed pair norms are 1/√2
 MEMBERS_ANGLE, REGULAR_ANGLE = 64, 60  # degrees between a pair's members; in a regular hexagon
 ANGLE_TOLERANCE = 6  # degrees
+TAIL = 0.025  # probability beyond either end of an interval of 95 %
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
@@ -81,3 +83,16 @@ def regular_hexagon(W: Plane) -> bool:
   return bool(
     norm.min() > VERTEX_NORM and np.all(np.abs(gaps(W) - REGULAR_ANGLE) <= ANGLE_TOLERANCE)
   )
+
+
+def fits(found: int, of: int, share: float) -> bool:
+  """Returns whether a share lies in the exact 95 % interval (Clopper–Pearson) of found / of."""
+
+  def at_least(number: int, probability: float) -> float:
+    terms = (
+      math.comb(of, k) * probability**k * (1 - probability) ** (of - k)
+      for k in range(number, of + 1)
+    )
+    return sum(terms)
+
+  return min(at_least(found, share), at_least(of - found, 1 - share)) >= TAIL
