@@ -139,7 +139,7 @@ def test_an_experiment_has_its_claims_and_figure_whatever_its_restarts_are_calle
   theirs = found["attempt"]
   assert theirs["loss"].dims == ("density", "attempt")
   assert ts.claims(theirs) == ts.claims(found["restart"]) != []
-  assert "best of 2 restarts" in ts.draw(theirs).get_suptitle()
+  assert "best of 2 restarts" in ts.draw(theirs).get_supxlabel()
   xr.testing.assert_equal(theirs.rename(attempt="restart"), found["restart"])
   rate = ts.sweep("introduction:quick", density=[1, 0.1], learning_rate=[0.1, 0.2])
   with pytest.raises(ts.UserError, match=r"learning_rate.*restart"):

@@ -61,7 +61,7 @@ xr.testing.assert_equal(
 
 # A figure for a paper, with its spread, and text that stays text.
 figure = ts.draw(six, size=(5.5, 2))
-assert tuple(figure.get_size_inches()) == (5.5, 2) and "2 restarts" in figure.get_suptitle()
+assert tuple(figure.get_size_inches()) == (5.5, 2) and "2 restarts" in figure.get_supxlabel()
 assert figure.axes[0].title.get_fontfamily() == ["serif"]
 figure.savefig("figure.pdf")
 figure.savefig("figure.svg")

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from tests import datasets
 from toy_superposition import experiments
-from toy_superposition.drawing import plots, spread
+from toy_superposition.drawing import plots, spread, style
 
 FIELDS = {"n", "what", "excess", "low", "high"}
 DRAWN = [name for name in experiments.NAMES if experiments.get(name).figure]
@@ -38,9 +39,18 @@ def test_a_figure_of_experiments_gets_the_line_and_one_of_a_single_training_none
   figure = Figure()
   figure.suptitle("title")
   spread.say(figure, made([[1.0], [2]]), spread.BEST)
-  assert figure.get_suptitle() == "title"
+  assert not figure.get_supxlabel()
   spread.say(figure, made([[1.0, 3], [2, 2.2]], "seed"), spread.MEAN)
-  assert figure.get_suptitle() == "title\ndots: 2 seeds; lines: their mean"
+  assert figure.get_supxlabel() == "dots: 2 seeds; lines: their mean"
+  assert figure.get_suptitle() == "title"
+
+
+def test_a_legend_below_the_plots_has_the_line_as_its_title():
+  figure = Figure()
+  style.legend_below(figure, handles=[Line2D([], [], label="one")])
+  spread.say(figure, made([[1.0, 3], [2, 2.2]], "seed"), spread.MEAN)
+  assert figure.legends[0].get_title().get_text() == "dots: 2 seeds; lines: their mean"
+  assert not figure.get_supxlabel()
 
 
 def test_the_losses_of_the_others_are_told_relative_to_the_best_or_as_they_are():

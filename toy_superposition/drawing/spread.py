@@ -1,10 +1,12 @@
-"""The line of a figure that says which spread over restarts or seeds it shows."""
+"""The line below a figure that says which spread over restarts or seeds it shows."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
+from toy_superposition.drawing import style
 from toy_superposition.repetitions import repetitions
 
 if TYPE_CHECKING:
@@ -23,18 +25,20 @@ RELATIVE = 10  # times the best loss up to which the others' losses are told in 
 
 
 def say(figure: Figure, dataset: "xr.Dataset", text: str) -> None:
-  """Adds a line to a figure's title that says what its spread is; none of a single training.
-
-  The title is wrapped where the figure is too narrow for it.
+  """Writes below a figure what its spread is; nothing of a single training.
 
   Args:
-    figure: with a title.
+    figure: without a label for all horizontal axes together, whose place the line takes; a legend
+      that is there gets it as its title.
     dataset: that it shows.
     text: one of the above, or another with their fields.
   """
-  line = sentence(dataset, text) if text else ""
-  if title := "\n".join(filter(None, (figure.get_suptitle(), line))):
-    figure.suptitle(title, wrap=True)
+  if line := sentence(dataset, text) if text else "":
+    below = [legend for legend in figure.legends if legend.get_gid() == style.BELOW]
+    if below:
+      below[0].set_title(line, prop=FontProperties(size="small"))
+    else:
+      figure.supxlabel(line, fontsize="small", wrap=True)
 
 
 def sentence(dataset: "xr.Dataset", text: str) -> str:

@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf")
+BELOW = "below"  # id of a legend that takes the place of a line of text there
 FEW_COLOURS = 4096  # of a picture that a palette of 256 shows as well
 METADATA: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
 # Where matplotlib's own defaults stand; what a user has set in rcParams or a style sheet is kept.
@@ -79,6 +80,11 @@ def given(axes: Axes | None) -> Axes:
 
   with style():
     return pyplot.subplots(layout="constrained", FigureClass=StyledFigure)[1]
+
+
+def legend_below(figure: Figure, *args: Any, **kwargs: Any) -> None:
+  """Draws a legend below all plots; the arguments are those of `Figure.legend`."""
+  figure.legend(*args, loc="outside lower center", **kwargs).set_gid(BELOW)
 
 
 def css(colour: Any) -> str:

@@ -42,6 +42,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
     shades = colormaps[weights.SUPERPOSITION_MAP](np.array(values))
     handles = [Patch(color=c, label=name) for c, name in zip(shades, names, strict=True)]
     handles = [*drawn.purity_classes(), *handles]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
+    style.legend_below(figure, handles=handles, ncols=3, fontsize="small")
     figure.suptitle(f"|x| of {n} features in {m} neurons (each neuron's largest weight set to 1)")
   return figure

@@ -34,6 +34,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
     axes.set_xlabel("neurons, by the importance of their largest feature")
     features = [Patch(color=colours[i], label=f"feature {i}") for i in range(n)]
     handles = [*drawn.purity_classes(), *features]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
+    style.legend_below(figure, handles=handles, ncols=3, fontsize="small")
     figure.suptitle(f"|x| of {n} features in {m} neurons (each neuron's largest weight set to 1)")
   return figure

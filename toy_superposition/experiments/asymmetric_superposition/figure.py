@@ -60,7 +60,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       draw_motif(axes, motif, W1, W2, colours)
     for axes in panels[len(shown) :]:
       axes.set_axis_off()
-    figure.legend(handles=drawn.signs(), loc="outside lower center", ncols=2)
+    style.legend_below(figure, handles=drawn.signs(), ncols=2)
     n, m = W1.shape[1], W1.shape[0]
     found = f"{len(motifs)} asymmetric motif{'s' if len(motifs) != 1 else ''}"
     figure.suptitle(f"|x| of {n} features in {m} neurons: {found} in the restart of lowest loss")

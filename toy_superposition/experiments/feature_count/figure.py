@@ -35,7 +35,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       axes.set(title=title, ylabel=unit)
     _draw_limit(panels[len(PANELS) - 1])
     _draw_cost(panels[-1], dataset)
-    figure.legend(handles=_names(dataset), loc="outside lower center", ncols=6)
+    style.legend_below(figure, handles=_names(dataset), ncols=6)
     n = dataset["n"].values
     figure.suptitle(f"{n.min()} to {n.max()} equally important features")
   return figure

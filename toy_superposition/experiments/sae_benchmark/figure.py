@@ -38,6 +38,6 @@ def draw(dataset: "xr.Dataset") -> Figure:
       grid[1].get_xlim()[0], by_chance, " chance", ha="left", va="bottom", fontsize="small"
     )
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
+    style.legend_below(figure, handles, labels, ncols=5, fontsize="small")
     figure.suptitle(f"{n} features in trees, in {m} dimensions, {d} latents")
   return figure
