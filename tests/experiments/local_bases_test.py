@@ -9,7 +9,7 @@ from tests import datasets
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
-from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
+from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
 from toy_superposition.experiments.local_bases import EXPERIMENT, figure
 
 M = 10
@@ -34,21 +34,23 @@ def dataset_of(W: np.ndarray, density=(0.01, 0.05)) -> xr.Dataset:
 
 
 def verdicts(dataset):
-  return [row.verdict for row in EXPERIMENT.claims(dataset) if row.verdict != REPORTED]
+  """Returns the verdicts, the last of which is on dense sets."""
+  return [row.verdict for row in EXPERIMENT.claims(dataset)]
 
 
 def test_two_rotated_bases_confirm_every_statement_at_any_rotation():
   for seed in range(3):
     dataset = dataset_of(bases(seed))
-    assert verdicts(dataset) == [CONFIRMED] * 4
-  assert verdicts(dataset.isel(restart=0, drop=True)) == [CONFIRMED] * 4
+    assert verdicts(dataset) == [*[CONFIRMED] * 6, UNDECIDED]
+  assert verdicts(dataset.isel(restart=0, drop=True)) == [*[CONFIRMED] * 6, UNDECIDED]
   assert figure.draw(dataset).axes
 
 
 def test_one_set_alone_and_a_skewed_basis_are_contradicted():
   alone = bases()
   alone[:, M:] *= 0.01
-  assert verdicts(dataset_of(alone)) == [CONFIRMED, CONTRADICTED, CONTRADICTED, CONFIRMED]
+  rows = verdicts(dataset_of(alone))
+  assert rows[:5] == [CONFIRMED, CONTRADICTED, CONTRADICTED, CONFIRMED, CONTRADICTED]
   skewed = bases()
   skewed[0, 1] = 0.2
   assert verdicts(dataset_of(skewed))[0] == CONTRADICTED
@@ -61,8 +63,31 @@ def test_sets_in_separate_halves_of_the_dimensions_do_not_share_them():
   assert verdicts(dataset_of(separate))[2] == CONTRADICTED
 
 
-def test_dense_features_decide_nothing():
-  assert verdicts(dataset_of(bases(), (0.2,))) == [UNDECIDED] * 4
+def test_a_mirror_image_has_the_spectrum_of_a_rotation_and_is_none():
+  mirror = np.concatenate([np.eye(M), -np.eye(M)[:, ::-1]], axis=1)
+  assert verdicts(dataset_of(mirror))[:6] == [*[CONFIRMED] * 5, CONTRADICTED]
+
+
+def test_a_basis_that_is_longer_than_a_rotation_s_is_contradicted():
+  long = bases()
+  long[:, 0] *= 1.22  # one feature: ‖C‖² and the mean of D hardly change
+  rows = verdicts(dataset_of(long))
+  assert rows[1] == rows[4] == CONTRADICTED and rows[2] == rows[5] == CONFIRMED
+
+
+def test_dense_features_decide_nothing_on_sparse_ones():
+  assert verdicts(dataset_of(bases(), (0.2,)))[:6] == [UNDECIDED] * 6
+
+
+@pytest.mark.parametrize(
+  ("n_weak", "rank", "expected"), [(0, 10, CONTRADICTED), (1, 9, CONFIRMED), (2, 8, CONTRADICTED)]
+)
+def test_one_feature_and_one_direction_are_lost_where_sets_are_dense(n_weak, rank, expected):
+  W = bases()
+  W[:, :n_weak] *= 0.05
+  dataset = dataset_of(W, (0.2,))
+  assert (dataset["cross_singular_values"][0, 0] > 0.1).sum() == rank
+  assert verdicts(dataset)[-1] == expected
 
 
 @pytest.mark.parametrize(
