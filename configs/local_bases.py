@@ -8,7 +8,7 @@ interference within itself.
   python -m toy_superposition.main --config=configs/local_bases.py:quick  4 densities × 2
 
 To expect: for p ≤ .05 one basis is a rotation of the other, with 1/2 dimension per feature. At
-p = .2 the sets are active together too often, and one feature is lost.
+p = .2 the sets are active together too often, and a feature of each is lost.
 
 The paper states neither density, steps nor optimizer. Chosen here: four densities, Adam at 1e-2
 decaying to 0 by a cosine, several restarts of which the best is drawn.
