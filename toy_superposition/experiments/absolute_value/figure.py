@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from toy_superposition.drawing import neurons as drawn
 from toy_superposition.drawing import spread, style, weights
@@ -37,11 +38,11 @@ def draw(dataset: "xr.Dataset") -> Figure:
       axes.set_title(f"$p$ = {p:.3g}: {count} of {m} neurons stand for one feature", loc="left")
       axes.set_ylabel("$|W_1|$")
     panels[-1].set_xlabel("neurons, by the importance of their largest feature")
-    values = (0, 0.5, 1)
-    names = ("superposition 0: alone in its direction", "superposition 0.5", "superposition ≥ 1")
-    shades = colormaps[weights.SUPERPOSITION_MAP](np.array(values))
-    handles = [Patch(color=c, label=name) for c, name in zip(shades, names, strict=True)]
-    handles = [*drawn.purity_classes(), *handles]
-    style.legend_below(figure, handles=handles, ncols=3, fontsize="small")
+    ramp = ScalarMappable(Normalize(0, 1), weights.SUPERPOSITION_MAP)
+    bar = figure.colorbar(
+      ramp, ax=panels.tolist(), label="superposition of the feature", shrink=0.4, pad=0.01
+    )
+    bar.set_ticks([0, 0.5, 1], labels=["0", "½", "≥ 1"])
+    style.legend_below(figure, handles=drawn.purity_classes(), ncols=3, fontsize="small")
     figure.suptitle(f"|x| of {n} features in {m} neurons (each neuron's largest weight set to 1)")
   return figure
