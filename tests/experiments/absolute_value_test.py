@@ -115,9 +115,10 @@ def test_the_analysis_adds_losses_after_rotations():
 
 def test_the_figure_has_a_panel_per_density_dense_first():
   drawn = figure.draw(made(PAPER.values(), measured=EXPERIMENT.measures))
-  assert len(drawn.axes) == 7
-  assert "40 of 40" in drawn.axes[0].get_title(loc="left")
-  assert "0 of 40" in drawn.axes[-1].get_title(loc="left")
+  *panels, bar = drawn.axes
+  assert len(panels) == 7 and "superposition" in bar.get_ylabel()
+  assert "40 of 40" in panels[0].get_title(loc="left")
+  assert "0 of 40" in panels[-1].get_title(loc="left")
 
 
 @pytest.mark.parametrize(
