@@ -40,6 +40,23 @@ def main(argv: Sequence[str]) -> int:
   return gallery.main(flags.FLAGS)
 
 
+def call(*words: str) -> int:
+  """Makes the page from a script, such as call("--workdir=runs/paper"); returns the exit code.
+
+  Raises:
+    SystemExit: a mistake was printed in one line; it has the code.
+  """
+  from absl import flags
+
+  from toy_superposition import terminal
+  from toy_superposition.cli import gallery
+
+  options = flags.FlagValues()
+  define_flags(options)
+  terminal.guarded(terminal.parse_flags, ["toy_superposition.gallery", *words], options)
+  return terminal.guarded(gallery.main, options)
+
+
 if __name__ == "__main__":
   from toy_superposition import interrupts
 
