@@ -108,15 +108,16 @@ def _law(cosine: float, density: float, step: float) -> tuple[Float[np.ndarray, 
   end = cosine / step
   low, high = sorted((0.0, end))
   points = np.arange(np.floor(low), np.ceil(high) + 1)
-
-  def integral_of_hats(z: np.ndarray) -> np.ndarray:
-    z = np.clip(z, -1, 1)
-    return 0.5 + z - 0.5 * z * np.abs(z)
-
-  weights = integral_of_hats(high - points) - integral_of_hats(low - points)
+  weights = _integral_of_hat(high - points) - _integral_of_hat(low - points)
   law = density * weights / (high - low)
   law[points == 0] += 1 - density
   return law, int(points[0])
+
+
+def _integral_of_hat(z: np.ndarray) -> np.ndarray:
+  """Returns the integral of 1 − |u| from −1 to z, within −1 and 1."""
+  z = np.clip(z, -1, 1)
+  return 0.5 + z - 0.5 * z * np.abs(z)
 
 
 def feature_loss(
@@ -169,17 +170,23 @@ def _best_of(
   frame: Frame, density: float, step: float, starts: tuple[tuple[float, float], ...]
 ) -> Block:
   """Returns the best norm and bias of given directions, from starts (log of a, b)."""
-  t, law = law_of_others(frame, density, step)
-
-  def both(z: np.ndarray) -> tuple[float, np.ndarray]:
-    a = float(np.exp(z[0]))
-    loss, (by_a, by_b) = _loss_and_gradient(t, law, density, a, float(z[1]))
-    return loss, np.array([a * by_a, by_b])
-
+  others = (*law_of_others(frame, density, step), density)
   options = {"gtol": 1e-8}
-  found = [minimize(both, start, jac=True, method="BFGS", options=options) for start in starts]
+  found = [
+    minimize(_of_logarithm, start, others, jac=True, method="BFGS", options=options)
+    for start in starts
+  ]
   best = min(found, key=lambda one: float(one.fun))
   return Block(float(best.fun), float(np.exp(best.x[0])), float(best.x[1]))
+
+
+def _of_logarithm(
+  z: np.ndarray, t: np.ndarray, law: np.ndarray, density: float
+) -> tuple[float, np.ndarray]:
+  """Returns the loss of a feature at z = (log a, b), and its derivatives by these."""
+  a = float(np.exp(z[0]))
+  loss, (by_a, by_b) = _loss_and_gradient(t, law, density, a, float(z[1]))
+  return loss, np.array([a * by_a, by_b])
 
 
 def saving(frame: str, density: float, step: float = STEP) -> float:
