@@ -10,11 +10,13 @@ import pytest
 from tests import datasets, pages
 from tests.browser import PACKED, api, drawn, needed, opened, points, press, show, slider
 from tests.browser import browser as browser  # the fixture
+from tests.latents_panel_test import autoencoders
 from tests.quick import only
 from toy_superposition import report
 from toy_superposition.geometry import features
 from toy_superposition.geometry.definitions import is_monosemantic, is_represented
 from toy_superposition.geometry.neurons import rescaled
+from toy_superposition.recovery import metrics
 
 pytestmark = needed
 EXPLORER = ".panel[data-kind=explorer]"
@@ -229,3 +231,55 @@ def test_monosemantic_on_the_page_is_what_the_definition_says(browser, tmp_path)
     for name, number in numbers.items():
       status = show(view, "neurons", name).locator(".status")
       assert f"; {number} of {len(W)} neurons are monosemantic." in status.inner_text()
+
+
+def test_scores_are_drawn_over_the_axis_and_told_at_the_chosen_point(browser, tmp_path):
+  data = autoencoders(3, 4)
+  report.write(tmp_path / "page.html", "scores", [pages.run("scores", data)])
+  with opened(browser, tmp_path / "page.html") as view:
+    panel = show(view, "scores")
+    shown = drawn(panel, 0)
+    mean, least, most = (
+      getattr(data["mcc"], name)("seed").values for name in ("mean", "min", "max")
+    )
+    np.testing.assert_allclose(points(shown["mcc"], "y")[0], mean, atol=1e-4)
+    bars = shown["mcc"]["error_y"]
+    np.testing.assert_allclose(mean + bars["array"], most, atol=2e-4)
+    np.testing.assert_allclose(mean - bars["arrayminus"], least, atol=2e-4)
+    np.testing.assert_allclose(
+      points(shown["mcc_chance"], "y")[0], data["mcc_chance"].mean("seed"), atol=1e-4
+    )
+    assert {"fvu", "recall", "precision", "dead"} <= set(drawn(panel, 2))
+    for k in range(3):
+      slider(panel, "variant").select_option(index=k)
+      words = f"MCC with the true features {mean[k]:.3g} ({least[k]:.3g} to {most[k]:.3g})"
+      assert words in panel.locator(".legend").inner_text()
+    assert "range over 4 restarts" in panel.locator(".status").inner_text()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_cosines_are_those_of_the_chosen_autoencoder(browser, tmp_path, width, scheme):
+  data = autoencoders(2, 3)
+  data["loss"][0] = [0.3, 0.1, 0.2]
+  data["W_dec"][1] = np.nan
+  report.write(tmp_path / "page.html", "latents", [pages.run("latents", data)])
+  with opened(browser, tmp_path / "page.html", width, scheme) as view:
+    panel = show(view, "latents")
+    assert "not finite" in panel.locator(".status").inner_text()
+    slider(panel, "variant").select_option(index=0)
+    for key, seed in (("Home", 1), ("End", 0)):  # sorted by loss
+      press(panel, "restart", key)
+      model = data.isel(variant=0, seed=seed)
+      cosine = metrics.cosines(model["W_dec"].values, model["dictionary"].values)
+      latent, feature = metrics.assignment(cosine)
+      shown = points(drawn(panel, 0)["cosine"], "z")[0]
+      columns = [np.sort(array, axis=0) for array in (shown, cosine)]  # rows have another order
+      np.testing.assert_allclose(*columns, atol=PACKED)
+      own = points(drawn(panel, 1)["own latent"], "x", "y")
+      np.testing.assert_array_equal(own[0], feature[np.argsort(feature)])
+      expected = np.abs(cosine[latent, feature])[np.argsort(feature)]
+      np.testing.assert_allclose(own[1], expected, atol=PACKED)
+      assert (
+        f"MCC {metrics.mcc(cosine):.3g}, by chance 0.4" in panel.locator(".status").inner_text()
+      )
+    assert view.evaluate("document.documentElement.scrollWidth <= innerWidth")

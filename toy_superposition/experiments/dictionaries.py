@@ -4,7 +4,7 @@ Sweeps of several methods have an axis that sets the method's fields together (`
 models of one method are scored in one program.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from toy_superposition.experiments import trained
 from toy_superposition.experiments.trained import Trained
 from toy_superposition.geometry.definitions import is_represented
 from toy_superposition.inputs import SOURCE
+from toy_superposition.records import schema
 from toy_superposition.recovery import chance, metrics
 from toy_superposition.recovery.statistics import Pairs, Statistics, statistics
 from toy_superposition.types import Spec
@@ -100,15 +101,37 @@ def methods(dataset: "xr.Dataset") -> Iterator[tuple[tuple[Any, ...], "xr.Datase
 def directions(models_: Trained, i: int) -> Float[np.ndarray, "input feature"]:
   """Returns the true directions of a model's features; 0 for those that its source does not
   represent."""
-  given = models_.instances.given
-  assert given is not None
-  if "dictionary" in given:
-    return np.asarray(given["dictionary"][i])
-  source = models_.problem.spec.source
+  arrays = models_.instances.given
+  assert arrays is not None
+  return _directions({name: leaf[i] for name, leaf in arrays.items()}, models_.problem.spec.source)
+
+
+def given(dataset: "xr.Dataset") -> dict[str, tuple[str, ...]]:
+  """Returns the frozen arrays of a dataset that have the true directions, and their dimensions;
+  nothing if there are none."""
+  there = {name: dims for name, dims in schema.given_dims().items() if name in dataset}
+  if "dictionary" in there:
+    return {"dictionary": there["dictionary"]}
+  return there if schema.source(dataset) is not None else {}
+
+
+def true_directions(
+  arrays: Mapping[str, np.ndarray], dataset: "xr.Dataset"
+) -> Float[np.ndarray, "input feature"]:
+  """Returns the true directions of a model's features from its own arrays of `given`; 0 for
+  features that the dataset's source does not represent."""
+  source = schema.source(dataset)
+  return _directions(arrays, None if source is None else fields.make_spec(source))
+
+
+def _directions(
+  arrays: Mapping[str, Any], source: Spec | None
+) -> Float[np.ndarray, "input feature"]:
+  if "dictionary" in arrays:
+    return np.asarray(arrays["dictionary"])
   assert source is not None
   kind = models.params_class(source.model)
-  own = {name.removeprefix(SOURCE): leaf[i] for name, leaf in given.items()}
-  W = np.asarray(kind(**own).directions)
+  W = np.asarray(kind(**{n.removeprefix(SOURCE): leaf for n, leaf in arrays.items()}).directions)
   return np.where(is_represented(W), W, 0)
 
 

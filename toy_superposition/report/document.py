@@ -27,7 +27,8 @@ INSTALL = "pip install plotly"
 # They become one script, in this order: a file may use the names of those before it.
 SCRIPTS = (
   *("numbers.js", "definitions.js", "controls.js", "plots.js", "features.js"),
-  *("explorer.js", "neurons.js", "phases.js", "dimensionality.js", "page.js"),
+  *("explorer.js", "neurons.js", "phases.js", "dimensionality.js", "latents.js", "scores.js"),
+  "page.js",
 )
 FIGURES_ROOM = 3.2e6  # bytes of all static figures of a page together, in base64
 FIGURES_ROOM_OF_ONE = 3e5  # bytes of those of a page of one run, which stays below 3 MB

@@ -85,6 +85,27 @@ EXPLANATIONS: dict[str, Explanation] = {
     "Lower density makes features rarer: bars of one colour turn into bars of many. Choose a bar "
     f"or a motif to see its circuit. {_RESTARTS}",
   ),
+  "scores": Explanation(
+    "A sparse autoencoder is asked to find the features that another model mixes. MCC is the mean "
+    "|cosine| between every true feature and a latent of its own: 1 if all are found. Precision "
+    "and recall say how reliably a latent is on if, and only if, its feature is. A point is the "
+    "mean over trainings that differ in their random numbers alone, and its bar the range.",
+    "MCC far above the dashed line, which random directions reach; the grey band is one standard "
+    "deviation. Unexplained variance that falls while MCC falls too: a better reconstruction is "
+    "not a better recovery. L0 near the dashed line, the number of features that are really on.",
+    "The sliders choose the point whose numbers stand above the plots, and the curves that pass "
+    "through it.",
+  ),
+  "latents": Explanation(
+    "Every row of the matrix is a latent's direction, every column a true feature's, and the "
+    "colour is the cosine between the two. Rows are sorted: first the latents that the best "
+    "one-to-one assignment gives to the features, then all others by the feature nearest to them. "
+    "Beside it, every dot is a feature with the |cosine| of its own latent.",
+    "A clean red diagonal: every feature has a latent. A row with several coloured cells mixes "
+    "features. Red cells below the diagonal are duplicates: several latents for one feature. Dots "
+    "near the dotted line are no better than random directions.",
+    f"The sliders choose the autoencoder. {_RESTARTS}",
+  ),
 }
 _STEPS = Explanation(
   "The curve on top is the loss during training, and the red dot on it is the step shown below.",

@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toy_superposition.repetitions import as_restarts
-from toy_superposition.report import dimensionality, explanations, explorer, neurons, phases
+from toy_superposition.report import (
+  dimensionality,
+  explanations,
+  explorer,
+  latents,
+  neurons,
+  phases,
+  scores,
+)
 from toy_superposition.report.packing import shares
 from toy_superposition.report.selection import MOST_FEATURES
 
@@ -93,6 +101,21 @@ PANELS: dict[str, Row] = {
     neurons.applies,
     neurons.size,
     neurons.data,
+  ),
+  "scores": Row(
+    "Scores of sparse autoencoders",
+    "Choose what the scores are drawn over, and the other axes with the sliders. Click on a point "
+    "to choose it.",
+    scores.applies,
+    scores.size,
+    scores.data,
+  ),
+  "latents": Row(
+    "Latents and true features",
+    "Choose a sparse autoencoder with the sliders. Point at a cell or a dot to see its numbers.",
+    latents.applies,
+    latents.size,
+    latents.data,
   ),
 }
 

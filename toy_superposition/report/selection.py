@@ -94,7 +94,7 @@ def choose(dataset: "xr.Dataset", names: Sequence[str], most: int) -> Selection:
     small = small[list(names)].isel({RESTART: order})
     small = small.rename({RESTART: "restart_number"}).rename({"rank": RESTART})
     small = small.assign_coords({RESTART: [k + 1 for k in at[RESTART]]})
-  axes = [_axis(small, dim, sizes[dim]) for dim in dims]
+  axes = [axis_of(small, dim, sizes[dim]) for dim in dims]
   notes = [
     f"{len(at[dim])} of {sizes[dim]} {'restarts' if dim == RESTART else f'values of {dim}'}"
     for dim in dims
@@ -103,7 +103,9 @@ def choose(dataset: "xr.Dataset", names: Sequence[str], most: int) -> Selection:
   return Selection(small, axes, notes)
 
 
-def _axis(dataset: "xr.Dataset", name: str, size: int) -> dict[str, Any]:
+def axis_of(dataset: "xr.Dataset", name: str, size: int) -> dict[str, Any]:
+  """Returns an axis for a slider or a list: its points, of `size` in the run, and the one chosen at
+  the start."""
   values = dataset[name].values
   numeric = np.issubdtype(values.dtype, np.number)
   start = 0

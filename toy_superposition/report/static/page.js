@@ -1,7 +1,7 @@
 // Draws the panels, filters the tables of claims, and opens what a link leads to.
 // A panel is a function (data, root) and a row of PANELS; panels.py makes the data.
 
-const PANELS = {phases, dimensionality, explorer, dynamics: explorer, neurons};
+const PANELS = {phases, dimensionality, explorer, dynamics: explorer, neurons, scores, latents};
 
 /** Hides the claims that do not match the form's verdicts and word. */
 function filter(claims) {
