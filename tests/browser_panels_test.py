@@ -273,8 +273,8 @@ def test_cosines_are_those_of_the_chosen_autoencoder(browser, tmp_path, width, s
       cosine = metrics.cosines(model["W_dec"].values, model["dictionary"].values)
       latent, feature = metrics.assignment(cosine)
       shown = points(drawn(panel, 0)["cosine"], "z")[0]
-      columns = [np.sort(array, axis=0) for array in (shown, cosine)]  # rows have another order
-      np.testing.assert_allclose(*columns, atol=PACKED)
+      # The page has the rows in another order.
+      np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(cosine, axis=0), atol=PACKED)
       own = points(drawn(panel, 1)["own latent"], "x", "y")
       np.testing.assert_array_equal(own[0], feature[np.argsort(feature)])
       expected = np.abs(cosine[latent, feature])[np.argsort(feature)]

@@ -114,7 +114,7 @@ def test_nothing_is_nan_at_inputs_of_zero_and_before_training(name):
 
   def objective(params):
     h = model.encode_batch(params, zero) if model.encode_batch else jnp.zeros((D, 3))
-    return auxiliary(params, zero, h, lambda output: jnp.sum(output**2))
+    return auxiliary(params, zero, h, lambda output: jnp.sum(output**2), 1.0)
 
   for leaf in jax.tree.leaves(jax.value_and_grad(objective)(start)):
     assert np.isfinite(leaf).all()
@@ -184,7 +184,7 @@ def auxiliary(name: str, params, s, **values):
   model = models.built(row(name, **values))
   assert model.auxiliary is not None
   function, h = model.auxiliary, jnp.float32(by_hand("l1_sae", params, s))
-  return lambda params: function(params, s, h, lambda o: jnp.mean(jnp.sum((s - o) ** 2, 0)))
+  return lambda params: function(params, s, h, lambda o: jnp.mean(jnp.sum((s - o) ** 2, 0)), 1.0)
 
 
 def test_the_l1_penalty_is_the_mean_sum_of_latents(params, s):
@@ -216,7 +216,7 @@ def test_the_gradient_of_a_threshold_is_that_of_the_expected_number_of_latents(t
   params = dataclasses.replace(params, latent_threshold=jnp.full(D, threshold))
   assert model.auxiliary is not None
   function, zero = model.auxiliary, jnp.zeros((D, n))
-  slope = jax.grad(lambda params: function(params, s, zero, lambda _: jnp.float32(0)))(params)
+  slope = jax.grad(lambda params: function(params, s, zero, lambda _: jnp.float32(0), 1.0))(params)
   share = norm.cdf(threshold + width / 2) - norm.cdf(threshold - width / 2)
   error = (share / n) ** 0.5 / width  # standard deviation over draws
   np.testing.assert_allclose(slope.latent_threshold, -share / width, atol=5 * error)
@@ -300,6 +300,36 @@ def config(name: str, **axes):
   settings.evaluation.n_samples = 256
   base.set_axes(settings, **axes)
   return settings
+
+
+@pytest.mark.parametrize(
+  "name", only(("l1_sae", "gated_sae", "batch_topk_sae"), SPARSE_AUTOENCODERS)
+)
+def test_weights_relative_to_the_loss_do_not_depend_on_the_reduction(name):
+  """Of a mean over 6 outputs all terms are a sixth; running means move as ever."""
+  x = jnp.float32(np.random.default_rng(0).uniform(0, 1, (8, 40)))
+  found = {}
+  for reduction in ("sum", "mean"):
+    settings = config(name)
+    settings.loss.reduction = reduction
+    settings.model.sparsity, settings.model.aux = 0.7, float(name != "matching_pursuit_sae")
+    (group,) = resolve(settings).groups
+    made, instance = (
+      problem.make(group.spec),
+      jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), group.instances),
+    )
+    params = made.init(jax.random.key(0))
+    silent = jnp.where(jnp.arange(10) < 4, 1e-4, 0.1)
+    params = dataclasses.replace(params, latent_frequency=silent)
+    found[reduction] = jax.value_and_grad(made.loss)(params, instance, x)
+  (sum_, of_sum), (mean, of_mean) = found["sum"], found["mean"]
+  assert mean == pytest.approx(float(sum_) / 6, rel=1e-5)
+  running = models.built(row(name)).running
+  for leaf in SparseAutoencoderParams.DIMS:
+    factor = 1 if leaf in running else 6
+    one, two = getattr(of_sum, leaf), factor * getattr(of_mean, leaf)
+    np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5, err_msg=leaf)
+  assert np.any(of_sum.W_dec != 0) and np.any(of_sum.latent_frequency != 0)
 
 
 # The others have nothing here that these do not.

@@ -86,6 +86,13 @@ REDUCTIONS: dict[str, Callable[[Output], Scalar]] = declare.table(
 )
 
 
+def share(reduction: str, n_outputs: int) -> float:
+  """Returns what a reduction makes of a sum over outputs: 1 for sum, 1/n for mean. A reduction is
+  linear and treats all outputs alike."""
+  with jax.ensure_compile_time_eval():
+    return float(REDUCTIONS[reduction](jnp.ones(n_outputs))) / n_outputs
+
+
 @dataclass(frozen=True)
 class HiddenL1:
   """λ Σ|h| (paper, "Discussion"; sparse autoencoders)."""

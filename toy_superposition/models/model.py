@@ -31,11 +31,13 @@ class Model(NamedTuple):
   hidden: Callable[[Hidden], Hidden] | None = None
   # In training, where the examples of a batch are coupled; None: `encode` of each.
   encode_batch: Callable[[Params, Inputs], Activations] | None = None
-  # (parameters, inputs, h, loss of outputs) → what is added to the loss of a training batch. The
-  # fourth is the function (output, example) → reduced mean loss against the batch's targets.
-  auxiliary: Callable[[Params, Inputs, Activations, Callable[[Outputs], Scalar]], Scalar] | None = (
-    None
-  )
+  # (parameters, inputs, h, loss of outputs, share) → what is added to the loss of a training batch.
+  # The fourth is the function (output, example) → reduced mean loss against the batch's targets.
+  # The last is the reduction's factor on a sum over outputs: terms with weights of their own are
+  # multiplied by it, so that these weigh the same under every reduction.
+  auxiliary: (
+    Callable[[Params, Inputs, Activations, Callable[[Outputs], Scalar], float], Scalar] | None
+  ) = None
   # Parameters that are running means: a step moves them by −running_rate · gradient.
   running: tuple[str, ...] = ()
   running_rate: float = 0.01

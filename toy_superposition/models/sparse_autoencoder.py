@@ -171,14 +171,23 @@ class SparseAutoencoder:
   activated_batch: ClassVar[Callable[..., Batch] | None] = None
 
   def auxiliary(
-    self, params: SparseAutoencoderParams, s: Inputs, h: Batch, loss_of: LossOf
+    self,
+    params: SparseAutoencoderParams,
+    s: Inputs,
+    h: Batch,
+    loss_of: LossOf,
+    share: float,
   ) -> Scalar:
     """Returns what is added to the loss: the method's own terms, the auxiliary loss of silent
-    latents, and running means, which are 0."""
+    latents, and running means, which are 0.
+
+    λ and `aux` weigh against the loss summed over outputs. `share` is what the reduction makes of
+    such a sum: 1, or 1/n of n outputs for the mean.
+    """
     drive = self.drive(params, s)
     total = moves_to(params.latent_frequency, jnp.mean((h > 0).astype(jnp.float32), axis=1))
-    total = total + self.own_terms(params, drive, s, h, loss_of)
-    return total + self.of_silent(params, drive, s, h) if self.aux else total
+    total = total + self.own_terms(params, drive, s, h, loss_of, share)
+    return total + share * self.of_silent(params, drive, s, h) if self.aux else total
 
   def own_terms(
     self,
@@ -187,9 +196,10 @@ class SparseAutoencoder:
     s: Inputs,
     h: Batch,
     loss_of: LossOf,
+    share: float,
   ) -> Scalar:
     """Returns the method's own terms of the training loss."""
-    del params, drive, s, h, loss_of
+    del params, drive, s, h, loss_of, share
     return jnp.float32(0)
 
   def of_silent(self, params: SparseAutoencoderParams, drive: Drive, s: Inputs, h: Batch) -> Scalar:

@@ -48,10 +48,10 @@ class L1(Penalised):
     """Returns ReLU(drive + b_enc)."""
     return jax.nn.relu(drive + params.b_enc[:, None])
 
-  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+  def own_terms(self, params, drive, s, h, loss_of, share) -> Scalar:
     """Returns λ Σ h."""
     del params, drive, s, loss_of
-    return self.sparsity * jnp.mean(jnp.sum(h, axis=0))
+    return share * self.sparsity * jnp.mean(jnp.sum(h, axis=0))
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ class JumpReLU(Penalised):
     slope = lax.stop_gradient(threshold) * self._ramp(z, threshold)
     return kept - (slope * threshold - lax.stop_gradient(slope * threshold))
 
-  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+  def own_terms(self, params, drive, s, h, loss_of, share) -> Scalar:
     """Returns λ · number of active latents; the gradient of a threshold is −1/ε within the ramp."""
     del s, h, loss_of
     z, threshold = drive + params.b_enc[:, None], params.latent_threshold[:, None]
     active = (z > threshold).astype(jnp.float32)
     slope = self._ramp(z, threshold)
     active = active - (slope * threshold - lax.stop_gradient(slope * threshold))
-    return self.sparsity * jnp.mean(jnp.sum(active, axis=0))
+    return share * self.sparsity * jnp.mean(jnp.sum(active, axis=0))
 
   def _ramp(self, z: Batch, threshold: Float[Array, "latent 1"]) -> Batch:
     """Returns 1/ε within the ramp around the threshold and 0 elsewhere, without a gradient.
@@ -129,13 +129,14 @@ class Gated(Penalised):
     magnitude = jax.nn.relu(jnp.exp(params.r_mag)[:, None] * drive + params.b_mag[:, None])
     return jnp.where(drive + params.b_enc[:, None] > 0, magnitude, 0)
 
-  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+  def own_terms(self, params, drive, s, h, loss_of, share) -> Scalar:
     """Returns λ Σ ReLU(gate), and the loss of the reconstruction from the gate by a decoder without
     a gradient, through which the gate learns."""
     del s, h
     gate = jax.nn.relu(drive + params.b_enc[:, None])
     decoder, bias = lax.stop_gradient((params.W_dec, self.bias(params)))
-    return self.sparsity * jnp.mean(jnp.sum(gate, axis=0)) + loss_of(decoder @ gate + bias[:, None])
+    penalty = share * self.sparsity * jnp.mean(jnp.sum(gate, axis=0))
+    return penalty + loss_of(decoder @ gate + bias[:, None])
 
 
 @dataclass(frozen=True)
@@ -185,9 +186,9 @@ class BatchTopK(Counted):
     z = jax.nn.relu(drive + params.b_enc[:, None])
     return keep_largest(z, self.k * z.shape[1], (0, 1))
 
-  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+  def own_terms(self, params, drive, s, h, loss_of, share) -> Scalar:
     """Returns 0, with the gradient that moves the threshold to the smallest latent that is kept."""
-    del drive, s, loss_of
+    del drive, s, loss_of, share
     smallest = jnp.min(jnp.where(h > 0, h, jnp.inf))
     smallest = jnp.where(jnp.isfinite(smallest), smallest, 0)
     return moves_to(
@@ -208,12 +209,12 @@ class Matryoshka(BatchTopK):
     (), "≥ 1", "lengths of the prefixes, increasing to n_hidden; (): a sixteenth, a quarter, all"
   )
 
-  def own_terms(self, params, drive, s, h, loss_of) -> Scalar:
+  def own_terms(self, params, drive, s, h, loss_of, share) -> Scalar:
     """Returns the mean loss over prefixes less the loss of all latents, which is in the loss."""
     decoder, bias = self.decoder(params), self.bias(params)[:, None]
     lengths = self.prefixes or default_prefixes(h.shape[0])
     losses = [loss_of(decoder[:, :n] @ h[:n] + bias) for n in lengths]
-    running = super().own_terms(params, drive, s, h, loss_of)
+    running = super().own_terms(params, drive, s, h, loss_of, share)
     return running + sum(losses) / len(losses) - losses[-1]
 
   def refuses(self, spec: Spec, instances: Instance) -> str:
