@@ -10,7 +10,7 @@ from tests import dictionaries, pages
 from tests.report_test import page, unpacked
 from toy_superposition import fields
 from toy_superposition.recovery import chance, metrics
-from toy_superposition.report import explanations, latents, panels, scores
+from toy_superposition.report import explanations, latents, panels, runs, scores
 
 TOPK = ("topk_sae", 0.0, 2.0, False)
 ROOM = 1e6  # bytes
@@ -135,3 +135,11 @@ def test_a_model_that_is_not_finite_leaves_the_others():
   cosine = unpacked(shown["cosine"])
   assert np.isnan(cosine[0]).all() and np.isfinite(cosine[1]).all()
   assert shown["mcc"][0] is None and shown["mcc"][1] > 0
+
+
+def test_a_run_of_sparse_autoencoders_is_described_by_its_latents_and_its_model():
+  data = autoencoders()
+  n, d = data.sizes["feature"], data.sizes["latent"]
+  config = {"model.n_features": 9, "model.n_hidden": 9, "model.name": "relu_output"}
+  found = runs._sizes(config, {"/": data})
+  assert found == f"{n} features and {d} latents, topk_sae: {data['finite'].size} models."

@@ -104,13 +104,17 @@ def _subject(config: Mapping[str, Any]) -> str:
 
 def _sizes(config: Mapping[str, Any], datasets: Mapping[str, "xr.Dataset"]) -> str:
   n_models = _n_models(datasets)
-  n, m = (
+  n, m, latents = (
     sorted({dataset.sizes[dim] for dataset in datasets.values() if dim in dataset.sizes})
-    or [config[field]]
-    for dim, field in (("feature", "model.n_features"), ("hidden", "model.n_hidden"))
+    for dim in ("feature", "hidden", "latent")
   )
-  sizes = f"{_span(n)} features in {_span(m)} hidden dimension{'s' if m != [1] else ''}"
-  return f"{sizes}, {config['model.name']}: {n_models} model{'s' if n_models != 1 else ''}."
+  n, m = n or [config["model.n_features"]], m or [config["model.n_hidden"]]
+  hidden = f"in {_span(m)} hidden dimension{'s' if m != [1] else ''}"
+  if latents:  # of sparse autoencoders
+    hidden = f"and {_span(latents)} latents"
+  names = sorted({str(ds.attrs.get("model", config["model.name"])) for ds in datasets.values()})
+  named = f"{_span(n)} features {hidden}, {', '.join(names)}"
+  return f"{named}: {n_models} model{'s' if n_models != 1 else ''}."
 
 
 def _span(values: Sequence[int]) -> str:
