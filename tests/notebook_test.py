@@ -12,6 +12,7 @@ from tests.command import CACHE, GRID, PATIENCE, ROOT
 
 NOTEBOOK = ROOT / "launch" / "colab.ipynb"
 TUTORIAL = ROOT / "launch" / "tutorial.ipynb"
+LONGER = "autoencoders"  # a cell of 10 seconds, for the longer suite
 FLAGS = [*GRID, "--config.train.batch_size=16", "--config.train.steps=40"]
 FLAGS += ["--config.train.estimator=autodiff"]  # fast to compile
 
@@ -93,16 +94,29 @@ def kernel(tmp_path_factory):
   assert os.listdir(folder) == []  # nothing is written
 
 
-def test_the_tutorial_has_ten_cells_that_run_and_draw(kernel):
+def test_the_tutorial_has_eleven_cells_that_run_and_draw(kernel):
   node = notebook(TUTORIAL)
-  assert len(node.cells) == 10
-  found = {cell.id: kernel.execute_cell(cell, i) for i, cell in enumerate(node.cells)}
+  assert len(node.cells) == 11
+  cells = [(i, cell) for i, cell in enumerate(node.cells) if cell.id != LONGER]
+  found = {cell.id: kernel.execute_cell(cell, i) for i, cell in cells}
   drawn = {cell.id for cell in code(node) if pictures(cell)}
-  plain = {"config", "train"}
+  plain = {"config", "train", LONGER}
   assert drawn == {cell.id for cell in code(node)} - plain
   assert "compiled in" in text(found["train"])
   table = str(found["statements"].outputs)
   assert "verdict" in table and "contradicted" not in table
+
+
+@pytest.mark.slow
+def test_the_tutorial_s_autoencoders_are_drawn_sampled_and_exported(kernel):
+  node = notebook(TUTORIAL)
+  needed = {"config", "measure", LONGER}
+  for i, cell in enumerate(node.cells):
+    if cell.id in needed:
+      kernel.execute_cell(cell, i)
+  (cell,) = (cell for cell in code(node) if cell.id == LONGER)
+  assert pictures(cell) == 1
+  assert "(100, 40)" in text(cell) and "'threshold'" in text(cell)
 
 
 @pytest.mark.slow
