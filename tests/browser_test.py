@@ -195,7 +195,7 @@ def test_every_claim_is_listed_and_can_be_filtered_by_verdict_and_word(browser, 
     assert len(visible) == len(ts.claims(paper.phase_change))
     assert all("phase_change" in row for row in visible)
     table.locator("input[type=search]").fill("")
-    for verdict in ("confirmed", "contradicted", "undecided"):
+    for verdict in ("confirmed", "contradicted", "undecided", "identity"):
       table.locator(f"input[value={verdict}]").press("Space")
     assert {
       row.get_attribute("data-verdict") for row in table.locator("tbody tr:visible").all()
