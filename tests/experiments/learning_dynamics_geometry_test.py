@@ -169,3 +169,8 @@ def test_another_problem_is_refused_by_name(field, value):
   named = "train.weight_decay" if value == "adamw" else field
   with pytest.raises(UserError, match=rf"config\.{named}.*'learning_dynamics_geometry'.*=none"):
     resolve(changed)
+
+
+def test_short_features_are_drawn_longer_but_within_the_axes():
+  W = np.eye(3, 6)
+  assert [figure.enlarged(length * W) for length in (0.15, 0.34, 0.6, 1.2, 0.0)] == [6, 2, 1, 1, 1]

@@ -67,6 +67,13 @@ def draw_space(
   axes.view_init(elev=22, azim=35)
 
 
+def enlarged(W: Float[np.ndarray, "hidden feature"]) -> int:
+  """Returns the factor by which short features are drawn longer, so that they are seen: 1 for those
+  of at least half the axes' length."""
+  longest = float(np.linalg.norm(W, axis=0).max())
+  return int(LIMIT / longest) if 0 < longest < LIMIT / 2 else 1
+
+
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: curves above, the best restart's weights at each stage below."""
   model = restarts.best(dataset)
@@ -93,8 +100,10 @@ def draw(dataset: "xr.Dataset") -> Figure:
         *(at, 1.02, letter), transform=above.get_xaxis_transform(), ha="center", fontsize="medium"
       )
       space = figure.add_subplot(grid[2, k], projection="3d")
-      draw_space(space, W[index], colours)
-      space.set_title(f"{letter}: step {step}\nloss {loss:.2g}")
+      factor = enlarged(W[index])
+      draw_space(space, factor * W[index], colours)
+      scaled = f", arrows × {factor}" if factor > 1 else ""
+      space.set_title(f"{letter}: step {step}\nloss {loss:.2g}{scaled}")
     p = analysis.density_of(model)
     figure.suptitle(
       f"{W.shape[2]} features in {W.shape[1]} dimensions, two correlated sets of "
