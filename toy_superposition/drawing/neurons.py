@@ -118,11 +118,11 @@ def draw_circuit(
   middle = _heights(len(names))
   right = dict(zip(outputs, _heights(len(outputs)), strict=True))
   for k, y in enumerate(middle):
-    # Alternating places keep the labels of neighbouring neurons apart.
+    # Labels are near the features, where lines of two neurons do not cross.
     for i, start in left.items():
-      _join(axes, (0.0, float(start)), (1.0, float(y)), float(W1[k, i]), at=0.22 + 0.16 * (k % 2))
+      _join(axes, (0.0, float(start)), (1.0, float(y)), float(W1[k, i]), at=0.2)
     for j, end in right.items():
-      _join(axes, (1.0, float(y)), (2.0, float(end)), float(W2[j, k]), at=0.78 - 0.16 * (k % 2))
+      _join(axes, (1.0, float(y)), (2.0, float(end)), float(W2[j, k]), at=0.8)
     axes.plot(1, y, "s", color="white", markeredgecolor="0.2", markersize=30, zorder=3)
     axes.text(1, y, names[k], ha="center", va="center", fontsize="small", zorder=4)
   for x, side, labels in ((0, left, inputs), (2, right, outputs)):
