@@ -24,6 +24,7 @@ from toy_superposition.models.topk import keep_largest, kth_largest
 
 M, D, BATCH = 5, 12, 40
 NUMBERS = {"model.k": 2.0, "model.sparsity": 0.3, "model.bandwidth": 0.2}
+SUM = jnp.float32(1)  # what the reduction makes of a sum over outputs
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +115,7 @@ def test_nothing_is_nan_at_inputs_of_zero_and_before_training(name):
 
   def objective(params):
     h = model.encode_batch(params, zero) if model.encode_batch else jnp.zeros((D, 3))
-    return auxiliary(params, zero, h, lambda output: jnp.sum(output**2), 1.0)
+    return auxiliary(params, zero, h, lambda output: jnp.sum(output**2), SUM)
 
   for leaf in jax.tree.leaves(jax.value_and_grad(objective)(start)):
     assert np.isfinite(leaf).all()
@@ -184,7 +185,7 @@ def auxiliary(name: str, params, s, **values):
   model = models.built(row(name, **values))
   assert model.auxiliary is not None
   function, h = model.auxiliary, jnp.float32(by_hand("l1_sae", params, s))
-  return lambda params: function(params, s, h, lambda o: jnp.mean(jnp.sum((s - o) ** 2, 0)), 1.0)
+  return lambda params: function(params, s, h, lambda o: jnp.mean(jnp.sum((s - o) ** 2, 0)), SUM)
 
 
 def test_the_l1_penalty_is_the_mean_sum_of_latents(params, s):
@@ -216,7 +217,7 @@ def test_the_gradient_of_a_threshold_is_that_of_the_expected_number_of_latents(t
   params = dataclasses.replace(params, latent_threshold=jnp.full(D, threshold))
   assert model.auxiliary is not None
   function, zero = model.auxiliary, jnp.zeros((D, n))
-  slope = jax.grad(lambda params: function(params, s, zero, lambda _: jnp.float32(0), 1.0))(params)
+  slope = jax.grad(lambda params: function(params, s, zero, lambda _: jnp.float32(0), SUM))(params)
   share = norm.cdf(threshold + width / 2) - norm.cdf(threshold - width / 2)
   error = (share / n) ** 0.5 / width  # standard deviation over draws
   np.testing.assert_allclose(slope.latent_threshold, -share / width, atol=5 * error)

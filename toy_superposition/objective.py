@@ -86,11 +86,10 @@ REDUCTIONS: dict[str, Callable[[Output], Scalar]] = declare.table(
 )
 
 
-def share(reduction: str, n_outputs: int) -> float:
+def share(reduction: Callable[[Output], Scalar], n_outputs: int) -> Scalar:
   """Returns what a reduction makes of a sum over outputs: 1 for sum, 1/n for mean. A reduction is
   linear and treats all outputs alike."""
-  with jax.ensure_compile_time_eval():
-    return float(REDUCTIONS[reduction](jnp.ones(n_outputs))) / n_outputs
+  return reduction(jnp.ones(n_outputs)) / n_outputs
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,6 @@ class Problem(NamedTuple):
   # importance if outputs are features.
   decoded_loss: Callable[[Params, Instance, Output, Hidden], Output]
   reduction: Callable[[Output], Scalar]
-  share: float  # the reduction's factor on the sum over outputs
   # Of one example's hidden activations: added to the reduced loss in training, and never reported.
   penalty: Callable[[Params, Instance, Hidden], Scalar] | None
   # Perturbation of a training step's inputs; the target is computed from the clean input.
@@ -207,7 +206,8 @@ class Problem(NamedTuple):
       loss = loss + mean(jax.vmap(self.penalty, (None, None, 1))(params, instance, h), weights)
     if model.auxiliary:
       loss_of = self._loss_of(instance, target)
-      loss = loss + model.auxiliary(params, s, h, loss_of, self.share)
+      share = objective.share(self.reduction, self.n_outputs)
+      loss = loss + model.auxiliary(params, s, h, loss_of, share)
     return loss
 
   def _loss_of(
@@ -319,7 +319,6 @@ def make(spec: Spec, shared: bool = False) -> Problem:
     target=target,
     decoded_loss=decoded_loss,
     reduction=objective.REDUCTIONS[spec.reduction],
-    share=objective.share(spec.reduction, outputs),
     penalty=_penalty(spec),
     attack=attack if spec.attack else None,
     optimizer=optimizer,

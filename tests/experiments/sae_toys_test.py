@@ -1,11 +1,13 @@
 """Autoencoders of toy models: the count of represented features, verdicts on known scores."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
 
-from tests import dictionaries
+from tests import dictionaries, small
 from toy_superposition.experiments.dictionaries import bound, directions
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, REPORTED, UNDECIDED
 from toy_superposition.experiments.sae_toys import EXPERIMENT, figure
@@ -48,14 +50,9 @@ def test_features_that_a_toy_model_does_not_represent_have_no_direction():
   zero = jnp.zeros(1)
   instances = Instance(index=zero, density=zero, importance=zero, learning_rate=zero, given=given)
 
-  class Spec:
-    model = "relu_output"
-
-  class Problem:
-    class spec:
-      source = Spec
-
-  found = directions(Trained(Problem, None, instances, (), ()), 0)  # type: ignore[arg-type]
+  source = small.spec(n_features=3, n_hidden=2)
+  problem = SimpleNamespace(spec=SimpleNamespace(source=source))
+  found = directions(Trained(problem, None, instances, (), ()), 0)  # type: ignore[arg-type]
   np.testing.assert_array_equal(found, [[1, 0, np.float32(-0.8)], [0, 0, 0]])
 
 

@@ -8,7 +8,7 @@ optimizers or with BFGS.
 import jax
 import jax.numpy as jnp
 
-from toy_superposition import models, perturbations, scalarize, sizes
+from toy_superposition import models, objective, perturbations, scalarize, sizes
 from toy_superposition.draws import KeyWords
 from toy_superposition.estimators.estimator import Estimator, Method, Scalar
 from toy_superposition.problem import Problem
@@ -53,8 +53,7 @@ def _integrated(problem: Problem) -> Method:
 
   def gradient(params: Params, instance: Instance, key: KeyWords):
     del key
-    # A reduction weighs all features alike.
-    share = problem.reduction(jnp.ones(spec.n_features)) / spec.n_features
+    share = objective.share(problem.reduction, spec.n_features)
     return expected_loss.value_and_gradient(
       params, instance.density, share * instance.importance, relu=relu
     )

@@ -36,7 +36,7 @@ class Model(NamedTuple):
   # The last is the reduction's factor on a sum over outputs: terms with weights of their own are
   # multiplied by it, so that these weigh the same under every reduction.
   auxiliary: (
-    Callable[[Params, Inputs, Activations, Callable[[Outputs], Scalar], float], Scalar] | None
+    Callable[[Params, Inputs, Activations, Callable[[Outputs], Scalar], Scalar], Scalar] | None
   ) = None
   # Parameters that are running means: a step moves them by −running_rate · gradient.
   running: tuple[str, ...] = ()

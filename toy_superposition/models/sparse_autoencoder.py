@@ -176,7 +176,7 @@ class SparseAutoencoder:
     s: Inputs,
     h: Batch,
     loss_of: LossOf,
-    share: float,
+    share: Scalar,
   ) -> Scalar:
     """Returns what is added to the loss: the method's own terms, the auxiliary loss of silent
     latents, and running means, which are 0.
@@ -196,7 +196,7 @@ class SparseAutoencoder:
     s: Inputs,
     h: Batch,
     loss_of: LossOf,
-    share: float,
+    share: Scalar,
   ) -> Scalar:
     """Returns the method's own terms of the training loss."""
     del params, drive, s, h, loss_of, share
