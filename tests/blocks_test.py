@@ -65,6 +65,7 @@ def test_the_norm_of_the_best_digon_is_the_known_one(x, square_norm):
   assert found == pytest.approx(square_norm, abs=0.012)
 
 
+@pytest.mark.quick("triangle-0.25", "pentagon-0.8")
 @pytest.mark.parametrize(("frame", "density"), list(itertools.product(SMALL, DENSITIES)))
 def test_a_loss_by_convolution_is_that_of_the_quadrature(frame, density):
   block = blocks.best_block(frame, density)
@@ -88,6 +89,7 @@ def test_the_loss_of_a_large_frame_is_that_of_a_sample(frame):
   assert abs(each.mean() - block.loss) < 4 * error
 
 
+@pytest.mark.quick("triangle")
 @pytest.mark.parametrize("frame", [f for f in SMALL if f != "dedicated"])
 def test_no_descent_with_free_weights_leaves_a_frame_where_it_is_best(frame):
   inside = {"digon": 2.5, "triangle": 1.4, "tetrahedron": 1.2, "4-simplex": 1.06, "pentagon": 4.6}
@@ -143,6 +145,7 @@ def test_a_division_has_the_loss_and_dimensions_of_its_blocks():
   assert found.margin[0] == pytest.approx(saved[-1] - saved[-2])
 
 
+@pytest.mark.slow
 def test_transitions_are_where_the_quadrature_has_them():
   """The exact losses of both frames at their best norms differ in sign just beside a transition."""
   found = division.transitions()
@@ -170,6 +173,7 @@ def _exact_lead(one: division.Transition, density: float) -> float:
   return saved(one.before) - saved(one.after)
 
 
+@pytest.mark.slow
 def test_no_training_on_the_plateau_saves_more_than_the_best_division():
   """The optimum is a digon there: a free search over 2 dimensions finds nothing better."""
   density = 1 / 2.5

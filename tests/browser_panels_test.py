@@ -11,7 +11,6 @@ from tests import datasets, pages
 from tests.browser import PACKED, api, drawn, needed, opened, points, press, show, slider
 from tests.browser import browser as browser  # the fixture
 from tests.latents_panel_test import autoencoders
-from tests.quick import only
 from toy_superposition import report
 from toy_superposition.geometry import features
 from toy_superposition.geometry.definitions import is_monosemantic, is_represented
@@ -22,6 +21,7 @@ pytestmark = needed
 EXPLORER = ".panel[data-kind=explorer]"
 
 
+@pytest.mark.slow
 def test_a_panel_that_is_drawn_late_starts_at_the_density_chosen_in_another(browser, tmp_path):
   density = [1.0, 0.3, 0.05]
   data = pages.dataset({"density": density}, m=2, n=5)
@@ -39,6 +39,7 @@ def test_a_panel_that_is_drawn_late_starts_at_the_density_chosen_in_another(brow
       assert "density 1" in panel.locator(".status").inner_text()
 
 
+@pytest.mark.slow
 def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
   density = [1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.05]
   data = pages.dataset({"density": density, "restart": range(3)}, m=6, n=12)
@@ -80,7 +81,8 @@ def test_a_density_chosen_on_the_line_shows_its_graph_below(browser, tmp_path):
     assert explorer.locator("tbody tr").nth(5).inner_text().split("\t") != row
 
 
-@pytest.mark.parametrize("m", only((3,), (2, 3, 4)))
+@pytest.mark.quick("3")
+@pytest.mark.parametrize("m", (2, 3, 4))
 def test_the_time_slider_moves_the_weights_along_the_loss_curve(browser, tmp_path, m):
   steps = [0, 1, 3, 10, 30, 100]
   data = pages.with_history(pages.dataset({"restart": range(2)}, m=m, n=6), steps)
@@ -132,6 +134,7 @@ def test_neurons_are_stacks_of_their_weights_and_a_chosen_one_is_a_circuit(brows
     assert f"neuron 2 → output {strongest}: " in texts
 
 
+@pytest.mark.quick("390")
 @pytest.mark.parametrize("width", (390, 1280))
 def test_the_names_of_60_features_do_not_overlap(browser, tmp_path, width):
   data = pages.dataset({"restart": [0]}, m=20, n=60)
@@ -148,6 +151,7 @@ def test_the_names_of_60_features_do_not_overlap(browser, tmp_path, width):
       assert all(one[1] <= two[0] for one, two in itertools.pairwise(ends))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_finite_is_reported_and_leaves_the_others_unchanged(browser, tmp_path):
   data = pages.dataset({"density": [0.5, 0.2, 0.1], "restart": range(2)}, m=2, n=4)
   for name in ("W", "b", "loss", "feature_norm"):
@@ -193,6 +197,7 @@ def around(threshold: float) -> np.ndarray:
   return threshold * (1 + steps)
 
 
+@pytest.mark.slow
 def test_represented_on_the_page_is_what_the_definition_says(browser, tmp_path):
   W = np.eye(2, 1) * np.sqrt(around(0.3))
   W = np.append(W, np.random.default_rng(0).normal(0, 0.6, (2, 9)), axis=1).astype(np.float32)
@@ -207,6 +212,7 @@ def test_represented_on_the_page_is_what_the_definition_says(browser, tmp_path):
     assert f"{(~represented).sum()} not represented" in panel.locator(".legend").inner_text()
 
 
+@pytest.mark.slow
 def test_monosemantic_on_the_page_is_what_the_definition_says(browser, tmp_path):
   share = around(0.9)
   pure = np.stack([np.sqrt(share), np.sqrt(1 - share), 0 * share], axis=1)
@@ -257,6 +263,7 @@ def test_scores_are_drawn_over_the_axis_and_told_at_the_chosen_point(browser, tm
     assert "range over 4 restarts" in panel.locator(".status").inner_text()
 
 
+@pytest.mark.quick("1280-light")
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_cosines_are_those_of_the_chosen_autoencoder(browser, tmp_path, width, scheme):
   data = autoencoders(2, 3)

@@ -48,6 +48,7 @@ def paper(tmp_path_factory) -> Paper:
   return Paper(introduction, phase_change, folder / "both.html", folder / "introduction.html")
 
 
+@pytest.mark.quick("390-dark")
 @pytest.mark.parametrize(
   ("width", "scheme"),
   [
@@ -95,6 +96,7 @@ def test_the_density_slider_moves_by_keyboard_and_shows_the_model_of_each_densit
     assert len(seen) == results.sizes["density"]
 
 
+@pytest.mark.slow
 def test_the_restart_slider_goes_from_the_lowest_loss_to_the_highest(browser, paper):
   results = paper.introduction
   with opened(browser, paper.alone) as view:
@@ -110,6 +112,7 @@ def test_the_restart_slider_goes_from_the_lowest_loss_to_the_highest(browser, pa
     assert words in panel.locator(".status").inner_text()
 
 
+@pytest.mark.slow
 def test_pointing_at_a_feature_shows_the_numbers_of_the_results(browser, paper):
   results = paper.introduction
   best = results.isel(density=-1).isel(
@@ -218,6 +221,7 @@ def test_on_a_phone_every_claim_is_a_card_within_the_screen(browser, paper):
     assert view.locator(".claims tbody tr:visible").count() == 0
 
 
+@pytest.mark.slow
 def test_a_change_between_light_and_dark_restyles_the_plots(browser, paper):
   with opened(browser, paper.alone) as view:
     panel = show(view, "explorer")

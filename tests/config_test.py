@@ -19,7 +19,6 @@ import pytest
 
 import toy_superposition as ts
 from configs import base, phase_change
-from tests.quick import only
 from toy_superposition import declare, experiments, fields, models, sweeps
 from toy_superposition.config import axes
 from toy_superposition.config import resolve as config
@@ -557,7 +556,8 @@ LARGE = ("sae_benchmark", "full")  # whose dictionaries take gigabytes
 
 
 @pytest.mark.parametrize(
-  ("name", "variant"), only([v for v in variants() if v != LARGE], variants())
+  ("name", "variant"),
+  [pytest.param(*v, marks=pytest.mark.slow) if v == LARGE else v for v in variants()],
 )
 def test_every_experiment_resolves_to_the_same_from_its_stored_values(name, variant):
   what = config.resolve(load(name, variant))

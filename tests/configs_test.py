@@ -1,7 +1,7 @@
 """Every config in configs/: it resolves, and its quick size runs from beginning to end.
 
-Some of the quick sizes run here; all of them in `python -m pytest -m slow`, and as processes in
-`python -m toy_superposition.reproduce --quick`.
+The smallest of the quick sizes runs here; all of them in `python -m pytest -m slow`, and as
+processes in `python -m toy_superposition.reproduce --quick`.
 """
 
 import importlib
@@ -20,8 +20,6 @@ from toy_superposition.records.results import SWEEP
 
 FOLDER = Path(__file__).parent.parent / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "base")
-IN_SUITE = ("introduction", "phase_change")
-QUICK = [pytest.param(n, marks=() if n in IN_SUITE else pytest.mark.slow) for n in NAMES]
 # Minimum agreement with the true optimum at the quick size: fewer steps and restarts than at the
 # default one, so a few cells may miss the optimum's phase.
 QUICK_AGREEMENT = 0.9
@@ -54,7 +52,8 @@ def test_a_config_states_how_to_run_it_its_subject_its_cost_and_its_source(name)
   assert "second" in module.COST or "minute" in module.COST
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.quick("introduction")
+@pytest.mark.parametrize("name", NAMES)
 def test_quick_size_runs_draws_its_figures_and_decides_its_claims(name, tmp_path):
   resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config("quick"))
   workdir = opening.open_workdir(

@@ -40,7 +40,38 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before the choice by -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+  """Marks as slow what is not quick, and puts the longest modules first."""
+  _mark_slow(items)
+  _sort(items)
+
+
+def _mark_slow(items: list[pytest.Item]) -> None:
+  """Marks a test's parameters that its marker `quick` does not name as slow.
+
+  Raises:
+    UsageError: a test has no parameters of these names, so that none goes stale.
+  """
+  named: dict[str, set[str]] = {}
+  there: dict[str, set[str]] = {}
+  for item in items:
+    if marker := item.get_closest_marker("quick"):
+      test, _, parameters = item.nodeid.partition("[")
+      named[test] = set(marker.args)
+      there.setdefault(test, set()).add(parameters.removesuffix("]"))
+      if parameters.removesuffix("]") not in marker.args:
+        item.add_marker(pytest.mark.slow)
+  stale = [
+    f"{test}: no parameters {names - there[test]}, only {there[test]}"
+    for test, names in named.items()
+    if names - there[test] and len(there[test]) > 1  # one may be asked for by its id alone
+  ]
+  if stale:
+    raise pytest.UsageError("\n".join(stale))
+
+
+def _sort(items: list[pytest.Item]) -> None:
   """Puts the longest modules first: at the end no worker is alone with a long one.
 
   A worker takes a whole module (--dist=loadscope), the next one in this order

@@ -145,6 +145,7 @@ def test_there_are_operations_to_crash_at(expected):
   assert expected[1] > 20
 
 
+@pytest.mark.quick("0.5")
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8, 0.97])
 def test_a_crash_somewhere_costs_nothing(expected, tmp_path, share):
   folder, count = expected
@@ -152,6 +153,7 @@ def test_a_crash_somewhere_costs_nothing(expected, tmp_path, share):
   check(tmp_path / "run", folder)
 
 
+@pytest.mark.quick("True")
 @pytest.mark.parametrize("saved", [False, True])
 def test_a_crash_around_the_first_checkpoint_repeats_no_line_of_metrics(
   expected, tmp_path, monkeypatch, saved

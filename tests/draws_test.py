@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.quick import only
 from toy_superposition import draws, streams
 from toy_superposition.draws import GENERATORS
 from toy_superposition.streams import Stream
@@ -58,6 +57,7 @@ def test_threefry_is_jax_s_own_bit_by_bit():
     np.testing.assert_array_equal(np.concatenate(ours), jax_s)
 
 
+@pytest.mark.quick("shape1", "shape4")
 @pytest.mark.parametrize("shape", [(2, 1), (2, 5), (4, 1000), (6, 33), (64, 16)])
 def test_threefry_numbers_are_those_of_jax_random_uniform(shape):
   ours = draws.uniform("threefry", words(1, 2), *shape)
@@ -77,6 +77,7 @@ def test_fold_in_is_jax_s_own_bit_by_bit(number):
   np.testing.assert_array_equal(jax.jit(draws.fold_in)(data, jnp.int32(number)), expected)
 
 
+@pytest.mark.quick("3-hash-None", "3-threefry-True", "8-threefry-None")
 @every_precision
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 8, 9])
@@ -89,6 +90,7 @@ def test_rows_one_by_one_are_the_rows_of_the_whole_bitwise(generator, n_rows, ra
   )
 
 
+@pytest.mark.quick("7-hash-True", "7-threefry-None")
 @every_precision
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 8])
@@ -104,9 +106,10 @@ def test_an_odd_number_of_rows_is_one_row_less_of_the_next_even_one(generator):
   np.testing.assert_array_equal(draws.uniform(generator, words(), 7, 100), even[:7])
 
 
+@pytest.mark.quick("7-hash-True", "7-threefry-None")
 @every_precision
 @every_generator
-@pytest.mark.parametrize("n_rows", only((7,), (4, 7)))
+@pytest.mark.parametrize("n_rows", (4, 7))
 def test_blocks_of_columns_are_those_of_the_whole_bitwise(generator, n_rows, rare):
   uniform = functools.partial(draws.uniform, generator, words(), n_rows, 96, rare=flag(rare))
   whole = np.asarray(uniform())
@@ -124,6 +127,7 @@ def test_a_key_s_numbers_are_the_same_beside_other_keys(generator):
     np.testing.assert_array_equal(draws.uniform(generator, key, 3, 50), numbers)
 
 
+@pytest.mark.quick("4-hash-None", "4-threefry-True")
 @every_precision
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 4, 7])
@@ -178,6 +182,7 @@ def test_numbers_for_rare_features_are_the_others_with_more_digits(generator):
   np.testing.assert_allclose(fine, coarse, rtol=0, atol=2.0**-23)
 
 
+@pytest.mark.quick("hash")
 @every_generator
 def test_the_two_words_of_a_number_are_independent(generator):
   p_values = pair_p_values(lambda key: two_words(generator, key))
@@ -315,6 +320,7 @@ def passes(check: str, generator: str) -> bool:
   return bool(p_values.min() * p_values.size > CHANCE)
 
 
+@pytest.mark.quick("mean and variance-hash", "uniformity-hash", "joint bits over example-hash")
 @every_generator
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_generator_s_numbers_look_random(generator, check):
@@ -341,12 +347,14 @@ def pair_p_values(of_key: Callable) -> np.ndarray:
   return np.array(p_values)
 
 
+@pytest.mark.quick("hash")
 @every_generator
 def test_the_two_numbers_of_a_pair_are_independent(generator):
   p_values = pair_p_values(pairs_of(generator))
   assert p_values.min() * p_values.size > CHANCE
 
 
+@pytest.mark.slow
 def test_pairs_that_are_not_independent_are_found_out(monkeypatch):
   for bad in (one_word, multiplied):
     monkeypatch.setitem(GENERATORS, bad.__name__, bad)

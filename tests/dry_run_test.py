@@ -88,6 +88,7 @@ def test_a_dry_run_names_groups_instances_slices_memory_an_estimate_and_its_sour
   assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_groups_without_time_left_are_estimated_by_their_size_and_marked(monkeypatch):
   monkeypatch.setattr(dry_run, "SECONDS", 0.0)
   what = resolved(n=base.points("model.n_features", (2, 8, 4)))

@@ -164,6 +164,7 @@ def marked(combination: tuple[str, str, str]):
   return pytest.param(*combination, marks=() if quick else pytest.mark.slow)
 
 
+@pytest.mark.slow
 def test_the_combinations_that_an_estimator_takes_are_those_that_are_tried():
   taken = []
   for name, (model, distribution) in itertools.product(ESTIMATORS, COMBINATIONS):
@@ -234,6 +235,7 @@ def test_loss_and_gradient_are_those_of_the_model_for_the_inputs_seen(name, mode
   assert_follows_the_model(case_of(name, model, distribution))
 
 
+@pytest.mark.slow
 def test_large_batches_are_summed_in_blocks_without_a_systematic_error():
   # One float32 that adds up 2²⁰ gradients of biases is off by 3.5e-4 on average; blocks by 1e-6.
   spec = dataclasses.replace(
@@ -248,6 +250,7 @@ def test_large_batches_are_summed_in_blocks_without_a_systematic_error():
   assert fused.parts(4096) == [((4096,), 0)] and fused.parts(8192) == [((2, 4096), 0)]
 
 
+@pytest.mark.quick("fused-relu_output")
 @pytest.mark.parametrize(
   "model", ["relu_output", pytest.param("absolute_value", marks=pytest.mark.slow)]
 )
@@ -279,6 +282,7 @@ def attacked(name: str, **changes) -> tuple[Any, Any]:
   return compiled(both, name, params, instance, key)
 
 
+@pytest.mark.quick("autodiff-hash")
 @pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("name", ATTACKED)
 def test_attacks_of_random_features_cost_the_identity_their_squared_norm(name, generator):
@@ -291,6 +295,7 @@ def test_attacks_of_random_features_cost_the_identity_their_squared_norm(name, g
   assert np.all(np.abs(share - 1 / N) < N_ERRORS * (1 / N * (1 - 1 / N) / 2000) ** 0.5)
 
 
+@pytest.mark.slow
 def test_attacked_inputs_are_the_same_for_all_that_take_them():
   reference, found = (attacked(name, batch_size=BATCH, model="relu_output") for name in ATTACKED)
   for x, y in zip(jax.tree.leaves(reference), jax.tree.leaves(found), strict=True):
@@ -316,6 +321,7 @@ def assert_follows_the_model(spec: Spec, **numbers: float):
 # What it sees.
 
 
+@pytest.mark.quick("autodiff-threefry-0", "fused-hash-1e-05", "blocked-hash-0")
 @pytest.mark.parametrize("lowest", [0, 1e-5])  # the second: an instance whose draws have more bits
 @pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("name", SAMPLING)
@@ -404,6 +410,7 @@ def assert_normal(z):
   assert abs((z**2).mean() - 1) <= N_ERRORS * np.sqrt(2 / z.size)
 
 
+@pytest.mark.quick("sparse_uniform-hash")
 @every_rare
 def test_gap_by_gap_every_feature_has_its_density_and_moments(distribution, generator):
   p, x = rare(distribution, generator)
@@ -414,6 +421,7 @@ def test_gap_by_gap_every_feature_has_its_density_and_moments(distribution, gene
   np.testing.assert_array_equal(x[:, p == 0], 0)
 
 
+@pytest.mark.quick("sparse_uniform-hash")
 @every_rare
 def test_gap_by_gap_active_values_are_uniform(distribution, generator):
   p, x = rare(distribution, generator)
@@ -425,6 +433,7 @@ def test_gap_by_gap_active_values_are_uniform(distribution, generator):
   assert stats.kstest(p_values, "uniform").pvalue > LEAST_P_VALUE
 
 
+@pytest.mark.quick("sparse_uniform-hash")
 @every_rare
 def test_gap_by_gap_features_are_independent(distribution, generator):
   p, x = rare(distribution, generator)
@@ -441,6 +450,7 @@ def test_gap_by_gap_features_are_independent(distribution, generator):
   assert abs(z) <= N_ERRORS * np.sqrt((fourth - variance**2) / len(x))
 
 
+@pytest.mark.quick("sparse_uniform-hash")
 @every_rare
 def test_gap_by_gap_examples_are_independent(distribution, generator):
   _, x = rare(distribution, generator)
@@ -450,6 +460,7 @@ def test_gap_by_gap_examples_are_independent(distribution, generator):
     assert abs(correlation) <= N_ERRORS / np.sqrt(len(x) - lag)
 
 
+@pytest.mark.slow
 def test_a_silent_instance_beside_others_sees_nothing():
   spec = case_of("sparse", "relu_output", "sparse_uniform")
   instances = instances_of(spec)
@@ -518,6 +529,7 @@ def exactly(value) -> Bounded:
   return Bounded(np.asarray(value, np.float64), np.zeros(np.shape(value)))
 
 
+@pytest.mark.quick("relu_output")
 @pytest.mark.parametrize("model", ["linear", "relu_output"])
 def test_the_bfloat16_gradient_is_within_the_bound_of_its_roundings_and_not_that_of_float32(model):
   spec = small.spec(model=model, n_features=N, n_hidden=M, batch_size=BATCH, estimator="blocked")
@@ -579,6 +591,7 @@ def uneven(n: int) -> Instance:
   )
 
 
+@pytest.mark.quick("sum-relu_output")
 @pytest.mark.parametrize("model", expected_loss.MODELS)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_the_exact_loss_and_gradient_are_the_mean_of_sampled_ones(model, reduction):
@@ -603,6 +616,7 @@ def test_the_exact_loss_and_gradient_are_the_mean_of_sampled_ones(model, reducti
     assert np.all(error < 0.05 * np.abs(y).mean(axis=0).max())  # a test that can fail
 
 
+@pytest.mark.quick("2-sum", "2-mean")
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_the_exact_loss_and_gradient_of_the_linear_model_are_the_closed_form(n, reduction):
@@ -624,6 +638,7 @@ def test_the_exact_loss_and_gradient_of_the_linear_model_are_the_closed_form(n, 
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
 
 
+@pytest.mark.quick("0.3-sum", "0.3-mean")
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("density", [1.0, 0.3, 0.01])
 def test_the_exact_loss_of_fixed_solutions_is_the_closed_form(density, reduction):
@@ -647,6 +662,7 @@ def test_the_exact_loss_is_without_a_penalty_and_refuses_one():
   assert "hidden_l1" in ESTIMATORS["exact"].refuses(spec, uneven(2))
 
 
+@pytest.mark.slow
 def test_the_exact_loss_does_not_depend_on_the_key():
   spec = small.spec(n_features=2, n_hidden=1, estimator="exact")
   method = ESTIMATORS["exact"].make(problem.make(spec), uneven(2))
@@ -709,6 +725,7 @@ def test_one_frequent_feature_in_one_instance_is_enough_for_blocks():
   assert choose(spec, instances, "cpu") == "blocked"
 
 
+@pytest.mark.slow
 def test_a_snapshot_names_the_estimator_that_was_chosen():
   group = small.group(1)
   assert group.spec.estimator == "auto"
@@ -737,6 +754,7 @@ def test_a_model_with_an_operation_that_cannot_be_written_out_is_not_fused(monke
   assert np.all(np.isfinite(small.run(small.group(2, of=spec), [2])[-1].losses))
 
 
+@pytest.mark.slow
 def test_options_that_xla_refuses_cost_a_warning_and_nothing_else(monkeypatch, caplog):
   mapping._warn_once.cache_clear()  # said once in a process
   group = small.group(2, of=small.spec(estimator="autodiff"))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import toy_superposition as ts
-from tests.quick import only
 from tests.sparse_autoencoders_test import config as sae_config
 from toy_superposition import exchange
 from toy_superposition.config import base
@@ -130,7 +129,8 @@ def sae_lens(name, a, s):
   return relu(z) * (z > a.get("threshold", 0))
 
 
-@pytest.mark.parametrize("name", only(("jumprelu_sae",), STATE))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STATE)
 def test_a_sparse_autoencoder_is_exported_in_the_layout_of_its_field_and_comes_back(name, tmp_path):
   config = sae_config(name)
   config.train.steps = 4  # none of its arrays is 0 any more
@@ -178,6 +178,7 @@ def test_a_dictionary_from_elsewhere_takes_the_place_of_the_config_s():
     ts.weights(sae_config("jumprelu_sae"), twice)
 
 
+@pytest.mark.quick("notebook")
 @pytest.mark.parametrize("layout", ["ours", "notebook"])
 def test_weights_that_went_out_come_back_with_the_same_scores(toys, tmp_path, layout):
   ts.export(toys, tmp_path / "toys.npz")

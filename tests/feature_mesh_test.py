@@ -65,6 +65,7 @@ def unsharded(kind: str) -> Snapshot:
   return trained(group_of(5, **KINDS[kind]), (1, 1))
 
 
+@pytest.mark.quick("relu-shape0")
 @pytest.mark.parametrize(
   ("kind", "shape"),
   [
@@ -87,6 +88,7 @@ def test_a_state_continues_on_any_mesh():
     assert_close(whole, trained(group, shape, start=(half.step, half.state)))
 
 
+@pytest.mark.slow
 def test_slices_that_wait_on_the_host_change_nothing():
   group = group_of(5)
   plan = small.plan(group)
@@ -95,6 +97,7 @@ def test_slices_that_wait_on_the_host_change_nothing():
   assert_close(trained(group, (4, 2)), trained(group, (4, 2), budget=budget))
 
 
+@pytest.mark.quick("relu-shape2")
 @pytest.mark.parametrize(
   ("kind", "shape"), [*(("relu", shape) for shape in SHAPES), ("untied", (2, 4))]
 )

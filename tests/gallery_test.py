@@ -54,6 +54,7 @@ def test_the_page_stays_below_8_megabytes_however_large_the_sweeps(tmp_path):
   assert path.stat().st_size < LARGEST
 
 
+@pytest.mark.quick("390-dark")
 @needed
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_a_lecture_is_given_by_keyboard_on_every_screen(browser, path, width, scheme):

@@ -125,6 +125,7 @@ DENSITY = [0.5, 0.2, 0.2, 0.1, 0.05, 0.02, 0.1, 0.3]
 TREE = {"n_trees": 1, "branching": 2, "depth": 2}
 
 
+@pytest.mark.quick("True-2", "False-0")
 @pytest.mark.parametrize("rank", [0, 2])
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_children_are_active_with_their_densities_and_only_with_their_parents(exclusive, rank):
@@ -148,6 +149,7 @@ def test_children_are_active_with_their_densities_and_only_with_their_parents(ex
     assert np.all(np.abs(np.array(together) - expected) <= error)
 
 
+@pytest.mark.quick("0")
 @pytest.mark.parametrize("seed", range(5))
 def test_of_many_exclusive_siblings_one_ends_where_the_next_begins(seed):
   # All float32 within four steps of each end: one child there, not two and not none.

@@ -131,6 +131,7 @@ def test_a_history_is_held_once_and_scored_in_slices_to_the_same_bits(monkeypatc
   assert peak < 1.5 * sum(array.nbytes for array in sliced.values())
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_has_the_same_history(uninterrupted, tmp_path, monkeypatch):
   write = History.write
 
@@ -147,6 +148,7 @@ def test_an_interrupted_run_has_the_same_history(uninterrupted, tmp_path, monkey
   np.testing.assert_array_equal(run(tmp_path)["history_W"], uninterrupted["history_W"])
 
 
+@pytest.mark.slow
 def test_a_damaged_step_is_trained_again_to_the_same_bits(
   uninterrupted, finished, tmp_path, caplog
 ):

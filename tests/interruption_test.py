@@ -118,6 +118,7 @@ def test_a_run_ended_by_a_signal_is_saved_where_it_was_stopped(interrupted):
     assert last <= max(steps) < last + LOG_EVERY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 )
@@ -130,6 +131,7 @@ def test_the_same_command_continues_after_a_signal_to_the_same_bits(
   assert metrics(workdir) == metrics(uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_run_continues_on_another_number_of_devices(interrupted, uninterrupted, tmp_path):
   workdir = copy(interrupted[signal.SIGTERM][0], tmp_path)
   succeed(*LONG, "--cpu_devices=4", f"--workdir={workdir}")
@@ -140,6 +142,7 @@ def test_a_run_continues_on_another_number_of_devices(interrupted, uninterrupted
     np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_truncated_results_are_reported_in_one_line_and_made_anew(
   uninterrupted, tmp_path, monkeypatch
 ):
@@ -156,6 +159,7 @@ def test_truncated_results_are_reported_in_one_line_and_made_anew(
   assert metrics(workdir) == metrics(uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_a_line_and_some_training(uninterrupted, tmp_path):
   workdir = copy(uninterrupted, tmp_path)
   (workdir / "results.nc").unlink()

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from tests import small
-from tests.quick import only
 from toy_superposition import draws, evaluation, problem, streams, train
 from toy_superposition.estimators import ESTIMATORS, blocked
 from toy_superposition.models import MODELS
@@ -29,9 +28,12 @@ SIZES: dict[str, dict[str, int]] = {
   "sparse": {"n_features": 60},  # more features than slots
   "exact": {"n_features": 3},  # compiles fast
 }
-every_estimator = pytest.mark.parametrize(
-  "estimator", only(("autodiff", "fused", "exact"), ESTIMATORS)
-)
+
+
+def every_estimator(test):
+  """Tries a law with every estimator; in the default suite, with two that share little."""
+  each = pytest.mark.parametrize("estimator", ESTIMATORS)
+  return pytest.mark.quick("fused", "exact")(each(test))
 
 
 def assert_equal(a, b):
@@ -91,6 +93,7 @@ def permuted(group: Group, order: np.ndarray) -> Group:
   return group._replace(instances=instances, cells=group.cells[order])
 
 
+@pytest.mark.quick("fused-adam")
 @pytest.mark.parametrize(
   ("estimator", "optimizer"),
   [("fused", "adam"), ("exact", "adamw"), ("autodiff", "sgd"), ("exact", "bfgs")],
@@ -116,6 +119,7 @@ def test_steps_change_the_parameters(estimator):
   assert np.all(before.state.params.W != after.state.params.W)
 
 
+@pytest.mark.slow
 def test_estimators_that_see_the_same_numbers_train_alike():
   sets = {"model": "absolute_value", "target": "absolute", "distribution": "correlated_sets"}
   for changes in ({}, {**sets, "set_size": 2, "generator": "hash"}):
@@ -132,7 +136,8 @@ def test_eight_devices_equal_one(estimator):
   assert_close(trained(estimator)[-1], on_eight_devices(estimator)[0])
 
 
-@pytest.mark.parametrize("n_instances", only((1,), (1, 8)))
+@pytest.mark.slow
+@pytest.mark.parametrize("n_instances", (1, 8))
 def test_one_instance_per_device_or_fewer_equal_those_on_one_device(n_instances):
   group = group_for("autodiff", n_instances, model="absolute_value", generator="hash")
   assert_close(small.run(group)[-1], small.run(group, n_devices=8)[-1])
@@ -148,6 +153,7 @@ def test_slices_equal_the_whole(estimator):
   assert whole.losses.shape == sliced.losses.shape == (13,)
 
 
+@pytest.mark.slow
 def test_slices_on_several_devices_equal_the_whole():
   group, _, whole = trained("exact")
   sliced = params_of(group, n_devices=2, budget=budget_of(group, 4, n_devices=2))
@@ -170,6 +176,7 @@ def test_an_instance_alone_is_the_one_among_others():
   assert_close(jax.tree.map(lambda leaf: leaf[4:5], together), alone)
 
 
+@pytest.mark.slow
 def test_permuting_instances_permutes_results():
   group, _, last = trained("fused")
   order = np.random.default_rng(0).permutation(13)
@@ -177,6 +184,7 @@ def test_permuting_instances_permutes_results():
   assert_close(expected, params_of(permuted(group, order)))
 
 
+@pytest.mark.slow
 def test_instances_with_other_indices_draw_other_numbers():
   equal = jax.tree.map(lambda leaf: np.repeat(leaf[:1], 4, axis=0), small.group(1).instances)
   group = small.group(4)._replace(
@@ -218,6 +226,7 @@ def test_a_group_compiles_once(monkeypatch):
   assert len(programs) == 1
 
 
+@pytest.mark.slow
 def test_more_segments_and_slices_compile_nothing_more(without_compilation_cache):
   group = group_for("autodiff", 13, seed=17, generator="hash")
   some = budget_of(group, 4)

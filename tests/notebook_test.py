@@ -94,6 +94,7 @@ def kernel(tmp_path_factory):
   assert os.listdir(folder) == []  # nothing is written
 
 
+@pytest.mark.slow
 def test_the_tutorial_has_eleven_cells_that_run_and_draw(kernel):
   node = notebook(TUTORIAL)
   assert len(node.cells) == 11

@@ -15,7 +15,6 @@ import pytest
 
 import toy_superposition as ts
 from tests import small
-from tests.quick import only
 from toy_superposition import models
 from toy_superposition.devices import mapping, meshes, setup
 from toy_superposition.distributions import DISTRIBUTIONS
@@ -156,7 +155,8 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", only(("encoder",), ROWS))
+@pytest.mark.quick("encoder")
+@pytest.mark.parametrize("name", ROWS)
 def test_training_that_waits_for_threads_is_that_of_one_device(monkeypatch, name):
   changes, register = ROWS[name]
   register(monkeypatch)

@@ -44,6 +44,7 @@ def taken_by(plan) -> int:
   return counts.argument_size_in_bytes + counts.output_size_in_bytes + counts.temp_size_in_bytes
 
 
+@pytest.mark.quick("autodiff-sizes0-1-None-changes0", "blocked-sizes6-8-None-changes6")
 @pytest.mark.parametrize(
   ("estimator", "sizes", "n_instances", "density", "changes"),
   [
@@ -67,6 +68,7 @@ def test_planned_memory_is_what_the_compiled_program_takes(
   assert plan.bytes_per_slice == pytest.approx(taken_by(plan), rel=0.25)
 
 
+@pytest.mark.quick("exact")
 @pytest.mark.parametrize("estimator", ["fused", "exact"])
 def test_planned_memory_covers_what_a_program_that_is_one_loop_takes(estimator):
   sized = {"n_features": 4, "n_hidden": 2, "batch_size": 4096, "estimator": estimator}

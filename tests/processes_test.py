@@ -142,6 +142,7 @@ def test_processes_that_were_started_differently_say_so_before_anything_is_writt
   assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.quick("flags3-host:port")
 @pytest.mark.parametrize(
   ("flags", "fragment"),
   [

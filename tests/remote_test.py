@@ -68,6 +68,7 @@ def test_only_what_has_changed_is_sent_the_journal_first_and_results_last(url, m
   assert sent == ["metrics.jsonl"]
 
 
+@pytest.mark.quick("memory")
 def test_a_run_is_continued_and_drawn_again_as_in_a_local_folder(url, tmp_path, monkeypatch):
   local = tmp_path / "local"
   words = (*TINY, *NO_THEORY, *FAST, "--config.run.checkpoint_seconds=0.0")

@@ -42,6 +42,7 @@ def with_the_tests_devices():
   assert len(jax.devices()) == 8
 
 
+@pytest.mark.slow
 def test_it_continues_when_killed_draws_one_figure_and_goes_to_pytorch(tmp_path, monkeypatch):
   assert len(CONFIG.splitlines()) <= 25
   config = tmp_path / "mine.py"

@@ -171,6 +171,7 @@ def test_a_trace_and_event_files_are_written_beside_the_same_results(finished, t
   assert not {"profile", "tensorboard"} & set(os.listdir(workdir))
 
 
+@pytest.mark.slow
 @reads_configs
 def test_a_finished_run_is_drawn_again_on_a_machine_that_could_not_run_it(
   finished, tmp_path, monkeypatch

@@ -215,6 +215,7 @@ def smallest(name: str):
 CHEAP = ("optimizer_basis",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   "name",
   [

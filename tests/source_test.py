@@ -170,6 +170,7 @@ def test_shards_and_slices_of_a_second_stage_are_the_run(tmp_path, toys, second)
   assert_same_bits(tmp_path / "parts", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_dry_run_needs_no_trained_source(second, tmp_path):
   done = main(f"--config={second()}", "--dry_run", f"--workdir={tmp_path / 'none'}")
   assert done.returncode == 0, done.stderr

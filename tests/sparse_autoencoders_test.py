@@ -12,7 +12,6 @@ from scipy.stats import norm
 
 import toy_superposition as ts
 from tests import small
-from tests.quick import only
 from toy_superposition import declare, draws, models, problem, streams, train
 from toy_superposition.config import base
 from toy_superposition.config.resolve import resolve
@@ -102,6 +101,7 @@ def test_latents_and_outputs_are_those_of_the_definition(name, params, s):
   np.testing.assert_allclose(model.decode(params, jnp.float32(h[:, 0])), output, atol=2e-5)
 
 
+@pytest.mark.quick("l1_sae", "jumprelu_sae", "gated_sae")
 @pytest.mark.parametrize("name", SPARSE_AUTOENCODERS)
 def test_nothing_is_nan_at_inputs_of_zero_and_before_training(name):
   model = models.built(row(name, aux=0.5))
@@ -206,6 +206,7 @@ def test_thresholds_have_the_published_gradients(params, s):
   assert within.any()
 
 
+@pytest.mark.quick("0.5")
 @pytest.mark.parametrize("threshold", [0.05, 0.5])  # below half of ε = .2, and above
 def test_the_gradient_of_a_threshold_is_that_of_the_expected_number_of_latents(threshold):
   """Of λ P(z > θ) with normal z it is −λ (Φ(θ + ε/2) − Φ(θ − ε/2)) / ε, near −λ φ(θ): inputs that
@@ -303,9 +304,8 @@ def config(name: str, **axes):
   return settings
 
 
-@pytest.mark.parametrize(
-  "name", only(("l1_sae", "gated_sae", "batch_topk_sae"), SPARSE_AUTOENCODERS)
-)
+@pytest.mark.quick("l1_sae")
+@pytest.mark.parametrize("name", SPARSE_AUTOENCODERS)
 def test_weights_relative_to_the_loss_do_not_depend_on_the_reduction(name):
   """Of a mean over 6 outputs all terms are a sixth; running means move as ever."""
   x = jnp.float32(np.random.default_rng(0).uniform(0, 1, (8, 40)))
@@ -334,10 +334,8 @@ def test_weights_relative_to_the_loss_do_not_depend_on_the_reduction(name):
 
 
 # The others have nothing here that these do not.
-QUICK = ("l1_sae", "jumprelu_sae", "matching_pursuit_sae")
-
-
-@pytest.mark.parametrize("name", only(QUICK, SPARSE_AUTOENCODERS))
+@pytest.mark.quick("l1_sae", "jumprelu_sae")
+@pytest.mark.parametrize("name", SPARSE_AUTOENCODERS)
 def test_columns_of_the_decoder_keep_unit_norm_and_running_means_follow(name):
   settings = config(name, restart=base.restarts(2))
   settings.model.frozen_decoder = name == "l1_sae"
@@ -375,6 +373,7 @@ def test_a_running_mean_is_that_of_the_batches_whatever_the_optimizer():
   np.testing.assert_allclose(state.params.latent_frequency, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_used_one_by_one_a_batch_method_keeps_as_many_latents_as_in_training():
   settings = config("batch_topk_sae")
   settings.train.steps, settings.train.learning_rate, settings.model.k = 400, 3e-3, 1.5

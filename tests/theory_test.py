@@ -244,6 +244,7 @@ def problems(relative_importance, density, n):
   return np.repeat(p[:, None], n, axis=1), importance
 
 
+@pytest.mark.quick("2")
 @pytest.mark.parametrize("n", phase_change.SOLUTIONS)
 def test_closed_forms_are_the_expected_losses_of_the_solutions(n):
   density, importance = problems(R, P, n)
@@ -365,6 +366,7 @@ def three_features() -> Solved:
   return Solved([2, 3, 10, 0.3], [0.3, 0.05, 0.8, 0.35], 3)
 
 
+@pytest.mark.slow
 def test_the_optimum_s_extra_feature_enters_superposition_abruptly_at_the_true_boundary():
   solved = two_features()
   inside = solved.pick(KNOWN_R, INSIDE * KNOWN_P)
@@ -401,6 +403,7 @@ def test_the_optimum_is_below_the_closed_forms_by_the_known_ratios():
   np.testing.assert_allclose((closed / solved.loss)[equal], list(EQUAL.values()), atol=0.002)
 
 
+@pytest.mark.quick("two_features-2")
 @pytest.mark.parametrize(("solve", "n"), [(two_features, 2), (three_features, 3)])
 def test_the_optimum_is_never_above_the_closed_forms_and_has_the_loss_it_claims(solve, n):
   solved = solve()

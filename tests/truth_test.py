@@ -25,6 +25,7 @@ def train(density, importance, n_hidden, n_restarts, **changes):
   return last.state.params.W[best], last.state.params.b[best]
 
 
+@pytest.mark.quick("0.1")
 @pytest.mark.parametrize("density", [1.0, 0.1])
 def test_the_linear_model_learns_the_most_important_features_and_the_mean_of_the_others(density):
   # Paper, "Basic Results": at every sparsity; independently verified to .03 and .05 in norm.
@@ -46,6 +47,7 @@ def test_five_sparse_features_in_two_dimensions_find_the_pentagon():
   assert np.linalg.norm(W, axis=0).min() > 0.9
 
 
+@pytest.mark.slow
 def test_dense_features_in_two_dimensions_keep_the_two_most_important():
   W, _ = train(1.0, 0.9 ** np.arange(5), n_hidden=2, n_restarts=4)
   norm = np.linalg.norm(W, axis=0)

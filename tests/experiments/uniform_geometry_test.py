@@ -166,6 +166,7 @@ def test_results_of_an_earlier_version_are_drawn_and_say_what_their_claims_lack(
   assert claim.verdict == UNDECIDED and "no variable" in claim.measured
 
 
+@pytest.mark.slow
 def test_triangles_where_pairs_should_be_are_contradicted():
   dataset = dataset_of(models("triangle"), n_restarts=1)
   for text in ("within .03 of 1/2, 1/(1−S)", "components of the graph"):
@@ -347,6 +348,7 @@ def test_another_order_than_that_of_the_kurtosis_is_contradicted(published):
   assert row(missing, KURTOSIS).verdict == UNDECIDED
 
 
+@pytest.mark.slow
 def test_a_further_training_of_all_steps_is_the_sweep_s_own():
   config = uniform_geometry.get_config("quick")
   config.model.n_features, config.model.n_hidden = 60, 5
