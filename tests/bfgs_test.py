@@ -94,6 +94,7 @@ def test_descents_in_lock_step_are_those_alone():
     np.testing.assert_allclose(together[i], minimized(bowl, starts[i], 7)[0], atol=ROUND_OFF)
 
 
+@pytest.mark.slow
 def test_trained_on_the_exact_loss_the_best_of_ten_is_the_true_optimum():
   group = small.group(
     10, of=small.spec(n_features=2, n_hidden=1, estimator="exact", optimizer="bfgs", steps=120)

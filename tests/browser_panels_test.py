@@ -111,6 +111,7 @@ def test_the_time_slider_moves_the_weights_along_the_loss_curve(browser, tmp_pat
     api.expect(panel.locator(".status")).to_contain_text("step 100")
 
 
+@pytest.mark.slow
 def test_neurons_are_stacks_of_their_weights_and_a_chosen_one_is_a_circuit(browser, tmp_path):
   data = pages.with_neurons(pages.dataset({"density": [0.5, 0.1]}, m=4, n=5))
   report.write(tmp_path / "page.html", "neurons", [pages.run("neurons", data)])

@@ -146,6 +146,7 @@ def test_pointing_at_a_feature_shows_the_numbers_of_the_results(browser, paper):
         assert number == pytest.approx(float(best[variable][i]), abs=5e-4), (name, text)
 
 
+@pytest.mark.slow
 def test_the_phase_diagram_shows_the_numbers_of_each_cell_in_each_map(browser, paper):
   results = paper.phase_change
   r, p = results.sizes["relative_importance"], results.sizes["density"]

@@ -20,6 +20,7 @@ from toy_superposition.records.results import SWEEP
 
 FOLDER = Path(__file__).parent.parent / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "base")
+LARGE = ("sae_benchmark", "full")  # whose dictionaries take gigabytes
 # Minimum agreement with the true optimum at the quick size: fewer steps and restarts than at the
 # default one, so a few cells may miss the optimum's phase.
 QUICK_AGREEMENT = 0.9
@@ -31,7 +32,12 @@ def variants(name: str) -> list[str | None]:
 
 
 @pytest.mark.parametrize(
-  ("name", "variant"), [(name, variant) for name in NAMES for variant in variants(name)]
+  ("name", "variant"),
+  [
+    pytest.param(name, variant, marks=pytest.mark.slow if (name, variant) == LARGE else ())
+    for name in NAMES
+    for variant in variants(name)
+  ],
 )
 def test_resolves_and_survives_json(name, variant):
   resolved = config.resolve(importlib.import_module(f"configs.{name}").get_config(variant))

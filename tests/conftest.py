@@ -34,9 +34,10 @@ def without_compilation_cache():
 
 # Modules by CPU time, the longest first; of all others, none takes more than a few seconds.
 LONGEST = (
-  *("invariants", "estimators", "interruption", "running", "feature_mesh", "processes", "draws"),
-  *("results", "notebook", "api", "browser", "browser_panels", "theory", "feature_count", "launch"),
-  *("crash", "configs", "distributions", "bad_input", "bfgs", "scalarize", "checkpoints", "shards"),
+  *("interruption", "running", "estimators", "people", "sparse_autoencoders", "invariants", "api"),
+  *("feature_count", "results", "browser_panels", "browser", "uniform_geometry", "processes"),
+  *("shards", "launch", "contract", "hierarchy", "draws", "exchange", "crash", "dry_run", "config"),
+  *("distributions", "scalarize", "bare_weights", "configs", "source", "requirements", "theory"),
 )
 
 

@@ -117,6 +117,9 @@ def test_every_distribution_is_tried_with_single_features_and_those_of_sets_with
   assert {case.name for case in CASES if case.set_size > 1} == of_sets
 
 
+@pytest.mark.quick(
+  "correlated_sets, sets of 2", "sparse_uniform, sets of 1", "anticorrelated_sets, sets of 3"
+)
 @every_case
 def test_density_mean_and_second_moment(case):
   # Uniform: p, p/2 and p/3; signed: p, 0 and p/3, whatever the other members of the set do.
@@ -216,6 +219,7 @@ def test_features_of_different_sets_are_independent(case):
   assert_uncorrelated(x != 0, sets)
 
 
+@pytest.mark.quick("correlated_sets, sets of 2", "sparse_uniform, sets of 1")
 @every_case
 def test_instances_and_steps_are_independent(case):
   batches = [draw(case, 0, 0), draw(case, 1, 0), draw(case, 2, 0), draw(case, 0, 1)]

@@ -119,6 +119,7 @@ def test_blocks_of_columns_are_those_of_the_whole_bitwise(generator, n_rows, rar
   np.testing.assert_array_equal(uniform(90, 6), whole[:, 90:])
 
 
+@pytest.mark.quick("threefry")
 @every_generator
 def test_a_key_s_numbers_are_the_same_beside_other_keys(generator):
   keys = jnp.stack([words(instance) for instance in range(3)])
@@ -161,6 +162,7 @@ def several(generator: str, rare: bool | None) -> np.ndarray:
   return np.concatenate([np.ravel(x) for x in (one, *pairs)])
 
 
+@pytest.mark.quick("hash")
 @every_generator
 def test_an_instance_without_rare_features_has_the_same_numbers_beside_others_bitwise(generator):
   np.testing.assert_array_equal(several(generator, False), several(generator, None))

@@ -73,6 +73,7 @@ def test_they_are_drawn_once_for_all():
   assert sizes["common"] < sizes["fresh"] / 4
 
 
+@pytest.mark.slow
 def test_a_model_trained_beside_others_is_the_one_trained_alone():
   # The first one: its examples are those that all have.
   both = group_of("common", **SWEEP)

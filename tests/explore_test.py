@@ -18,6 +18,7 @@ def results() -> xr.Dataset:
   return pages.dataset({"density": [0.5, 0.1], "restart": range(3)}, m=2, n=4)
 
 
+@pytest.mark.quick("390")
 @needed
 @pytest.mark.parametrize("width", (390, 1280))
 def test_the_frame_shows_each_model_and_is_as_high_as_its_panels(browser, results, tmp_path, width):

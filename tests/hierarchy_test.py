@@ -65,6 +65,7 @@ def test_values_have_the_mean_and_mean_square_that_they_declare(name):
   assert (x < 0).any() == law.signed and (law.is_one == (len(np.unique(x)) == 1))
 
 
+@pytest.mark.quick("half_normal-0.0009765625", "uniform-0.003", "one-0.1")
 @pytest.mark.parametrize("density", [RARE, 0.003, 0.1])
 @pytest.mark.parametrize("name", VALUES)
 def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_needs_more_bits(
@@ -89,6 +90,7 @@ def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_need
   assert mean_square == pytest.approx(expected[1], rel=ERROR)
 
 
+@pytest.mark.quick("copula-uniform", "independent-exponential")
 @pytest.mark.parametrize("name", VALUES)
 @pytest.mark.parametrize("distribution", ["independent", "copula"])
 def test_features_have_their_densities_and_moments(distribution, name):

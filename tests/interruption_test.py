@@ -204,11 +204,12 @@ def test_report_of_an_unfinished_run_is_one_line(interrupted, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="lets a write fail by limiting files' sizes")
+@pytest.mark.quick("300-7000-checkpoint")
 @pytest.mark.parametrize(
   ("n_restarts", "limit", "what"),
-  [  # the two slow ones fail as the others do, at files that are written earlier
-    pytest.param(2, 2000, "manifest.json", marks=pytest.mark.slow),
-    pytest.param(2, 5200, "metrics.jsonl", marks=pytest.mark.slow),
+  [
+    (2, 2000, "manifest.json"),
+    (2, 5200, "metrics.jsonl"),
     (300, 7000, "checkpoint"),
     (2, 12_000, "results.nc"),
   ],

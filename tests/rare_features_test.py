@@ -116,6 +116,7 @@ def assert_moments(x: np.ndarray, weight: float, density: float, signed: bool = 
   assert weight * active.sum() == pytest.approx(mean, abs=error)
 
 
+@pytest.mark.quick("sparse_uniform-1e-05", "sparse_signed_uniform-0.001")
 @every_density
 @pytest.mark.parametrize("name", [UNIFORM, SIGNED])
 def test_a_feature_of_its_own_has_its_probability_and_moments(monkeypatch, name, density):
@@ -125,6 +126,7 @@ def test_a_feature_of_its_own_has_its_probability_and_moments(monkeypatch, name,
   assert_moments(x[0], weight, density, signed=name == SIGNED)
 
 
+@pytest.mark.quick("1e-05", "0.001")
 @every_density
 def test_a_set_that_is_rarely_active_has_its_probability_and_moments(monkeypatch, density):
   numbers, weight = listed(0, density)
@@ -135,6 +137,7 @@ def test_a_set_that_is_rarely_active_has_its_probability_and_moments(monkeypatch
     assert_moments(feature, weight, density)
 
 
+@pytest.mark.quick("1e-05", "0.001")
 @every_density
 def test_the_members_of_an_exclusive_set_have_their_probabilities_and_moments(monkeypatch, density):
   numbers, weight = listed(0, 3 * density)
@@ -145,6 +148,7 @@ def test_the_members_of_an_exclusive_set_have_their_probabilities_and_moments(mo
     assert_moments(feature, weight, density)
 
 
+@pytest.mark.quick("1e-09")
 @pytest.mark.parametrize("density", [p for p in DECADES if p < RARE] + [RARE], ids="{:.3g}".format)
 def test_a_member_of_an_exclusive_set_is_right_down_to_the_least_share_of_it(monkeypatch, density):
   others = density * (1 / RARE - 1.01)
@@ -176,6 +180,7 @@ def test_only_groups_with_rare_features_draw_more_bits():
     assert estimators.fixed(group, "cpu").spec.rare == rare
 
 
+@pytest.mark.quick("autodiff")
 @pytest.mark.parametrize("name", ["autodiff", "sparse"])
 def test_an_instance_without_rare_features_sees_the_same_inputs_beside_others_bitwise(name):
   n = 64
@@ -250,6 +255,7 @@ def test_members_of_exclusive_sets_too_rare_beside_the_others_are_refused_in_one
 # Features whose gaps are drawn.
 
 
+@pytest.mark.quick("0.1", "1e-05")
 @pytest.mark.parametrize("density", [0.1, 0.01, *map(float, EDGES), 1e-5, 1e-7, 1e-9])
 def test_every_place_in_a_gap_has_its_probability(density):
   density, block = float(np.float32(density)), sparse.GAP_BLOCK
@@ -273,6 +279,7 @@ def test_every_place_in_a_gap_has_its_probability(density):
   np.testing.assert_allclose(found[counted], expected[counted], rtol=ERROR)
 
 
+@pytest.mark.quick("1e-07-sparse_uniform")
 @pytest.mark.parametrize("name", [UNIFORM, SIGNED])
 @pytest.mark.parametrize("share", [1.0, 1e-7])
 def test_features_whose_gaps_are_drawn_have_their_probabilities_and_moments(

@@ -153,6 +153,11 @@ def test_a_dry_run_prints_its_size_and_an_estimate_and_writes_nothing(tmp_path, 
   done = in_process(monkeypatch, *TINY, "--dry_run", cwd=tmp_path)
   assert "8 models" in done.stdout and "estimate: " in done.stdout
   assert list(tmp_path.iterdir()) == []
+
+
+@reads_configs
+@pytest.mark.slow
+def test_a_dry_run_of_a_shard_prints_its_own_size(tmp_path, monkeypatch):
   part = in_process(monkeypatch, *TINY, "--dry_run", "--shard=0/4", cwd=tmp_path)
   assert "2 models" in part.stdout
   assert list(tmp_path.iterdir()) == []

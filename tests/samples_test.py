@@ -144,6 +144,7 @@ def test_models_that_differ_in_training_alone_are_of_one_kind():
   np.testing.assert_allclose(one["outputs"], one["features"].values @ W.T @ W + b, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_second_stage_sees_the_hidden_activations_of_its_source(toys):
   config = settings()
   config.data.input, config.data.target, config.data.noise = "hidden", "input", 0.0

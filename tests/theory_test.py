@@ -421,6 +421,7 @@ def test_with_three_features_the_optimum_s_more_important_one_is_dedicated():
   assert np.all(solved.superposition[apart, -1] < 0.01)
 
 
+@pytest.mark.slow
 def test_the_linear_model_s_optimum_drops_the_less_important_feature():
   r, p = np.array([0.3, 0.8, 3]), np.array([0.05, 0.3, 0.9])
   solved = Solved(r, p, 2, relu=False, n_starts=6, n_iterations=60)
