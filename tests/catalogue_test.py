@@ -104,6 +104,16 @@ def test_a_config_is_found_by_its_name_and_a_wrong_one_gets_the_nearest(folder):
     catalogue.path("thompson")
 
 
+def test_the_list_is_grouped_by_suite():
+  lines = terminal.catalogue(catalogue.entries()).splitlines()
+  at = [lines.index(f"{heading}:") for heading in catalogue.HEADINGS.values()]
+  assert at == sorted(at) and at[0] == 0
+  found = [(sum(k > place for place in at), line.split("[")[0]) for k, line in enumerate(lines)]
+  suites = dict(enumerate(catalogue.HEADINGS, start=1))
+  names = {name: suites[number] for number, name in found if name in NAMES}
+  assert names == {name: catalogue.suite(name) for name in NAMES}
+
+
 def test_a_file_without_its_constants_is_listed_with_what_it_lacks(folder):
   (folder / "mine.py").write_text("def get_config():\n  pass\n")
   (folder / "worse.py").write_text("def get_config(:\n")

@@ -1,7 +1,7 @@
 """Every config in configs/: it resolves, and its quick size runs from beginning to end.
 
 The smallest of the quick sizes runs here; all of them in `python -m pytest -m slow`, and as
-processes in `python -m toy_superposition.reproduce --quick`.
+processes in `python -m toy_superposition.reproduce --suite=all --quick`.
 """
 
 import importlib

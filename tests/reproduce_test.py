@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from absl import flags
 
 from toy_superposition import report
-from toy_superposition.cli import claims_page
+from toy_superposition.cli import claims_page, reproduce
 from toy_superposition.config import catalogue
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, Claim
+from toy_superposition.reproduce import define_flags
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 120  # seconds
@@ -22,10 +24,41 @@ PATIENCE = 120  # seconds
 BESIDE = {"feature_count"}
 
 
-def test_every_config_is_an_experiment_of_the_paper():
+def test_every_config_is_in_a_suite():
   there = {path.stem for path in (ROOT / "configs").glob("*.py")} - {"base"}
   assert there == {*catalogue.EXPERIMENTS, *BESIDE}
   assert len(catalogue.EXPERIMENTS) + len(BESIDE) == len(there)
+
+
+def options(*words: str) -> flags.FlagValues:
+  values = flags.FlagValues()
+  define_flags(values)
+  values(["reproduce", *words])
+  return values
+
+
+def test_the_paper_is_run_by_default_and_each_suite_alone_or_all_of_them_in_order():
+  paper, follow_ups = catalogue.SUITES["paper"], catalogue.SUITES["follow_ups"]
+  chosen = {word: reproduce._chosen(options(f"--suite={word}")) for word in reproduce.TITLES}
+  assert reproduce._chosen(options()) == chosen["paper"] == list(paper)
+  assert chosen["follow_ups"] == list(follow_ups)
+  assert chosen["all"] == [*paper, *follow_ups] == list(catalogue.EXPERIMENTS)
+  assert not [name for name in paper if name.startswith("sae_")]
+  named = reproduce._chosen(options("--experiments=sae_toys,thomson"))
+  assert named == ["thomson", "sae_toys"]  # of any suite, in the catalogue's order
+
+
+@pytest.mark.parametrize(
+  ("word", "which"),
+  [
+    ("--quick", "every experiment of the paper, quick sizes"),
+    ("--suite=follow_ups", "follow-ups"),
+    ("--suite=all", "every experiment of the paper and the follow-ups"),
+    ("--experiments=thomson", "chosen experiments"),
+  ],
+)
+def test_the_page_names_its_suite(word, which):
+  assert reproduce._title(options(word)) == f"Toy Models of Superposition: {which}"
 
 
 RUNS = [
@@ -81,15 +114,18 @@ def start(*arguments) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize(
-  ("flags", "fragment"),
+  ("words", "fragment"),
   [
     (["--experiments=introducton"], "did you mean 'introduction'?"),
     (["--experiments=introduction", "--claims_page=x.md"], "leave --experiments out"),
-    (["--claims_page=missing.md"], "--claims_page=missing.md: No such file"),
+    (["--experiments=introduction", "--suite=paper"], "leave --suite out"),
+    (["--suite=follow_up"], "allowed: paper, follow_ups, all; did you mean 'follow_ups'?"),
+    (["--claims_page=x.md"], "add --suite=all"),
+    (["--suite=all", "--claims_page=missing.md"], "--claims_page=missing.md: No such file"),
   ],
 )
-def test_bad_input_is_one_line_before_anything_runs(flags, fragment, tmp_path):
-  process = start(f"--workdir={tmp_path / 'runs'}", *flags)
+def test_bad_input_is_one_line_before_anything_runs(words, fragment, tmp_path):
+  process = start(f"--workdir={tmp_path / 'runs'}", *words)
   stdout, stderr = process.communicate()
   assert (process.returncode, stdout) == (1, "")
   assert stderr.count("\n") == 1

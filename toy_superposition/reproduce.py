@@ -1,8 +1,9 @@
 """Runs every experiment of the paper: python -m toy_superposition.reproduce --workdir=runs/paper
 
+--suite=follow_ups runs the later questions, and --suite=all both.
 Each experiment is a process of its own, so one that fails never stops the others. Finished ones are
 skipped, interrupted ones continue. At the end all claims are printed as tables and written, with
-panels and figures in the paper's order, to one page.
+panels and figures in the order of --list, to one page.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,13 @@ def define_flags(values: "flags.FlagValues | None" = None) -> None:
   flags.DEFINE_list(
     "experiments",
     None,
-    "Which to run, by the names of their configs; all by default.",
+    "Which to run, by the names of their configs, of any suite; those of --suite by default.",
+    flag_values=values,
+  )
+  flags.DEFINE_string(
+    "suite",
+    None,
+    "Which to run: paper (by default), follow_ups, or all.",
     flag_values=values,
   )
   flags.DEFINE_bool(

@@ -34,6 +34,7 @@ PLACEHOLDERS = {
   "shard": "i/N",
   "coordinator": "HOST:PORT",
   "experiments": "NAME,NAME",
+  "suite": "NAME",
   "claims_page": "FILE.md",
 }
 # JAX's message about an environment variable of its own, which it reads when it is imported.
@@ -196,11 +197,15 @@ def claims_table(claims: Sequence["Claim"]) -> str:
 
 
 def catalogue(entries: Sequence["Entry"]) -> str:
-  """Returns the list of experiments with their subjects, variants and costs."""
+  """Returns the list of experiments by suite, with their subjects, variants and costs."""
+  from toy_superposition.config.catalogue import HEADINGS, suite
+
   heads = [f"{entry.name}[{','.join(f':{name}' for name in entry.variants)}]" for entry in entries]
   width = max(len(head) for head in heads) + 2
-  lines = []
-  for head, entry in zip(heads, entries, strict=True):
+  lines: list[str] = []
+  for k, (head, entry) in enumerate(zip(heads, entries, strict=True)):
+    if k == 0 or suite(entry.name) != suite(entries[k - 1].name):
+      lines += [*[""] * bool(lines), f"{HEADINGS[suite(entry.name)]}:"]
     lines.append(text.filled(f"{head:<{width}}{entry.cost}", width))
     lines.append(text.filled(f"  {entry.about}", 2))
   return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Runs the experiments of the paper one after another, each in a process of its own.
+"""Runs the experiments of a suite one after another, each in a process of its own.
 
 The child processes are supervised by hand: subprocess.run kills its child at an interrupt, and an
 experiment has to hear of a signal once, and then the time to save its state.
@@ -18,12 +18,19 @@ from absl import flags
 
 from toy_superposition import interrupts, report, terminal
 from toy_superposition.cli import claims_page
-from toy_superposition.config.catalogue import EXPERIMENTS, about
+from toy_superposition.config.catalogue import EXPERIMENTS, SUITES, about
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.records import files, lock
 from toy_superposition.records.workdir import Workdir, path_of
 
-TITLE = "Toy Models of Superposition: every experiment"
+TITLE = "Toy Models of Superposition"
+ALL = "all"
+# --suite → what stands behind the page's title.
+TITLES = {
+  "paper": "every experiment of the paper",
+  "follow_ups": "follow-ups",
+  ALL: "every experiment of the paper and the follow-ups",
+}
 
 
 def main(options: flags.FlagValues) -> int:
@@ -64,13 +71,18 @@ def _run_all(names: Sequence[str], root: Path, page: Path | None, options: flags
 
 
 def _chosen(options: flags.FlagValues) -> list[str]:
-  """Returns the experiments to run, in the paper's order.
+  """Returns the experiments to run, in the catalogue's order.
 
   Raises:
-    UserError: one of the names is unknown.
+    UserError: one of the names, or the suite's, is unknown, or both flags are given.
   """
+  if options.suite not in (None, *TITLES):
+    allowed = ", ".join(TITLES) + nearest(options.suite, TITLES)
+    raise UserError(f"--suite: {options.suite!r} is not allowed; allowed: {allowed}")
   if options.experiments is None:
-    return list(EXPERIMENTS)
+    return list(EXPERIMENTS if options.suite == ALL else SUITES[options.suite or "paper"])
+  if options.suite is not None:
+    raise UserError("--experiments chooses from every suite; leave --suite out")
   for name in options.experiments:
     if name not in EXPERIMENTS:
       allowed = ", ".join(EXPERIMENTS) + nearest(name, EXPERIMENTS)
@@ -78,10 +90,18 @@ def _chosen(options: flags.FlagValues) -> list[str]:
   return [name for name in EXPERIMENTS if name in options.experiments]
 
 
+def _title(options: flags.FlagValues) -> str:
+  """Returns the title of the report."""
+  which = "chosen experiments" if options.experiments else TITLES[options.suite or "paper"]
+  return f"{TITLE}: {which}{', quick sizes' if options.quick else ''}"
+
+
 def _check_page(page: Path, options: flags.FlagValues) -> None:
   """Raises UserError for a page of claims that could not be written after hours of runs."""
   if options.experiments is not None:
     raise UserError("--claims_page has the claims of all experiments; leave --experiments out")
+  if options.suite != ALL:
+    raise UserError(f"--claims_page has the claims of all experiments; add --suite={ALL}")
   claims_page.check(page)
 
 
@@ -172,7 +192,7 @@ def _write(
   The page of claims is left as it is if a run failed: its claims would be missing.
   """
   written = [root / file for file in ("report.html", "claims.json", "claims.md")]
-  report.write(written[0], TITLE + (", quick sizes" if options.quick else ""), runs)
+  report.write(written[0], _title(options), runs)
   report.write_claims(written[1], runs)
   report.write_markdown(written[2], runs)
   if page and not any(run.problem for run in runs):

@@ -1,4 +1,4 @@
-"""The configs: where they are, and what each is about, read without executing them."""
+"""The configs: their places and suites, and what each is about, read without executing them."""
 
 import ast
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from toy_superposition.errors import UserError, nearest, shown
 
 PACKAGE = Path(__file__).parent.parent
-# Configs of the paper's experiments, in its order, and of follow-ups that belong beside them.
-EXPERIMENTS = (
+# Configs of the paper's experiments, in its order, and of variants that belong beside them.
+PAPER = (
   "introduction",
   "demonstration",
   "demonstration_large",
@@ -39,6 +39,9 @@ EXPERIMENTS = (
   "nonlinear_compression",
   "compressed_sensing",
   "cross_entropy_neuron",
+)
+# Configs of later questions; a new experiment is added at the end.
+FOLLOW_UPS = (
   "sae_recovery",
   "sae_absorption",
   "sae_hedging",
@@ -49,6 +52,14 @@ EXPERIMENTS = (
   "sae_manifold",
   "sae_toys",
 )
+SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
+EXPERIMENTS = (*PAPER, *FOLLOW_UPS)
+# Suite → heading of its configs; those of no suite are not run with the others.
+HEADINGS = {
+  "paper": "The paper's experiments",
+  "follow_ups": "Follow-ups",
+  "": "Beside the suites",
+}
 
 
 class Entry(NamedTuple):
@@ -81,6 +92,11 @@ def names() -> list[str]:
   """
   there = {path.stem for path in folder().glob("*.py")} - {"base", "__init__"}
   return [n for n in EXPERIMENTS if n in there] + sorted(there - set(EXPERIMENTS))
+
+
+def suite(name: str) -> str:
+  """Returns the suite that a config belongs to, a key of SUITES; "" if to none."""
+  return next((suite for suite, members in SUITES.items() if name in members), "")
 
 
 def path(name: str) -> Path:

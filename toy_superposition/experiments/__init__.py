@@ -5,7 +5,7 @@ import importlib
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.experiments.experiment import Experiment
 
-# In the paper's order, then the follow-ups.
+# In the paper's order, then the follow-ups; config/catalogue.py has the suites of their configs.
 NAMES = (
   "introduction",
   "demonstration",
