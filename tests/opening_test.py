@@ -171,8 +171,6 @@ def test_a_journal_that_was_torn_is_read_and_goes_on(tmp_path):
     ("  ", "the name of a folder"),
     ("a\nb", "the name of a folder"),
     ("a\0b", "the name of a folder"),
-    ("gs://bucket/run", "gs:// is not one"),
-    ("s3://bucket/run", "s3:// is not one"),
     ("~nobody_of_this_name/run", "--workdir=~nobody_of_this_name/run"),
   ],
 )

@@ -1,11 +1,18 @@
 """Runs in folders of object storage, for which fsspec's memory and local file systems stand."""
 
 import itertools
+from pathlib import Path
 
 import fsspec
 import pytest
+from absl import flags
 
+import toy_superposition as ts
 from tests.command import NO_THEORY, TINY, in_process, report_in_process
+from toy_superposition import reproduce as program
+from toy_superposition.cli import reproduce
+from toy_superposition.config import base
+from toy_superposition.config.resolve import resolve
 from toy_superposition.errors import UserError
 from toy_superposition.records import remote
 from toy_superposition.records.checkpoints import Checkpoints
@@ -100,6 +107,101 @@ def test_a_run_is_continued_and_drawn_again_as_in_a_local_folder(url, tmp_path, 
   assert there["results.nc"] == (local / "results.nc").read_bytes()
   assert "finished" in in_process(monkeypatch, *words, f"--workdir={url}").stdout
   assert report_in_process(monkeypatch, f"--workdir={url}").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+  """A finished run in a local folder."""
+  folder = tmp_path_factory.mktemp("remote") / "run"
+  with pytest.MonkeyPatch.context() as patch:
+    done = in_process(patch, *TINY, *NO_THEORY, *FAST, f"--workdir={folder}")
+  assert done.returncode == 0, done.stderr
+  return folder
+
+
+@pytest.fixture
+def stored(url, finished) -> str:
+  """A finished run in object storage."""
+  system, root = fsspec.core.url_to_fs(url)
+  system.put(f"{finished}/", root, recursive=True)
+  return url
+
+
+def test_results_are_loaded_and_are_a_source_and_nothing_is_written(stored, monkeypatch):
+  before, copied = contents(stored), []
+  get_file = (system := fsspec.core.url_to_fs(stored)[0]).get_file
+
+  def spied(self, path, local):
+    copied.append(path.rpartition("/")[2])
+    get_file(path, local)
+
+  monkeypatch.setattr(type(system), "get_file", spied)
+  dataset = ts.load(stored)
+  assert dataset["loss"].shape == (2, 2, 2)
+  assert {*copied} == {"results.nc", "manifest.json", "journal.jsonl"}  # and no checkpoint
+
+  second = base.after(stored)
+  assert second.source == stored
+  second.name = "second"
+  second.model.name, second.model.n_hidden, second.model.k = "batch_topk_sae", 4, 1.0
+  source = resolve(second).source
+  assert source is not None and source.params["W"].shape == (8, 1, 2)
+  assert contents(stored) == before and remote._open == []
+
+
+def test_what_is_not_there_to_be_read_is_one_line_with_its_url(url):
+  with pytest.raises(UserError, match=f"^{url}/results.nc: not found; is the run finished"):
+    ts.load(url)
+  with pytest.raises(UserError, match=f"^{url}/manifest.json"):
+    base.after(url)
+  with pytest.raises(UserError, match=r"^s3://bucket/run: s3:// needs a package"):
+    base.after("s3://bucket/run")
+  with pytest.raises(UserError, match=r"^s3://bucket/run: s3:// needs a package"):
+    ts.load("s3://bucket/run")
+
+
+def test_a_file_is_not_written_to_a_url(stored):
+  dataset = ts.load(stored)
+  for write in (
+    lambda: ts.export(dataset, "s3://bucket/model.npz"),
+    lambda: ts.write_report(dataset, "s3://bucket/page.html"),
+    lambda: ts.explore(dataset).save("s3://bucket/page.html"),
+  ):
+    with pytest.raises(UserError, match=r"^s3://bucket/\S+: allowed here: a file of a mounted"):
+      write()
+
+
+def options(*words: str) -> flags.FlagValues:
+  """Returns the flags of `reproduce`."""
+  known = flags.FlagValues()
+  program.define_flags(known)
+  known(["reproduce", *words])
+  return known
+
+
+def test_all_experiments_are_reproduced_in_object_storage(tmp_path, stored, monkeypatch, capsys):
+  """The experiment, here one that is finished, is a process of its own."""
+  root, _, name = stored.rpartition("/")
+  commands = []
+
+  def supervised(command, log):
+    commands.append(command)
+    log.write_text("said\n")
+    return ""
+
+  monkeypatch.setattr(reproduce, "EXPERIMENTS", (name,))
+  monkeypatch.setattr(reproduce, "about", lambda name: "About it.")
+  monkeypatch.setattr(reproduce, "_supervise", supervised)
+  if root.startswith("memory://"):  # other processes do not see it
+    with pytest.raises(UserError, match="--workdir=memory://bucket: allowed: a folder, or object"):
+      reproduce.main(options(f"--workdir={root}"))
+    return
+  assert reproduce.main(options(f"--workdir={root}")) == 0
+  assert commands[0][-1] == f"--workdir={stored}"
+  made = contents(root)
+  assert {"report.html", "claims.json", "claims.md", f"logs/{name}.txt"} <= made.keys()
+  assert b"About it." in made["report.html"]
+  assert f"\n{root}/report.html" in capsys.readouterr().out
 
 
 def test_two_runs_do_not_write_over_each_other(url, caplog):

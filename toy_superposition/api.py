@@ -24,7 +24,7 @@ from toy_superposition.devices import mapping, memory, meshes, setup
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.experiments.experiment import Claim, Experiment
 from toy_superposition.measures import MEASURES, Measure, check, working_bytes
-from toy_superposition.records import results, schema, upgrade
+from toy_superposition.records import remote, results, schema, upgrade
 from toy_superposition.records.instances import instances as rebuilt
 from toy_superposition.records.workdir import Workdir
 
@@ -156,14 +156,15 @@ def load(workdir: Path | str, shape: str = results.ROOT) -> "xr.Dataset":
   """Returns the results of a finished run in a folder, as `run` does.
 
   Args:
-    workdir: the folder.
+    workdir: the folder, or the URL of one in object storage, such as s3://bucket/run.
     shape: in a sweep over model sizes, the name of the dataset to return: that of a size, such as
       "/n_features=5", or "/sweep".
 
   Raises:
-    UserError: there is no such run or shape, or the file is damaged.
+    UserError: there is no such run or shape, the file is damaged, or a URL cannot be reached.
   """
-  datasets = results.read(Workdir(Path(workdir).expanduser()))
+  with remote.reading(workdir) as folder:
+    datasets = results.read(Workdir(folder))
   if shape not in datasets:
     known = ", ".join(sorted(datasets))
     raise UserError(f"{workdir}: no shape {shape!r}{nearest(shape, datasets)}; there are: {known}")

@@ -53,7 +53,7 @@ def export(dataset: "xr.Dataset", path: Path | str) -> list[str]:
     UserError: it is not a dataset of a run, its models are of several kinds, the ending is another
       one, or the file cannot be written.
   """
-  path = Path(path).expanduser()
+  path = files.to_write(path)
   if path.suffix not in SUFFIXES:
     raise UserError(f"{path}: its ending is not allowed; allowed: {', '.join(SUFFIXES)}")
   arrays = _exported(dataset)
@@ -239,7 +239,7 @@ def write_report(dataset: "xr.Dataset", path: Path | str) -> None:
   values = schema.config(dataset)
   params = models.param_names(schema.model_names(dataset)[0])
   schema.require(dataset, (*schema.REQUIRED, *params))
-  path, name = Path(path).expanduser(), str(values["name"])
+  path, name = files.to_write(path), str(values["name"])
   full = set(values["axes"]) <= {str(dim) for dim in dataset.dims}
   experiment = str(values["experiment"]) if full else "none"
   claims = api.claims(dataset) if experiment != "none" else []

@@ -42,8 +42,8 @@ class General:
   )
   source: str = path(
     "",
-    "trained models for data.input='hidden': the folder of a finished run, or a config that is "
-    "trained first",
+    "trained models for data.input='hidden': the folder of a finished run or its URL, or a config "
+    "that is trained first",
     of="source",
   )
   axes: tuple[str, ...] = names(

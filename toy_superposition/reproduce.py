@@ -21,7 +21,7 @@ def define_flags(values: "flags.FlagValues | None" = None) -> None:
   flags.DEFINE_string(
     "workdir",
     None,
-    "Where results go, such as runs/paper: a folder for each.",
+    "Where results go, a folder or gs://…, such as runs/paper: a folder for each.",
     flag_values=values,
   )
   flags.DEFINE_bool(

@@ -20,7 +20,7 @@ def main(options: flags.FlagValues) -> int:
   Raises:
     UserError: shards are missing, damaged, or of different configs.
   """
-  with remote.opened(options.workdir) as root:
+  with remote.opened(options.workdir, remote.of_finished) as root:
     return collect(root, options)
 
 

@@ -5,8 +5,7 @@ from absl import flags
 
 from toy_superposition import interrupts
 from toy_superposition.cli import reproduce
-from toy_superposition.records import files, lock
-from toy_superposition.records.workdir import path_of
+from toy_superposition.records import remote
 from toy_superposition.report import lecture
 
 NAME = "gallery.html"
@@ -21,15 +20,12 @@ def main(options: flags.FlagValues) -> int:
     UserError: a flag is not as it must be, or a file cannot be written.
   """
   jax.config.update("jax_platforms", "cpu")  # accelerators are left to the experiments
-  root = path_of(options.workdir, example="runs/paper")
-  with lock.held(root):
-    with files.disk_errors(root):
-      (root / "logs").mkdir(exist_ok=True)
+  with reproduce.opened(options) as root:
     with interrupts.raised("the same command continues"):
       runs = [
         reproduce.run_one(name, root, f"[{i}/{len(lecture.SLIDES)}]", options)
         for i, name in enumerate(lecture.SLIDES, start=1)
       ]
     lecture.write(root / NAME, runs)
-  print(root / NAME)
+    print(remote.shown(root / NAME))
   return 1 if any(run.problem for run in runs) else 0

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -20,8 +20,8 @@ from toy_superposition import interrupts, report, terminal
 from toy_superposition.cli import claims_page
 from toy_superposition.config.catalogue import EXPERIMENTS, SUITES, about
 from toy_superposition.errors import UserError, nearest
-from toy_superposition.records import files, lock
-from toy_superposition.records.workdir import Workdir, path_of
+from toy_superposition.records import files, lock, remote
+from toy_superposition.records.workdir import Workdir
 
 TITLE = "Toy Models of Superposition"
 ALL = "all"
@@ -41,18 +41,37 @@ def main(options: flags.FlagValues) -> int:
   """
   # Accelerators are left to the experiments; claims are a little arithmetic.
   jax.config.update("jax_platforms", "cpu")
-  names, root = _chosen(options), path_of(options.workdir, example="runs/paper")
+  names = _chosen(options)
   page = Path(os.path.expanduser(options.claims_page)) if options.claims_page else None
   if page:
     _check_page(page, options)
-  with lock.held(root):
+  with opened(options) as root:
     return _run_all(names, root, page, options)
+
+
+@contextlib.contextmanager
+def opened(options: flags.FlagValues) -> Iterator[Path]:
+  """Yields the locked folder of many runs, or a copy of a remote one that is sent at the end.
+
+  The experiments write to the remote folder themselves.
+
+  Raises:
+    UserError: --workdir is not one that a process for each experiment can write to.
+  """
+  text = options.workdir
+  if (text or "").startswith("memory://"):
+    raise UserError(
+      f"--workdir={text}: allowed: a folder, or object storage that other processes reach, such as "
+      "gs://bucket/paper; each experiment is a process of its own"
+    )
+  with remote.opened(text, lambda name: False, example="runs/paper") as root, lock.held(root):
+    with files.disk_errors(root):
+      (root / "logs").mkdir(exist_ok=True)
+    yield root
 
 
 def _run_all(names: Sequence[str], root: Path, page: Path | None, options: flags.FlagValues) -> int:
   """Runs experiments and writes about them as `main` says; returns the exit code."""
-  with files.disk_errors(root):
-    (root / "logs").mkdir(exist_ok=True)
   started = time.perf_counter()
   without = ", without --overwrite," if options.overwrite else ""
   with interrupts.raised(f"the same command{without} continues"):
@@ -66,7 +85,7 @@ def _run_all(names: Sequence[str], root: Path, page: Path | None, options: flags
   print(f"\n{len(runs)} experiments in {time.perf_counter() - started:.0f} s: ", end="")
   print(report.runs.total(runs).removesuffix("."))
   for path in written:
-    print(path)
+    print(remote.shown(path))
   return 1 if any(run.problem for run in runs) else 0
 
 
@@ -105,8 +124,8 @@ def _check_page(page: Path, options: flags.FlagValues) -> None:
   claims_page.check(page)
 
 
-def command(name: str, folder: Path, quick: bool) -> list[str]:
-  """Returns the command that runs an experiment, at its quick size or at its own."""
+def command(name: str, folder: Path | str, quick: bool) -> list[str]:
+  """Returns the command that runs an experiment in a folder, at its quick size or at its own."""
   variant = ":quick" if quick else ""
   options = [f"--config={name}{variant}", f"--workdir={folder}"]
   return [sys.executable, "-m", "toy_superposition.main", *options]
@@ -116,13 +135,14 @@ def run_one(name: str, root: Path, label: str, options: flags.FlagValues) -> rep
   """Runs one experiment, prints a line about it and returns its part of the report."""
   print(f"{label} {name} ", end="", flush=True)
   clock, folder = time.perf_counter(), root / name
-  full_command = command(name, folder, options.quick)
+  full_command = command(name, remote.shown(folder), options.quick)
   overwrite = ["--overwrite"] if options.overwrite else []
   try:
     problem = _supervise([*full_command, *overwrite], root / "logs" / f"{name}.txt")
   except interrupts.Interrupted:
     print()
     raise
+  remote.send(root)  # its log
   run = _read(name, folder, shlex.join(["python", *full_command[1:]]), problem)
   outcome = f"failed: {problem}" if problem else report.summary(run.claims)
   print(f"({time.perf_counter() - clock:.0f} s): {outcome}", flush=True)
@@ -162,7 +182,7 @@ def _supervise(full_command: Sequence[str], log: Path) -> str:
   if child.returncode == 0:
     return ""
   lines = log.read_text().strip().splitlines() or [f"exit code {child.returncode}"]
-  return f"{lines[-1]} ({log})"
+  return f"{lines[-1]} ({remote.shown(log)})"
 
 
 def _read(name: str, folder: Path, shown: str, problem: str) -> report.Run:
@@ -176,6 +196,7 @@ def _read(name: str, folder: Path, shown: str, problem: str) -> report.Run:
   """
   if not problem:
     try:
+      remote.receive(folder)
       return report.read(Workdir(folder), name=name, about=about(name), command=shown)
     except UserError as error:
       problem = str(error)

@@ -62,7 +62,7 @@ def after(source: str) -> ConfigDict:
   target is what the models see, and they have no measures of feature directions.
 
   Args:
-    source: the folder of a finished run, or a config, which is trained first.
+    source: the folder of a finished run or its URL, or a config, which is trained first.
 
   Raises:
     UserError: there is no such run or config.

@@ -15,7 +15,7 @@ import numpy as np
 from toy_superposition import declare, fields, models
 from toy_superposition.config import execute
 from toy_superposition.errors import UserError, not_allowed
-from toy_superposition.records import results, schema
+from toy_superposition.records import remote, results, schema
 from toy_superposition.records.workdir import Workdir, read_values
 from toy_superposition.sweeps import Axis, Source
 
@@ -33,7 +33,7 @@ UNTRAINED = "not yet trained"
 
 def is_folder(text: str) -> bool:
   """Returns whether config.source names the folder of a run, rather than a config."""
-  return Workdir(Path(text).expanduser()).manifest.exists()
+  return remote.is_remote(text) or Workdir(Path(text).expanduser()).manifest.exists()
 
 
 def is_config(text: str) -> bool:
@@ -47,9 +47,9 @@ def from_folder(text: str) -> Source:
   Raises:
     UserError: there is no such run, it is not finished or damaged, or has several model shapes.
   """
-  workdir = Workdir(Path(text).expanduser())
   try:
-    datasets = results.read(workdir)
+    with remote.reading(text) as folder:
+      datasets = results.read(Workdir(folder))
   except UserError as error:
     raise UserError(f"config.source: {error}") from error
   datasets.pop(results.SWEEP, None)
@@ -186,7 +186,8 @@ def shared_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 def config_of(text: str) -> dict[str, Any]:
   """Returns every field of the config that config.source names, or that its folder holds."""
   if is_folder(text):
-    return read_values(Workdir(Path(text).expanduser()))
+    with remote.reading(text, remote.FIRST.__contains__) as folder:
+      return read_values(Workdir(folder))
   return execute.values_of(execute.get_config(text))
 
 

@@ -25,6 +25,21 @@ def one_line(error: BaseException) -> str:
   return text.visible(next(iter(str(error).strip().splitlines()), type(error).__name__))
 
 
+def to_write(name: Path | str) -> Path:
+  """Returns the path of a file that is to be written, with ~ replaced by the home folder.
+
+  Raises:
+    UserError: it is a URL, as s3://…
+  """
+  scheme, colon, _ = str(name).partition("://")
+  if colon:
+    raise UserError(
+      f"{name}: allowed here: a file of a mounted file system; write one and copy it, for example "
+      f"with fsspec.filesystem({scheme!r}).put (--workdir and ts.load also take URLs)"
+    )
+  return Path(name).expanduser()
+
+
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
   """Turns an OSError (full disk, no permission, not a directory …) into a UserError of one line.

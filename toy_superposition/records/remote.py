@@ -1,4 +1,5 @@
-"""Folders in object storage, such as gs://bucket/run: a run works in a local copy of them.
+"""Folders in object storage, such as gs://bucket/run: a run works in a local copy of them, and
+results are read from one.
 
 A run's folder needs a lock, renames and appended lines, none of which object storage has. What has
 changed is sent after every checkpoint and at the end, in an order in which a run that is killed in
@@ -23,7 +24,11 @@ from toy_superposition.records import files, journal, lock
 from toy_superposition.records.workdir import path_of
 
 FIRST = ("manifest.json", journal.NAME)
+RESULTS = (*FIRST, "results.nc")  # from which results are read
+WORKING = {"checkpoints", "history", "profile"}  # folders that only training needs
 LAST = ("shard.nc", "results.nc")  # whose presence says that a run is finished
+FLAG = "--workdir="
+PREFIX = "toy_superposition-"  # of temporary folders
 log = logging.getLogger(__name__)
 _open: list["_Copy"] = []  # in this process
 
@@ -41,22 +46,61 @@ def check(text: str) -> None:
     path_of(text)
 
 
+def of_finished(name: str) -> bool:
+  """Returns whether a file, by its name relative to a run's folder, is of use without training."""
+  return not WORKING & {*PurePosixPath(name).parts}
+
+
 @contextlib.contextmanager
-def opened(text: str | None, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Path]:
-  """Yields a local folder for what --workdir names: itself, or a copy that is sent back.
+def reading(
+  text: Path | str, wanted: Callable[[str], bool] = RESULTS.__contains__
+) -> Iterator[Path]:
+  """Yields a local folder with the files of a run: itself, or a copy that is dropped.
+
+  Nothing is written to a remote folder, and nothing of it is kept here: what is read is what is
+  there now.
 
   Args:
     text: a folder, or a URL of one.
     wanted: which of the files of a URL, by their names relative to it, are copied here.
 
   Raises:
+    UserError: there is no package for the URL's scheme, or its folder cannot be read.
+  """
+  if not is_remote(str(text)):
+    yield Path(text).expanduser()
+    return
+  with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+    copy = _Copy(str(text), Path(folder), named="")
+    copy.receive(wanted)
+    try:
+      yield copy.folder
+    except UserError as error:
+      raise type(error)(str(error).replace(folder, copy.url)) from error
+
+
+@contextlib.contextmanager
+def opened(
+  text: str | None,
+  wanted: Callable[[str], bool] = lambda name: True,
+  *,
+  example: str = "runs/phase_change",
+) -> Iterator[Path]:
+  """Yields a local folder for what --workdir names: itself, or a copy that is sent back.
+
+  Args:
+    text: a folder, or a URL of one.
+    wanted: which of the files of a URL, by their names relative to it, are copied here.
+    example: of a folder, for the error if it is missing.
+
+  Raises:
     UserError: as `path_of`; there is no package for the URL's scheme; or its folder cannot be read
       or written, or was written by another run since.
   """
   if text is None or not is_remote(text):
-    yield path_of(text)
+    yield path_of(text, example)
     return
-  folder = Path(tempfile.mkdtemp(prefix="toy_superposition-"))
+  folder = Path(tempfile.mkdtemp(prefix=PREFIX))
   try:
     copy = _Copy(text, folder)
     copy.receive(wanted)
@@ -92,6 +136,19 @@ def send(folder: Path) -> None:
       copy.send()
 
 
+def receive(folder: Path) -> None:
+  """Copies here what another process has written to a folder of a remote one, if it lies in one.
+
+  Checkpoints and history are left out.
+
+  Raises:
+    UserError: it cannot be read.
+  """
+  for copy in _open:
+    if folder.is_relative_to(copy.folder):
+      copy.receive(of_finished, folder.relative_to(copy.folder).as_posix())
+
+
 def shown(text: object) -> str:
   """Returns a text with the names of remote folders in the place of their copies'."""
   words = str(text)
@@ -103,19 +160,21 @@ def shown(text: object) -> str:
 class _Copy:
   """A remote folder and its local copy."""
 
-  def __init__(self, url: str, folder: Path):
+  def __init__(self, url: str, folder: Path, named: str = FLAG):
     self.url, self.folder = url.rstrip("/"), folder
-    self._system, self._root = _file_system(self.url)
+    self._system, self._root = _file_system(self.url, named)
     self._sent: dict[str, tuple[int, int]] = {}  # name → size and time of change, as last sent
     self._journals: dict[str, str] = {}  # name → hash of the content, as last sent or received
 
-  def receive(self, wanted: Callable[[str], bool]) -> None:
-    """Copies the remote files here."""
+  def receive(self, wanted: Callable[[str], bool], below: str = "") -> None:
+    """Copies the remote files, or those below one of its folders, here."""
+    top = f"{self._root}/{below}".rstrip("/")
     with self._errors():
-      found = self._system.find(self._root) if self._system.exists(self._root) else []
+      self._system.invalidate_cache()  # of listings, which another process has changed
+      found = self._system.find(top) if self._system.exists(top) else []
       for path in found:
         name = path.removeprefix(self._root).lstrip("/")
-        if not wanted(name) or name == lock.NAME:
+        if not wanted(name) or PurePosixPath(name).name == lock.NAME:
           continue
         if ".." in PurePosixPath(name).parts:
           raise UserError(f"{self.url}: holds a file whose name leads out of it: {name!r}")
@@ -196,8 +255,8 @@ class _Copy:
       raise TransientError(f"{self.url}: not reached or not written ({reason})") from error
 
 
-def _file_system(url: str) -> tuple[Any, str]:
-  """Returns the file system of a URL, and the folder's path in it.
+def _file_system(url: str, named: str = FLAG) -> tuple[Any, str]:
+  """Returns the file system of a URL, and the folder's path in it; `named` is for errors.
 
   Raises:
     UserError: there is no package for its scheme.
@@ -210,13 +269,13 @@ def _file_system(url: str) -> tuple[Any, str]:
     system, root = fsspec.core.url_to_fs(url)
   except (ImportError, ValueError) as error:
     raise UserError(
-      f"--workdir={url}: {scheme}:// needs a package of fsspec's that is not here "
+      f"{named}{url}: {scheme}:// needs a package of fsspec's that is not here "
       f"({files.one_line(error)}); allowed without it: {mounted}"
     ) from error
   except Exception as error:  # such as missing credentials
-    raise UserError(f"--workdir={url}: {files.one_line(error)}") from error
+    raise UserError(f"{named}{url}: {files.one_line(error)}") from error
   if not str(root).strip("/"):
-    raise UserError(f"--workdir={url}: allowed: a folder, such as {scheme}://bucket/run")
+    raise UserError(f"{named}{url}: allowed: a folder, such as {scheme}://bucket/run")
   return system, str(root).rstrip("/")
 
 

@@ -90,16 +90,10 @@ def path_of(text: str | None, example: str = "runs/phase_change") -> Path:
   """Returns the folder that --workdir names, with ~ replaced by the home folder.
 
   Raises:
-    UserError: it is missing or empty, holds a control character, or is a URL, as gs://…
+    UserError: it is missing or empty, or holds a control character.
   """
   if text is None:
     raise UserError(f"--workdir is missing; for example --workdir={example}")
-  scheme, colon, _ = text.partition("://")
-  if colon:
-    raise UserError(
-      f"--workdir={text}: allowed here: a folder of a mounted file system; {scheme}:// is not one "
-      "(main, collect and report also take URLs)"
-    )
   if not text.strip() or not text.isprintable():
     raise UserError(f"--workdir={text!r}: allowed: the name of a folder")
   try:

@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
   from toy_superposition.report import finish
 
   del argv
-  with remote.opened(flags.FLAGS.workdir) as path:
+  with remote.opened(flags.FLAGS.workdir, remote.of_finished) as path:
     finish.present_again(Workdir(path))
   return 0
 

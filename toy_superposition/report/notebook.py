@@ -45,7 +45,7 @@ class Explorer:
     Raises:
       UserError: the file cannot be written.
     """
-    path = Path(path).expanduser()
+    path = files.to_write(path)
     with files.disk_errors(path), files.replacing(path) as temporary:
       temporary.write_text(self.page, encoding="utf-8")
 
