@@ -11,6 +11,7 @@ import pytest
 
 from configs import base
 from toy_superposition import dry_run, problem, rehearsal, runner, text, trace, train
+from toy_superposition.config import source as sources
 from toy_superposition.config.resolve import ResolvedConfig, resolve
 from toy_superposition.devices import mapping, meshes, setup
 from toy_superposition.devices.plan import Plan, make_plans
@@ -43,7 +44,7 @@ def plan_of(what: ResolvedConfig) -> Plan:
 
 
 def estimate_of(what: ResolvedConfig) -> str:
-  return dry_run.estimate(what, make_plans(what, mesh()), mesh())
+  return dry_run.estimate(what, make_plans(what, mesh()), mesh()).text
 
 
 def test_what_is_timed_is_the_first_slice_of_training():
@@ -83,8 +84,8 @@ def test_a_dry_run_names_groups_instances_slices_memory_an_estimate_and_its_sour
   words = " ".join(said.split())
   assert "estimate: " in words and "of 2 of 2 groups" in words.partition("measured: ")[2]
   for stage in dry_run.Costs._fields:
-    assert f"{stage} " in words.partition("estimate: ")[2]
-  assert "not in it: start-up" in words and "no time was left" not in words
+    assert f"{dry_run.LABELS.get(stage, stage)} " in words.partition("estimate: ")[2]
+  assert "checkpoints of one group" in words and "not in it" not in words
   assert os.listdir(tmp_path) == []
 
 
@@ -139,7 +140,7 @@ def test_what_is_rehearsed_has_the_variables_of_a_run(seconds):
   what = resolved({"history.num": 3, "evaluation.n_samples": 3000, "train.steps": 4})
   (plan,) = make_plans(what, mesh())
   (outcome,) = runner.outcomes(what, None, [plan])
-  stage, rehearsed = rehearsal.score(what, plan, seconds)
+  stage, rehearsed = rehearsal.score(what, plan, rehearsal.initial(plan), seconds)
   assert stage.timed == (seconds > 0)
   assert {k: (v.shape, v.dtype) for k, v in rehearsed.items()} == {
     k: (v.shape, v.dtype) for k, v in outcome.items()
@@ -162,21 +163,68 @@ def test_theory_is_rehearsed_and_one_that_fails_is_named(monkeypatch):
     row = dataclasses.replace(experiment, run=run, figure=None)
     monkeypatch.setattr(introduction, "EXPERIMENT", row)
     plans = make_plans(what, mesh())
-    outcomes = [rehearsal.score(what, plan, 0.0)[1] for plan in plans]
-    return rehearsal.theory(what, plans, outcomes, mesh(), 60.0)
+    outcomes = [rehearsal.score(what, plan, rehearsal.initial(plan), 0.0)[1] for plan in plans]
+    with rehearsal.folder(what, 0) as workdir:
+      return rehearsal.theory(what, plans, outcomes, mesh(), 60.0, workdir, pages)
+
+  written: list[str] = []
+
+  def pages(workdir, datasets, claims):
+    written.extend(path.name for path in workdir.path.iterdir())
 
   theory, figures = of(analysis)
   assert asked == [(5,)] and theory.timed and theory.seconds > 0.2 and figures.timed
+  assert "results.nc" in written
   assert of(failing) == (rehearsal.SKIPPED, rehearsal.SKIPPED)
-  said = dry_run._summary(
-    [], {}, {}, rehearsal.SKIPPED, figures, dry_run.Costs(1.0, 1.0, 0.0, 0.0, 1.0)
-  )
-  assert "not in it: start-up, checkpoints and the page; theory" in " ".join(said.split())
+  costs = dry_run.Costs(*(1.0 for _ in dry_run.Costs._fields))
+  skipped = rehearsal.SKIPPED
+  said = " ".join(dry_run._summary([], {}, {}, skipped, figures, skipped, costs).split())
+  assert "not in it: theory, which was not timed and checkpoints" in said
+
+
+def test_samples_are_computed_again_for_every_batch_and_traced_once(monkeypatch):
+  what = resolved({"evaluation.n_samples": 3000})
+  (plan,) = make_plans(what, mesh())
+  monkeypatch.setattr(rehearsal, "_n_batches", lambda what, spec: 1)
+  state = rehearsal.initial(plan)
+  once, _ = rehearsal.score(what, plan, state, 60.0)
+  monkeypatch.setattr(rehearsal, "_n_batches", lambda what, spec: 1000)
+  often, _ = rehearsal.score(what, plan, state, 60.0)
+  assert often.seconds > 10 * once.seconds  # a thousand batches of 3 samples, each one computation
+  assert often.compile_seconds < 10 * once.compile_seconds
+
+
+def test_what_a_run_writes_is_timed_in_a_folder_that_is_removed():
+  what = resolved({"history.num": 3, "run.checkpoint_seconds": 10.0})
+  (plan,) = make_plans(what, mesh())
+  state = rehearsal.initial(plan)
+  with rehearsal.folder(what, 0) as workdir:
+    short = rehearsal.recording(what, plan, state, workdir, 0.0)
+    assert {p.name for p in (workdir.path / "checkpoints" / "group_0000").iterdir()} == {"0", "1"}
+  assert not workdir.path.exists()
+  with rehearsal.folder(what, 0) as workdir:
+    long = rehearsal.recording(what, plan, state, workdir, 10_000.0)  # a thousand checkpoints
+  assert 0 < 20 * short.seconds < long.seconds
+  with rehearsal.folder(what, rehearsal.LARGE + 1) as none:  # too large to be written on trial
+    assert none is None
+    assert not rehearsal.recording(what, plan, state, none, 0.0).timed
+
+
+def test_a_source_that_is_trained_before_counts_and_has_weights_of_which_theory_can_be_made():
+  first = resolved()
+  plans = make_plans(first, mesh())
+  before = dry_run.estimate(first, plans, mesh(), start_up=2.0)
+  assert before.costs.start_up == 2.0
+  source = sources.from_dataset(before.dataset(first, plans))
+  assert source.params["W"].shape == (5, 2, 5) and source.params["W"].std() > 0
+  said = dry_run.together(before.costs, before.costs, "toys")  # one process starts up once
+  assert text.duration(2 * before.costs.total - 2.0) in said and "of toys before" in said
 
 
 def test_shards_divide_the_models_work_and_repeat_compilation_and_no_theory():
   plans = [plan_of(resolved(restart=base.restarts(64)))]
-  rows = dry_run._shards(plans, dry_run.Costs(640.0, 64.0, 30.0, 10.0, 5.0)).splitlines()[3:]
+  costs = dry_run.Costs(0.0, 640.0, 0.0, 64.0, 30.0, 10.0, 5.0)
+  rows = dry_run._shards(plans, costs).splitlines()[3:]
   assert [row.split()[0] for row in rows] == ["2", "4", "8", "16", "32", "64"]
   assert "6 min" in rows[0] and rows[0].endswith("13 min")  # 352 + 5 each; 714 + 40 in all
   # A device without a model of its own makes a shard no faster.
@@ -185,7 +233,7 @@ def test_shards_divide_the_models_work_and_repeat_compilation_and_no_theory():
 
 def test_only_a_busy_machine_is_called_so():
   timings = {0: dry_run.Timing(8, 0.1, 1.0, cores=0.5)}
-  costs = dry_run.Costs(80.0, 20.0, 0.0, 0.0, 0.0)
+  costs = dry_run.Costs(0.0, 80.0, 0.0, 20.0, 0.0, 0.0, 0.0)
   cores = setup.cores()
   assert dry_run._busy(timings, costs, 0.5 * cores, mesh()) == ""
   said = " ".join(dry_run._busy(timings, costs, 3.0 * cores, mesh()).split())

@@ -8,14 +8,16 @@ import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 from jax.sharding import Mesh
 
-from toy_superposition import problem, rehearsal, text, train
+from toy_superposition import problem, rehearsal, runner, text, train
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices import memory, setup
 from toy_superposition.devices.plan import Plan
+from toy_superposition.records import results
 from toy_superposition.rehearsal import Stage
 from toy_superposition.types import Spec
 
@@ -33,17 +35,19 @@ class Timing(NamedTuple):
 
   steps: int  # that were timed
   step_seconds: float  # of one step of one slice
-  compile_seconds: float
+  compile_seconds: float  # and of all else that is done once before the second step
   cores: float = 0.0  # that worked for this process, on average
 
 
 class Costs(NamedTuple):
-  """Seconds of a run's stages on this machine, without start-up, checkpoints and the page."""
+  """Seconds of a run's stages on this machine."""
 
+  start_up: float  # until the first group is compiled
   training: float
+  files: float  # checkpoints, history and metrics
   evaluation: float
   theory: float
-  figures: float
+  figures: float  # claims and page
   compilation: float
 
   @property
@@ -52,32 +56,51 @@ class Costs(NamedTuple):
     return sum(self)
 
 
+LABELS = {"start_up": "start-up", "files": "checkpoints", "figures": "figures and page"}
+
+
+class Estimate(NamedTuple):
+  """What a run would take."""
+
+  text: str
+  costs: Costs
+  outcomes: Sequence[dict[str, Any]]  # variables of each group's results, of untrained models
+
+  def dataset(self, resolved: ResolvedConfig, plans: Sequence[Plan]) -> Any:
+    """Returns the results of the untrained models, for models that would be trained on them."""
+    found = results.assemble(
+      resolved.values,
+      resolved.axes,
+      resolved.groups,
+      self.outcomes,
+      runner.estimators(plans),
+      resolved.source,
+    )
+    return next(iter(found.values()))
+
+
 def time_steps(plan: Plan, seconds: float) -> Timing:
   """Returns the time of steps of a group's first slice on this machine.
 
   The number of steps doubles until they have taken `seconds`; the last half counts.
   """
-  plan, compiled = plan.first_slice(), []
+  plan = plan.first_slice()
   spec = plan.group.spec
   doubling = (2**k for k in range(spec.steps.bit_length()))
   segment_ends = [step for step in doubling if step <= spec.steps]
   started = clock = time.perf_counter()
   before, step_seconds, cores, worked = 0, 0.0, 0.0, time.process_time()
-  for snapshot in train.run(
-    problem.make(spec),
-    plan,
-    segment_ends,
-    on_compiled=lambda program: compiled.append(program.compile_seconds),
-  ):
+  compiling = 0.0
+  for snapshot in train.run(problem.make(spec), plan, segment_ends):
     now = time.perf_counter()
     if before == 0:  # the first step includes everything that happens once
-      started = now
+      started, compiling = now, now - clock
     step_seconds, steps = (now - clock) / (snapshot.step - before), snapshot.step - before
     cores = (time.process_time() - worked) / max(now - clock, 1e-9)
     before, clock, worked = snapshot.step, now, time.process_time()
     if now - started > seconds / 2:  # the next segment would take as long as all before
       break
-  return Timing(steps, step_seconds, compiled[0], cores)
+  return Timing(steps, step_seconds, compiling, cores)
 
 
 def work(spec: Spec) -> float:
@@ -86,9 +109,15 @@ def work(spec: Spec) -> float:
 
 
 def estimate(
-  resolved: ResolvedConfig, plans: Sequence[Plan], mesh: Mesh, *, whole: bool = True
-) -> str:
-  """Returns the size of a run and an estimate of its time on this machine, as text.
+  resolved: ResolvedConfig,
+  plans: Sequence[Plan],
+  mesh: Mesh,
+  *,
+  whole: bool = True,
+  start_up: float = 0.0,
+  page: rehearsal.Page | None = None,
+) -> Estimate:
+  """Returns the size of a run and an estimate of its time on this machine.
 
   Training is extrapolated from a few steps of each group, those with most work first, and what
   follows it from its first slice. Groups for which no time is left are estimated from the others,
@@ -99,6 +128,8 @@ def estimate(
     plans: of its groups.
     mesh: all devices.
     whole: whether it is all of a sweep, rather than a shard: theory and figures are those of all.
+    start_up: seconds that the program took so far.
+    page: writes the page of a run.
   """
   load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
   order = sorted(range(len(plans)), key=lambda i: -_total_work(plans[i]))
@@ -110,23 +141,40 @@ def estimate(
     clock = time.perf_counter()
     timings[i] = time_steps(plans[i], max(left / 2 / len(plans), MIN_SECONDS))
     left -= time.perf_counter() - clock
-  scored, outcomes = {}, {}
+  scored, outcomes, n_bytes = {}, {}, 0
   until = time.perf_counter() + SCORING_SECONDS
+  largest, first = plans[order[0]], rehearsal.initial(plans[order[0]])
   for i in order:
-    scored[i], outcomes[i] = rehearsal.score(resolved, plans[i], until - time.perf_counter())
+    state = first if i == order[0] else rehearsal.initial(plans[i])
+    scored[i], outcomes[i] = rehearsal.score(resolved, plans[i], state, until - time.perf_counter())
+    n_bytes += sum(leaf.nbytes for leaf in jax.tree.leaves((state, outcomes[i])))
   ordered = [outcomes[i] for i in range(len(plans))]
-  theory = figures = rehearsal.NOTHING
-  if whole:
-    theory, figures = rehearsal.theory(resolved, plans, ordered, mesh, THEORY_SECONDS)
-  costs = _costs(plans, timings, scored, theory, figures)
+  theory = figures = recording = rehearsal.NOTHING
+  with rehearsal.folder(resolved, n_bytes) as workdir:
+    if timings:
+      seconds = _seconds(largest, timings[order[0]])
+      recording = rehearsal.recording(resolved, largest, first, workdir, seconds)
+    if whole:
+      theory, figures = rehearsal.theory(
+        resolved, plans, ordered, mesh, THEORY_SECONDS, workdir, page
+      )
+  costs = _costs(plans, timings, scored, theory, figures, recording, start_up)
   parts = [
     _head(resolved, plans, mesh),
     _table(plans, timings) if timings else "nothing is trained",
-    _summary(plans, timings, scored, theory, figures, costs),
+    _summary(plans, timings, scored, theory, figures, recording, costs),
     _shards(plans, costs) if whole else "theory and figures are computed by collect",
     _busy(timings, costs, load, mesh),
   ]
-  return "\n\n".join(part for part in parts if part)
+  return Estimate("\n\n".join(part for part in parts if part), costs, ordered)
+
+
+def together(first: Costs, second: Costs, name: str) -> str:
+  """Returns the time of a run whose source, of that name, is trained before it."""
+  total = first.total - first.start_up + second.total  # one process starts up once
+  return text.filled(
+    f"estimate with the training of {name} before: {text.duration(total)} on this machine", 2
+  )
 
 
 def _total_work(plan: Plan) -> float:
@@ -169,6 +217,8 @@ def _costs(
   scored: Mapping[int, Stage],
   theory: Stage,
   figures: Stage,
+  recording: Stage,
+  start_up: float,
 ) -> Costs:
   """Returns the time of each stage; groups that were not timed take what the others suggest."""
   timed = [i for i, stage in scored.items() if stage.timed]
@@ -184,6 +234,8 @@ def _costs(
   if timed:
     compiling += len(plans) * statistics.mean(scored[i].compile_seconds for i in timed)
   return Costs(
+    start_up=start_up,
+    files=n_trained * recording.seconds,
     training=sum(
       (
         _seconds(plan, timings[i]) if i in timings else _guess(plan, timings, plans)
@@ -194,7 +246,7 @@ def _costs(
     evaluation=sum(scored[i].seconds for i in timed) / share if timed else 0.0,
     theory=theory.seconds,
     figures=figures.seconds,
-    compilation=compiling + theory.compile_seconds,
+    compilation=compiling + sum(s.compile_seconds for s in (theory, figures, recording)),
   )
 
 
@@ -224,28 +276,39 @@ def _summary(
   scored: Mapping[int, Stage],
   theory: Stage,
   figures: Stage,
+  recording: Stage,
   costs: Costs,
 ) -> str:
   """Returns the estimate, and what of it was measured."""
-  stages = ", ".join(f"{name} {text.duration(x)}" for name, x in costs._asdict().items())
+  stages = ", ".join(
+    f"{LABELS.get(name, name)} {text.duration(x)}" for name, x in costs._asdict().items()
+  )
   n_scored = sum(stage.timed for stage in scored.values())
   measured = [
     f"{sum(timing.steps for timing in timings.values())} steps of {len(timings)} of {len(plans)} "
     "groups",
     f"the first slice of evaluation, on one batch, of {n_scored} of {len(plans)} groups",
     "the first slice of theory, of models that are not trained" * bool(theory.timed),
-    "the figures" * bool(figures.timed),
+    "the figures and the page" * bool(figures.timed),
+    "checkpoints of one group" * bool(timings and recording.timed),
+  ]
+  left_out = [
+    what
+    for what, stage in (
+      ("theory, which was not timed", theory),
+      ("figures and page", figures),
+      ("checkpoints", recording),
+    )
+    if not stage.timed
   ]
   lines = [
     f"estimate: {text.duration(costs.total)} on this machine: {stages}",
     f"measured: {'; '.join(filter(None, measured))}",
     "estimated: the rest, in proportion to steps, slices and batches"
     + (" (~: by the size of the model, not timed)" * (len(timings) < len(plans) and bool(timings))),
-    "not in it: start-up, checkpoints and the page"
-    + "; theory, for which no time was left" * (not theory.timed)
-    + "; figures" * (not figures.timed),
+    "not in it: " + " and ".join(left_out) if left_out else "",
   ]
-  return "\n".join(text.filled(line, 2) for line in lines)
+  return "\n".join(text.filled(line, 2) for line in lines if line)
 
 
 def _shards(plans: Sequence[Plan], costs: Costs) -> str:
@@ -258,7 +321,8 @@ def _shards(plans: Sequence[Plan], costs: Costs) -> str:
     share = min(1.0, max(most, plans[0].scoring_mesh.size) / n_instances)
     groups = min(n_groups, -(-n_groups // total) + (n_groups > 1))
     each = share * (costs.training + costs.evaluation) + costs.compilation * groups / n_groups
-    after = costs.theory + costs.figures
+    each += costs.start_up + costs.files * groups / n_groups
+    after = costs.start_up + costs.theory + costs.figures
     cells = (each, after, total * each + after)
     rows.append((str(total), *map(text.duration, cells)))
   if len(rows) == 1:

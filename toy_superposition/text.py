@@ -49,10 +49,13 @@ def size(n_bytes: int) -> str:
 
 
 def duration(seconds: float) -> str:
-  """Returns seconds in seconds, minutes or hours, such as "12 min"."""
+  """Returns seconds in seconds, minutes or hours of two digits or more, such as "1.9 min"."""
   if seconds < 90:
     return f"{seconds:.2g} s"
-  return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+  minutes = seconds / 60
+  if minutes < 90:
+    return f"{minutes:.2g} min" if minutes < 10 else f"{minutes:.0f} min"
+  return f"{seconds / 3600:.1f} h"
 
 
 def visible(text: str) -> str:

@@ -110,15 +110,38 @@ def print_list() -> None:
 
 
 def print_dry_run(resolved: "ResolvedConfig", mesh: "Mesh", options: flags.FlagValues) -> None:
-  """Prints the size of an experiment, or of one shard of it, and its estimated time."""
-  from toy_superposition import dry_run, shards
+  """Prints the size of an experiment, or of one shard of it, and its estimated time.
+
+  A config that it names as its source comes before it.
+  """
+  from toy_superposition import dry_run, report, shards
+  from toy_superposition.cli import config_flag
+  from toy_superposition.config import execute, source
+  from toy_superposition.config.resolve import resolve, resolve_values
   from toy_superposition.devices.plan import make_plans
 
+  start_up, name, before = config_flag.start_up(), resolved.values["source"], None
+  if source.is_config(name) and options.shard is None:  # a shard's source is trained by itself
+    first = resolve(execute.get_config(name))
+    plans = make_plans(first, mesh)
+    before = dry_run.estimate(first, plans, mesh, start_up=start_up, page=report.write_run)
+    print(f"{before.text}\n")
+    untrained = source.from_dataset(before.dataset(first, plans))
+    resolved = resolve_values(resolved.values, untrained)
   if options.shard is not None:
     shard = shards.parse(options.shard, resolved)
     resolved = shards.cut(resolved, shard, mesh.devices.flat[0].platform)
-  plans, whole = make_plans(resolved, mesh), options.shard is None
-  print(dry_run.estimate(resolved, plans, mesh, whole=whole))
+  found = dry_run.estimate(
+    resolved,
+    make_plans(resolved, mesh),
+    mesh,
+    whole=options.shard is None,
+    start_up=start_up,
+    page=report.write_run,
+  )
+  print(found.text)
+  if before:
+    print(f"\n{dry_run.together(before.costs, found.costs, name)}")
 
 
 def check_trace(resolved: "ResolvedConfig", options: flags.FlagValues) -> None:
