@@ -2,6 +2,7 @@
 
 import functools
 import getpass
+import importlib.util
 import json
 import os
 import re
@@ -204,6 +205,25 @@ def test_the_image_has_what_the_readme_installs_and_runs_its_main_job():
   assert image == "python" and tuple(map(int, version.split("."))) >= tuple(
     map(int, minimum.split("."))
   )
+
+
+def test_what_the_launchers_install_and_start_exists():
+  """Extras of the package, entry points and configs, in every file of this folder."""
+  with open(ROOT / "pyproject.toml", "rb") as file:
+    extras = tomllib.load(file)["project"]["optional-dependencies"]
+  found: dict[str, set[str]] = {"extra": set(), "module": set(), "config": set()}
+  for path in (ROOT / "README.md", *(p for p in LAUNCH.rglob("*") if p.is_file())):
+    text = path.read_text()
+    found["extra"] |= set(re.findall(r"""(?:["']\.|`\.|EXTRAS=")\[([a-z0-9,]+)\]""", text))
+    found["module"] |= set(re.findall(r"-m[\", ]+toy_superposition\.(\w+)", text))
+    found["config"] |= set(re.findall(r"--config=(?:configs/)?(\w+)", text))
+  assert {"cuda", "tpu", "gcs", "s3", "test"} <= found["extra"] <= extras.keys()
+  assert {"main", "collect", "reproduce"} <= found["module"]
+  for name in found["module"]:
+    assert importlib.util.find_spec(f"toy_superposition.{name}"), name
+  assert "phase_change" in found["config"]
+  for name in found["config"] - {"x"}:  # a stand-in, in the scripts' usage
+    assert (ROOT / "configs" / f"{name}.py").is_file(), name
 
 
 def test_the_image_that_is_built_is_the_one_that_pods_and_apptainer_run():

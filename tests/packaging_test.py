@@ -1,8 +1,11 @@
 """The package as others install it: a wheel has the configs, and needs no folder to be run in."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -19,6 +22,13 @@ SOURCES = [
   if path.is_file() and "__pycache__" not in path.parts
 ]
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+with open(ROOT / "pyproject.toml", "rb") as project:
+  PROJECT = tomllib.load(project)["project"]
+VERSIONS = [  # of Python, such as "3.12"
+  version
+  for classifier in PROJECT["classifiers"]
+  if re.fullmatch(r"\d\.\d+", version := classifier.rpartition(" :: ")[2])
+]
 OWN = """from toy_superposition.config import base
 
 
@@ -129,3 +139,52 @@ print(sum(ts.get_config(name).name == name for name in catalogue.names()))
   assert "1 experiments" in succeed(*paper, module="reproduce", cwd=somebodys, env=env).stdout
   results = {path.parent.name for path in (somebodys / "runs").rglob("results.nc")}
   assert results == {"phase_change_quick", "correlated_pairs_quick", "thomson"}
+
+
+def test_the_versions_of_python_are_those_from_3_11_to_3_14():
+  assert VERSIONS == ["3.11", "3.12", "3.13", "3.14"]
+  assert (
+    PROJECT["requires-python"] == f">={VERSIONS[0]}"
+  )  # and no upper bound, which pip would keep
+
+
+def interpreter(version: str) -> str | None:
+  """Returns an installed Python of a version, from the path or pyenv's folder; None without one."""
+  pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+  candidates = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
+  code = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+  for candidate in filter(None, candidates):
+    done = subprocess.run([candidate, "-c", code], capture_output=True, text=True, check=False)
+    if done.stdout.strip() == version:  # a shim may be of a version that is not installed
+      return str(candidate)
+  return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_installed_python_installs_the_package_and_runs_it(version, tmp_path):
+  """What pip finds for it, from the package registry; the tests' own Python has all of it."""
+  own = f"{sys.version_info.major}.{sys.version_info.minor}"
+  python, env = sys.executable, {"PYTHONPATH": str(ROOT)}
+  if version != own:
+    if (found := interpreter(version)) is None:
+      pytest.skip(f"no Python {version} here")
+    subprocess.run([found, "-m", "venv", tmp_path / "venv"], check=True)
+    python, env = str(tmp_path / "venv" / "bin" / "python"), {"PYTHONPATH": ""}
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    done = subprocess.run([*pip, ROOT], capture_output=True, text=True, check=False)
+    if re.search(r"Connection|Temporary failure|timed out", done.stderr) and done.returncode:
+      pytest.skip(f"pip cannot reach its registry: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+  tiny = ["--config=phase_change:quick", *TINY[1:], "--workdir=run", "--cpu_devices=1"]
+  done = subprocess.run(
+    [python, "-W", "error::SyntaxWarning:toy_superposition", "-m", "toy_superposition.main", *tiny],
+    cwd=tmp_path,
+    env=os.environ | env | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 0, done.stderr
+  assert "8 models" in done.stdout
+  assert {"results.nc", "report.html", "figures"} <= {p.name for p in (tmp_path / "run").iterdir()}
