@@ -140,8 +140,9 @@ COMBINATIONS = [
   *itertools.product(TOYS, PAPER_DISTRIBUTIONS),
   *(("relu_output", distribution) for distribution in OTHERS),
 ]
+FINITE = ("bag_of_words", "tuned_circle")  # whatever their values are
 TARGETS = ("identity", "absolute")
-NOT_FUSED = ("tree", "exactly_k")  # they order features, or look up others
+NOT_FUSED = ("tree", "exactly_k", "bag_of_words")  # they order features, or look up others
 SUPPORTED = [
   *(
     (name, *c)
@@ -170,6 +171,7 @@ def test_the_combinations_that_an_estimator_takes_are_those_that_are_tried():
       if not ESTIMATORS[name].refuses(spec, instances_of(spec)):
         taken.append((name, model, distribution, target))
   exact = [("exact", model, "sparse_uniform", "identity") for model in ("linear", "relu_output")]
+  exact += [("exact", "relu_output", name, t) for name in FINITE for t in TARGETS]
   assert sorted(taken) == sorted([(*c, t) for c in SUPPORTED for t in TARGETS] + exact)
 
 

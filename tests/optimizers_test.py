@@ -117,6 +117,14 @@ def test_every_step_follows_the_rule(name):
   np.testing.assert_allclose(path, by_hand(name, GRADIENTS), rtol=ROUND_OFF, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_biases_do_not_decay_if_matrices_alone_shall(name):
+  spec = spec_of(name, schedule="constant", warmup_steps=0, decay_biases=False)
+  path = trained(spec, instance(RATE), np.zeros((1, 4)))
+  kept = np.concatenate([(1 - RATE * HYPERPARAMETERS["weight_decay"]) * W[0], b])
+  np.testing.assert_allclose(path[0], kept, rtol=ROUND_OFF)
+
+
 def test_adam_s_first_step_has_the_length_of_the_learning_rate():
   spec = spec_of("adam", epsilon=1e-8, schedule="constant", warmup_steps=0)
   path = trained(spec, instance(RATE), [[1e-3, -5.0, 2.0, -1e-3]])
@@ -187,7 +195,7 @@ def test_instances_with_their_own_rates_under_vmap_train_as_they_do_alone(name):
 def test_bfgs_has_neither_learning_rate_nor_schedule_nor_decay():
   rows = {name: set(dict(declare.declared(row))) for name, row in optimizers.OPTIMIZERS.items()}
   assert rows["bfgs"] == set()
-  assert rows["adamw"] - rows["adam"] == {"weight_decay"}
+  assert rows["adamw"] - rows["adam"] == {"weight_decay", "decay_biases"}
   assert rows["sgd"] & rows["adam"] == {"learning_rate", "schedule", "warmup_steps"}
 
 

@@ -179,6 +179,9 @@ STATIC: dict[str, tuple] = {
   "data.scaled": (True, False),
   "data.k_active": (1, 2),
   "data.radius": ("one", "uniform"),
+  "data.manifold": ("circle", "sphere"),
+  "data.concentration": (5.0, 20.0),
+  "data.amplitude": ("one", "uniform"),
   "data.examples": ("fresh", "fixed"),
   "data.input": ("identity", "dictionary"),
   "data.n_dimensions": (5, 3),
@@ -204,6 +207,7 @@ STATIC: dict[str, tuple] = {
   "train.b2": (0.5, 0.8),
   "train.epsilon": (1e-7, 1e-6),
   "train.momentum": (0.5, 0.8),
+  "train.decay_biases": (True, False),
 }
 # What has to be set beside such an axis, for its field to have an effect.
 BESIDE: dict[str, dict[str, Any]] = {
@@ -216,6 +220,9 @@ BESIDE: dict[str, dict[str, Any]] = {
   "data.input": {"model.name": "l1_sae", "data.target": "input", "data.n_dimensions": 3},
   "data.k_active": {"data.distribution": "exactly_k"},
   "data.radius": {"data.distribution": "circle", "model.n_features": 2},
+  "data.manifold": {"data.distribution": "bag_of_words"},
+  "data.concentration": {"data.distribution": "bag_of_words"},
+  "data.amplitude": {"data.distribution": "tuned_circle"},
   **{
     f"data.{field}": {"data.distribution": "tree", "data.branching": 2, "data.limited": True}
     for field in ("depth", "exclusive_children", "scaled", "by_generation")

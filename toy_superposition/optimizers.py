@@ -6,6 +6,7 @@ declared here.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from toy_superposition import bfgs, declare, models
-from toy_superposition.declare import choice, integer, number
+from toy_superposition.declare import choice, flag, integer, number
 from toy_superposition.types import Instance, Spec
 
 Step = Int[Array, ""] | int
@@ -104,6 +105,17 @@ class Decay:
     "of weights and biases (notebook: 0.01): decoupled in AdamW, coupled in SGD",
     swept=True,
   )
+  decay_biases: bool = flag(True, "whether biases decay too, as in PyTorch, or matrices alone")
+
+  @property
+  def mask(self) -> Callable[[Any], Any] | None:
+    """What decays of a model's parameters, as optax takes it: matrices, or with None all."""
+    return None if self.decay_biases else matrices
+
+
+def matrices(params: Any) -> Any:
+  """Returns a model's parameters with True for a matrix and False for a bias."""
+  return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,8 @@ class AdamW(Decay, Adam):
 
   def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
     """Returns AdamW."""
-    return optax.adamw(
+    adamw = functools.partial(optax.adamw, mask=self.mask)
+    return adamw(
       learning_rate, b1=self.b1, b2=self.b2, eps=self.epsilon, weight_decay=self.weight_decay
     )
 
@@ -126,7 +139,8 @@ class SGD(Decay, Descent):
   def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
     """Returns SGD."""
     return optax.chain(
-      optax.add_decayed_weights(self.weight_decay), optax.sgd(learning_rate, momentum=self.momentum)
+      optax.add_decayed_weights(self.weight_decay, self.mask),
+      optax.sgd(learning_rate, momentum=self.momentum),
     )
 
 

@@ -51,6 +51,7 @@ FOLLOW_UPS = (
   "sae_dictionary",
   "sae_manifold",
   "sae_toys",
+  "correlated_geometry",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

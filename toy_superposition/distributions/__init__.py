@@ -14,7 +14,8 @@ from toy_superposition.distributions.distribution import (
 )
 from toy_superposition.distributions.finite import ExactlyK, Independent, OneHot
 from toy_superposition.distributions.hierarchy import Copula, Tree
-from toy_superposition.distributions.manifold import Circle
+from toy_superposition.distributions.latent import BagOfWords
+from toy_superposition.distributions.manifold import Circle, TunedCircle
 from toy_superposition.distributions.paper import (
   AnticorrelatedSets,
   CorrelatedSets,
@@ -51,5 +52,7 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = declare.table(
     "exactly_k": ExactlyK,
     "one_hot": OneHot,
     "circle": Circle,
+    "bag_of_words": BagOfWords,
+    "tuned_circle": TunedCircle,
   },
 )

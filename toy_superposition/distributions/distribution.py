@@ -25,7 +25,7 @@ from toy_superposition.types import Instance
 
 Draws = Float[Array, "draw"]
 Feature = Float[Array, "feature"]
-Patterns = Float[np.ndarray, "feature pattern"]
+Patterns = Float[np.ndarray | Array, "feature pattern"]
 Weights = Float[Array, "pattern"]
 Densities = Float[np.ndarray, "*instance feature"]
 

@@ -42,6 +42,7 @@ NAMES = (
   "sae_dictionary",
   "sae_manifold",
   "sae_toys",
+  "correlated_geometry",
 )
 _ADDED: dict[str, Experiment] = {}
 
