@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import small
-from toy_superposition import problem, streams
+from toy_superposition import declare, problem, streams
 from toy_superposition.models import (
   INITIALIZERS,
   MODELS,
@@ -14,8 +14,10 @@ from toy_superposition.models import (
   MLPParams,
   Notebook,
   Xavier,
+  built,
   has_gram,
 )
+from toy_superposition.models.untied import UntiedLinear
 from toy_superposition.streams import Stream
 
 W = jnp.array([[1.0, -2, 0], [0, 1, 3]])
@@ -27,6 +29,8 @@ BY_HAND = {  # parameters, h, x′
   "relu_output": (AutoencoderParams(W=W, b=b), [-1.5, 1.75], [0, 0, 5.75]),
   "relu_hidden": (AutoencoderParams(W=W, b=b), [0, 1.75], [0.25, 0, 5.75]),
   "absolute_value": (MLPParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, 0, 2.25]),
+  "untied_linear": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, -6.75, -0.75]),
+  "untied_relu": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, 0, 0]),
 }
 ROUND_OFF = 1e-6  # float32, sums of a few terms of order one
 VISIBLE = 0.05  # a change that is no round-off
@@ -37,9 +41,27 @@ SPREAD_ERROR = 0.01  # 4.5 of these standard errors
 @pytest.mark.parametrize("name", BY_HAND)
 def test_hidden_values_and_outputs_by_hand(name):
   params, h, output = BY_HAND[name]
-  np.testing.assert_array_equal(MODELS[name].encode(params, x), h)
-  np.testing.assert_array_equal(MODELS[name].decode(params, jnp.float32(h)), output)
-  np.testing.assert_array_equal(MODELS[name].apply(params, x), output)
+  model = built(declare.build("model.name", name, {}))
+  np.testing.assert_array_equal(model.encode(params, x), h)
+  np.testing.assert_array_equal(model.decode(params, jnp.float32(h)), output)
+  np.testing.assert_array_equal(model.apply(params, x), output)
+
+
+def test_an_untied_model_without_a_bias_ignores_it():
+  params = MLPParams(W1=W, W2=W2, b=b)
+  output = UntiedLinear(output_bias=False).build().apply(params, x)
+  np.testing.assert_array_equal(output, np.array([2.25, -6.75, -0.75]) - b)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_frozen_encoder_keeps_its_random_columns_of_norm_one(optimizer):
+  spec = small.spec(
+    model="untied_relu", frozen_encoder=True, optimizer=optimizer, n_features=4, n_hidden=3
+  )
+  first, last = (end.state.params for end in small.run(small.group(2, of=spec), (1, 30)))
+  np.testing.assert_allclose(np.linalg.norm(first.W1, axis=1), 1, atol=ROUND_OFF)
+  np.testing.assert_allclose(last.W1, first.W1, atol=ROUND_OFF)
+  assert np.abs(last.W2 - first.W2).max() > VISIBLE
 
 
 def turned(name):

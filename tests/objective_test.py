@@ -68,6 +68,9 @@ def test_targets_by_hand():
   np.testing.assert_array_equal(objective.TARGETS["input"](x, s), s)
   residual = objective.TARGETS["residual_relu"](residual=2.0)
   np.testing.assert_array_equal(residual.of(x, s), [-2, 1.5, 0])
+  circuit = objective.TARGETS["block_circuit"](n_blocks=1, block_share=1.0, threshold=0.25)
+  expected = relu(circuit.weights(3) @ np.asarray(x) - 0.25)
+  np.testing.assert_allclose(circuit.of(x, s), expected, rtol=ROUND_OFF)
 
 
 def test_losses_by_hand():

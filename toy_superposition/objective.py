@@ -9,15 +9,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from toy_superposition import declare
-from toy_superposition.declare import number
+from toy_superposition.declare import integer, number
 from toy_superposition.types import Params
 
 Output = Float[Array, "output"]
 Hidden = Float[Array, "hidden"]
 Scalar = Float[Array, ""]
+CIRCUIT = 7  # begins the seed of circuits' matrices, beside the circuit's number
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,31 @@ class ResidualReLU:
     return self.residual * x + jax.nn.relu(x)
 
 
+@dataclass(frozen=True)
+class BlockCircuit:
+  """ReLU(A x − t) with a frozen sparse matrix A ≥ 0 of diagonal blocks (Olah et al. 2025)."""
+
+  n_blocks: int = integer(8, "≥ 1", "diagonal blocks of the circuit's matrix A")
+  block_share: float = number(
+    0.1, "(0, 1]", "probability that a weight inside a block is not 0 but uniform on [0, 1)"
+  )
+  threshold: float = number(0.1, "≥ 0", "t in the circuit ReLU(A x − t)")
+  circuit: int = integer(0, "≥ 0", "number of the circuit's random matrix, the same for every seed")
+
+  def weights(self, n_features: int) -> Float[np.ndarray, "output feature"]:
+    """Returns A."""
+    generator = np.random.default_rng([CIRCUIT, self.circuit])
+    there, size = generator.uniform(size=(2, n_features, n_features))
+    block = np.arange(n_features) * self.n_blocks // n_features
+    same = block[:, None] == block
+    return np.where(same & (there < self.block_share), size, 0).astype(np.float32)
+
+  def of(self, x: Array, s: Array) -> Array:
+    """Returns ReLU(A x − t)."""
+    del s
+    return jax.nn.relu(jnp.asarray(self.weights(x.shape[0])) @ x - self.threshold)
+
+
 # Functions of (features x, the model's input s without noise); see `rows_of`.
 TARGETS: dict[str, Any] = declare.table(
   "data.target",
@@ -41,6 +68,7 @@ TARGETS: dict[str, Any] = declare.table(
     "absolute": lambda x, s: jnp.abs(x),  # compute |x| (paper, "Computation in Superposition")
     "input": lambda x, s: s,  # reconstruct what the model sees: an autoencoder of activations
     "residual_relu": ResidualReLU,
+    "block_circuit": BlockCircuit,
   },
 )
 

@@ -52,6 +52,7 @@ FOLLOW_UPS = (
   "sae_manifold",
   "sae_toys",
   "correlated_geometry",
+  "interference_weights",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

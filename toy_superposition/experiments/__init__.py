@@ -43,6 +43,7 @@ NAMES = (
   "sae_manifold",
   "sae_toys",
   "correlated_geometry",
+  "interference_weights",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -28,7 +28,7 @@ NO_SUPERPOSITION = ("dedicated", "unknown")  # names of components that show no 
 def applies(dataset: "xr.Dataset") -> bool:
   """Returns whether to show directions of features: not of models with a ReLU on their hidden
   layer, and not of those that have a history, which `dynamics` shows."""
-  hidden = dataset.attrs["model"] == "relu_hidden" or "history_W" in dataset
+  hidden = dataset.attrs.get("model") == "relu_hidden" or "history_W" in dataset
   return is_trained(dataset) and "W" in dataset and not hidden
 
 

@@ -51,8 +51,11 @@ class Selection(NamedTuple):
 
 
 def is_trained(dataset: "xr.Dataset") -> bool:
-  """Returns whether the models were trained for at least one step."""
-  return json.loads(dataset.attrs["config"])["train.steps"] > 0
+  """Returns whether the models were trained for at least one step.
+
+  Of all model sizes together the config has no steps if sizes differ in them: some were trained.
+  """
+  return json.loads(dataset.attrs["config"]).get("train.steps", 1) > 0
 
 
 def main_model(names: Sequence[str]) -> int:
