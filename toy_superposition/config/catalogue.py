@@ -53,6 +53,7 @@ FOLLOW_UPS = (
   "sae_toys",
   "correlated_geometry",
   "interference_weights",
+  "loss_exponent",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -44,6 +44,7 @@ NAMES = (
   "sae_toys",
   "correlated_geometry",
   "interference_weights",
+  "loss_exponent",
 )
 _ADDED: dict[str, Experiment] = {}
 
