@@ -54,6 +54,7 @@ FOLLOW_UPS = (
   "correlated_geometry",
   "interference_weights",
   "loss_exponent",
+  "kgon_phases",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -45,6 +45,7 @@ NAMES = (
   "correlated_geometry",
   "interference_weights",
   "loss_exponent",
+  "kgon_phases",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -170,6 +170,9 @@ PAPER_FIGURES: dict[str, str] = {
   "after and before the comma.",
   "cross_entropy_neuron": "In the successor “Towards Monosemanticity”: one neuron for four tokens "
   "lowers the loss most if it fires on two of them.",
+  "kgon_phases": "In Chen et al. (2023): losses of trainings as a staircase, with polygons beside "
+  "its levels that have a learning coefficient each; and the share of each polygon in the "
+  "posterior, which has more corners the more examples there are.",
 }
 
 
