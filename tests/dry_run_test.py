@@ -199,11 +199,12 @@ def test_what_a_run_writes_is_timed_in_a_folder_that_is_removed():
   (plan,) = make_plans(what, mesh())
   state = rehearsal.initial(plan)
   with rehearsal.folder(what, 0) as workdir:
+    assert workdir is not None
     short = rehearsal.recording(what, plan, state, workdir, 0.0)
     assert {p.name for p in (workdir.path / "checkpoints" / "group_0000").iterdir()} == {"0", "1"}
   assert not workdir.path.exists()
-  with rehearsal.folder(what, 0) as workdir:
-    long = rehearsal.recording(what, plan, state, workdir, 10_000.0)  # a thousand checkpoints
+  with rehearsal.folder(what, 0) as again:
+    long = rehearsal.recording(what, plan, state, again, 10_000.0)  # a thousand checkpoints
   assert 0 < 20 * short.seconds < long.seconds
   with rehearsal.folder(what, rehearsal.LARGE + 1) as none:  # too large to be written on trial
     assert none is None

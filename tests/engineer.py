@@ -39,6 +39,7 @@ run("--workdir=memory://bucket/run")
 run("--workdir=memory://bucket/run")
 run("--workdir=memory://bucket/run", "--config.train.steps=41", code=1)  # of another run
 run("--workdir=nowhere://bucket/run", code=1)
+np.testing.assert_array_equal(ts.load("memory://bucket/run")["W"], whole["W"])
 
 # Exit codes: 1 for a mistake, in one line; what may be tried again has a kind of its own.
 run("--config.train.steps=-1", code=1)

@@ -151,12 +151,14 @@ def test_the_versions_of_python_are_those_from_3_11_to_3_14():
 def interpreter(version: str) -> str | None:
   """Returns an installed Python of a version, from the path or pyenv's folder; None without one."""
   pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-  candidates = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
+  on_path = shutil.which(f"python{version}")
+  candidates = [on_path] if on_path else []
+  candidates += map(str, sorted(pyenv.glob(f"{version}.*/bin/python")))
   code = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
-  for candidate in filter(None, candidates):
+  for candidate in candidates:
     done = subprocess.run([candidate, "-c", code], capture_output=True, text=True, check=False)
     if done.stdout.strip() == version:  # a shim may be of a version that is not installed
-      return str(candidate)
+      return candidate
   return None
 
 

@@ -175,6 +175,8 @@ def test_a_dry_run_needs_no_trained_source(second, tmp_path):
   done = main(f"--config={second()}", "--dry_run", f"--workdir={tmp_path / 'none'}")
   assert done.returncode == 0, done.stderr
   assert "12 instances" in done.stdout or "density 2 × restart 2 × seed 3" in done.stdout
+  assert "toys: 4 models" in done.stdout  # what is trained before is estimated before
+  assert "toys.py before: " in " ".join(done.stdout.split())
   assert not (tmp_path / "none").exists()
 
 
