@@ -10,10 +10,10 @@ import xarray as xr
 from scipy.optimize import linprog, minimize_scalar
 
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
-from toy_superposition.experiments.uniform_geometry import block_claims, blocks, division
+from toy_superposition.experiments.uniform_geometry import block_claims
 from toy_superposition.geometry.components import square_antiprism
 from toy_superposition.models import AutoencoderParams
-from toy_superposition.theory import expected_loss, optimum
+from toy_superposition.theory import blocks, division, expected_loss, optimum
 
 DENSITIES = (0.8, 0.5, 0.25)
 SMALL = [frame for frame in blocks.FRAMES if blocks.size(frame)[0] <= 5]

@@ -46,8 +46,9 @@ def dataset(
   dims, shape = tuple(axes), tuple(len(points) for points in axes.values())
   given = {key: np.asarray(value, np.float32) for key, value in weights.items()}
   n_hidden, n_features = given["W" if "W" in given else "W1"].shape[-2:]
-  given.setdefault("b", np.zeros(n_features, np.float32))
-  sizes = {"hidden": n_hidden, "feature": n_features}
+  sizes = {"hidden": n_hidden, "feature": n_features, "output": 1}
+  for key, own in kind.DIMS.items():
+    given.setdefault(key, np.zeros([sizes[dim] for dim in own], np.float32))
   values = fields.defaults() | {
     "model.name": name,
     "model.n_features": n_features,

@@ -42,7 +42,7 @@ def resolved(fields=(), **axes) -> config.ResolvedConfig:
 def encoded(group) -> dict[str, np.ndarray]:
   """Returns outcomes of a group in which a number encodes its instance and its position there."""
   n, m = group.spec.n_features, group.spec.n_hidden
-  sizes = {"feature": n, "hidden": m}
+  sizes = {"feature": n, "hidden": m, "output": n}
   index = group.instances.index.astype(np.float64)
 
   def fill(dims):
@@ -290,6 +290,8 @@ def output(name: str, p: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
   if name == "absolute_value":
     return relu(p["W2"] @ relu(p["W1"] @ x) + p["b"])
   hidden = p["W"] @ x
+  if name == "sum_of_squares":
+    return (hidden**2).sum() + p["c"]
   if name == "relu_hidden":
     hidden = relu(hidden)
   return OUTPUTS.get(name, relu)(p["W"].T @ hidden + p["b"])

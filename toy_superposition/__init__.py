@@ -9,6 +9,7 @@
 >>> ts.plots.arrows(best)                           # matplotlib Axes
 >>> ts.explore(results)                             # panels with sliders, in a notebook
 >>> ts.measure(results, "feature_dimensionality")   # an xarray.DataArray
+>>> ts.certified(results)["optimum_bound"]          # how low the loss can be, where it is known
 >>> ts.sample(results, 1000)                        # features, inputs, hidden, outputs of each
 >>> ts.export(best, "model.safetensors")            # for PyTorch
 >>> ts.MEASURES["mine"] = ts.Measure(function, ("feature",), "description")
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
   from toy_superposition.api import claims, draw, get_config, load, measure, run, run_shapes
+  from toy_superposition.certificates import CERTIFICATES, Certificate
   from toy_superposition.config.base import sweep
   from toy_superposition.declare import choice, flag, integer, number
   from toy_superposition.distributions import DISTRIBUTIONS, Distribution
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
   from toy_superposition.errors import TransientError, UserError
   from toy_superposition.exchange import export, weights, write_report
   from toy_superposition.experiments import add as add_experiment
+  from toy_superposition.experiments.excess import certified
   from toy_superposition.experiments.experiment import Claim, Experiment, verdict
   from toy_superposition.experiments.restarts import best
   from toy_superposition.inputs import INPUTS, Input
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
   from toy_superposition.summaries import summary
 
 __all__ = [
+  "CERTIFICATES",
   "DISTRIBUTIONS",
   "INPUTS",
   "LOSSES",
@@ -51,6 +55,7 @@ __all__ = [
   "OPTIMIZERS",
   "PENALTIES",
   "TARGETS",
+  "Certificate",
   "Claim",
   "Descent",
   "Distribution",
@@ -62,6 +67,7 @@ __all__ = [
   "UserError",
   "add_experiment",
   "best",
+  "certified",
   "choice",
   "claims",
   "draw",
@@ -90,6 +96,9 @@ __all__ = [
 _HOMES = {
   "DISTRIBUTIONS": "distributions",
   "Distribution": "distributions",
+  "CERTIFICATES": "certificates",
+  "Certificate": "certificates",
+  "certified": "experiments.excess",
   "MEASURES": "measures",
   "Measure": "measures",
   "MODELS": "models",

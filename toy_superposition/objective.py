@@ -60,6 +60,25 @@ class BlockCircuit:
     return jax.nn.relu(jnp.asarray(self.weights(x.shape[0])) @ x - self.threshold)
 
 
+@dataclass(frozen=True)
+class WeightedSquares:
+  """Σ_i v_i x_i², v_i = rⁱ: one number, to which features contribute unequally (Scherlis et al.
+  2022, "Polysemanticity and Capacity in Neural Networks")."""
+
+  weight_ratio: Any = number(
+    0.8, "(0, 1]", "r: feature i of 0, 1, … counts rⁱ in the target Σ rⁱ x_i²", swept=True
+  )
+
+  def weights(self, n_features: int) -> Array:
+    """Returns v_i of each feature."""
+    return self.weight_ratio ** jnp.arange(n_features, dtype=jnp.float32)
+
+  def of(self, x: Array, s: Array) -> Array:
+    """Returns Σ_i v_i x_i², as an array of one number."""
+    del s
+    return jnp.sum(self.weights(x.shape[0]) * x**2, axis=0, keepdims=True)
+
+
 # Functions of (features x, the model's input s without noise); see `rows_of`.
 TARGETS: dict[str, Any] = declare.table(
   "data.target",
@@ -69,6 +88,7 @@ TARGETS: dict[str, Any] = declare.table(
     "input": lambda x, s: s,  # reconstruct what the model sees: an autoencoder of activations
     "residual_relu": ResidualReLU,
     "block_circuit": BlockCircuit,
+    "weighted_squares": WeightedSquares,  # one number, made of all features
   },
 )
 

@@ -11,7 +11,15 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import experiments, interrupts, problem, segments, streams, train
+from toy_superposition import (
+  certificates,
+  experiments,
+  interrupts,
+  problem,
+  segments,
+  streams,
+  train,
+)
 from toy_superposition.config.resolve import ResolvedConfig
 from toy_superposition.devices import memory, processes
 from toy_superposition.devices.plan import Plan, make_plans
@@ -133,9 +141,12 @@ def finish(
     UserError: the disk is full or cannot be written.
   """
   interrupts.check()
+  outcomes, names = _with_certificates(resolved, outcomes)
   datasets = results.assemble(
     resolved.values, resolved.axes, resolved.groups, outcomes, estimators, resolved.source
   )
+  if names:
+    datasets = {path: ds.assign_coords(certificates.coords(names)) for path, ds in datasets.items()}
   if resolved.experiment != "none":
     log.info("theory: computing the variables of %s", resolved.experiment)
     experiment = experiments.get(resolved.experiment)
@@ -146,6 +157,26 @@ def finish(
   if workdir:
     results.save(workdir, datasets)
   return datasets
+
+
+def _with_certificates(
+  resolved: ResolvedConfig, outcomes: Sequence[Outcome]
+) -> tuple[Sequence[Outcome], list[str]]:
+  """Returns the groups' outcomes with what is known of their optima, and by which certificates."""
+  row = experiments.get(resolved.experiment) if resolved.experiment != "none" else None
+  names = certificates.names_for(resolved.groups, row.certificates if row else ())
+  if not names:
+    return outcomes, names
+  values = resolved.values
+  method, n_samples = values["evaluation.method"], values["evaluation.n_samples"]
+  known = [
+    certificates.known(group, names, method=method, n_samples=n_samples)
+    for group in resolved.groups
+  ]
+  return [
+    {**outcome, certificates.BOUND: one.bounds, certificates.TOLERANCE: one.tolerances}
+    for outcome, one in zip(outcomes, known, strict=True)
+  ], names
 
 
 def _train(

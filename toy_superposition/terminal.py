@@ -225,6 +225,7 @@ def print_summary(
     written: files of the run.
     seconds: total time of the run's sessions.
   """
+  from toy_superposition.experiments import excess
   from toy_superposition.experiments.experiment import CONTRADICTED
   from toy_superposition.records import remote
   from toy_superposition.records.results import SWEEP
@@ -235,12 +236,10 @@ def print_summary(
   for name, dataset in datasets.items():
     if name == SWEEP or json.loads(dataset.attrs["config"])["train.steps"] == 0:
       continue  # the others' models again, or untrained ones
-    finite = dataset["finite"].values
-    losses = dataset["loss"].values[finite == 1]
     title = text.visible(f"{dataset.attrs['title']} {name.strip('/')}".strip())
-    median = f"{sorted(losses.ravel())[losses.size // 2]:.4g}" if losses.size else "none finite"
-    print(f"{title}: {finite.size} models, {int((finite == 0).sum())} not finite, ", end="")
-    print(f"median loss {median} ({dataset['loss'].attrs['reduction']} over features)")
+    print(f"{title}: {excess.losses(dataset)}")
+    if above := excess.sentence(dataset):
+      print(text.filled(f"  {above}", 4))
   if claims:
     verdicts = collections.Counter(claim.verdict for claim in claims)
     print("statements: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common()))

@@ -22,6 +22,7 @@ MAX_POINTS = 1_000_000  # of one axis
 RESERVED = {
   *("feature", "hidden", "input", "latent", "output", "finite"),
   *("loss", "loss_sum", "loss_mean", "feature_loss", "output_loss", *schema.given_dims()),
+  *("certificate", "certificate_meaning", "optimum_bound", "optimum_tolerance"),
   *("step", "history_loss", *(f"history_{name}" for name in PARAM_DIMS)),
   *("feature_density", "feature_importance", "peak_learning_rate", *PARAM_DIMS),
 }

@@ -16,7 +16,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from toy_superposition import declare, experiments, measures, objective, sweeps
+from toy_superposition import (
+  certificates,
+  declare,
+  experiments,
+  measures,
+  objective,
+  sweeps,
+)
 from toy_superposition.sweeps import PROFILED, Axis
 from toy_superposition.types import Group
 
@@ -47,6 +54,9 @@ def identity(
     if not measures.is_own(name):
       row = measures.MEASURES[name]
       found[_key("measures", name)] = code_hash((row.function, row.dims))
+  for name in dict.fromkeys(name for g in groups for name in certificates.from_outside(g.spec)):
+    certificate = certificates.CERTIFICATES[name]
+    found[_key("certificates", name)] = code_hash((certificate.applies, certificate.bound))
   if (name := values["experiment"]) not in ("none", *experiments.NAMES):
     found[_key("experiment", name)] = code_hash(experiments.get(name).run)
   return found

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from toy_superposition.errors import UserError
-from toy_superposition.experiments import trained
+from toy_superposition.experiments import excess, trained
 from toy_superposition.repetitions import RESTART, as_restarts, repetitions
 from toy_superposition.types import Group, Spec
 
@@ -96,6 +96,8 @@ class Experiment:
   axes: Mapping[str, str] = field(default_factory=dict)  # axis → field that it sets; all are needed
   optional_axes: Mapping[str, str] = field(default_factory=lambda: {"restart": ""})
   measures: tuple[str, ...] = ()  # that must be among the results
+  # Rows of CERTIFICATES that are computed whatever they cost, where they apply.
+  certificates: tuple[str, ...] = ()
   # (dataset, mesh, memory budget in bytes) → dataset with the theory's variables.
   run: Callable[["xr.Dataset", Mesh, int], "xr.Dataset"] = unchanged
   # Bytes that `run` takes for one model, beside its frozen arrays; models are analysed in slices.
@@ -150,6 +152,8 @@ class Experiment:
       if not missing:
         raise
       return [Claim(*_earlier(missing[1]), UNDECIDED)]
+    if marked := excess.mark(dataset):
+      rows = [*rows, Claim(*marked, UNDECIDED)]
     if not _diverged(dataset, self.of_best):
       return rows
     return [

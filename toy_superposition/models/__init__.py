@@ -11,7 +11,7 @@ from toy_superposition.declare import integer
 from toy_superposition.models.model import Model, abstract_params, built, names_of
 from toy_superposition.models.sparse_autoencoder import SparseAutoencoderParams
 from toy_superposition.models.sparse_autoencoders import SPARSE_AUTOENCODERS
-from toy_superposition.models.toy import TOYS, AutoencoderParams, MLPParams
+from toy_superposition.models.toy import TOYS, AutoencoderParams, MLPParams, SumOfSquaresParams
 from toy_superposition.models.untied import UNTIED
 from toy_superposition.types import Instance, Spec
 
@@ -23,6 +23,7 @@ __all__ = [
   "MLPParams",
   "Model",
   "SparseAutoencoderParams",
+  "SumOfSquaresParams",
   "abstract_params",
   "built",
   "has_gram",
@@ -34,7 +35,7 @@ __all__ = [
 
 # A model, or a class with declared fields and `build`.
 MODELS: dict[str, Any] = declare.table("model.name", {**TOYS, **UNTIED, **SPARSE_AUTOENCODERS})
-_KINDS = (AutoencoderParams, MLPParams, SparseAutoencoderParams)
+_KINDS = (AutoencoderParams, MLPParams, SumOfSquaresParams, SparseAutoencoderParams)
 # Trailing axes of every parameter of any model above, for labelling results.
 PARAM_DIMS: dict[str, tuple[str, ...]] = {k: v for kind in _KINDS for k, v in kind.DIMS.items()}
 

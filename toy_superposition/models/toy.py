@@ -66,6 +66,25 @@ class MLPParams:
     return dataclasses.replace(self, W1=O @ self.W1, W2=self.W2 @ O.T)
 
 
+@struct.dataclass
+class SumOfSquaresParams:
+  """h = (W x)², y′ = Σ_k h_k + c: one output, a quadratic form of rank m."""
+
+  DIMS: ClassVar[dict[str, tuple[str, ...]]] = {"W": ("hidden", "feature"), "c": ("output",)}
+
+  W: Float[Leaf, "*instance hidden feature"] | Any
+  c: Float[Leaf, "*instance output"] | Any
+
+  @property
+  def directions(self) -> Float[Leaf, "*instance hidden feature"]:
+    """W: column i is the direction of feature i."""
+    return self.W
+
+  def rotated(self, O: Rotation) -> "SumOfSquaresParams":  # noqa: E741
+    """Returns the parameters with the hidden layer's inputs rotated by O; y′ is the same."""
+    return dataclasses.replace(self, W=O @ self.W)
+
+
 def init_autoencoder(
   key: Key, *, n_inputs: int, n_hidden: int, n_outputs: int, std: float
 ) -> AutoencoderParams:
@@ -83,6 +102,14 @@ def init_mlp(key: Key, *, n_inputs: int, n_hidden: int, n_outputs: int, std: flo
     W2=std * jax.random.normal(key2, (n_outputs, n_hidden), dtype=jnp.float32),
     b=jnp.zeros(n_outputs, dtype=jnp.float32),
   )
+
+
+def init_sum_of_squares(
+  key: Key, *, n_inputs: int, n_hidden: int, n_outputs: int, std: float
+) -> SumOfSquaresParams:
+  """Returns normal weights of the given standard deviation and a zero bias."""
+  W = std * jax.random.normal(key, (n_hidden, n_inputs), dtype=jnp.float32)
+  return SumOfSquaresParams(W=W, c=jnp.zeros(n_outputs, dtype=jnp.float32))
 
 
 def identity(z: Hidden) -> Hidden:
@@ -126,6 +153,18 @@ def mlp(output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden]
   return Model(init_mlp, encode, decode, hidden)
 
 
+def sum_of_squares() -> Model:
+  """Returns y′ = Σ_k (W x)_k² + c = xᵀWᵀW x + c, whose only nonlinearity is the square."""
+
+  def encode(params: SumOfSquaresParams, x: Feature) -> Hidden:
+    return (params.W @ x) ** 2
+
+  def decode(params: SumOfSquaresParams, h: Hidden) -> Float[Array, "output"]:
+    return jnp.sum(h, axis=0) + params.c
+
+  return Model(init_sum_of_squares, encode, decode, jnp.square)
+
+
 TOYS: dict[str, Model] = {
   # x′ = WᵀW x + b: the baseline that never shows superposition (paper, §2).
   "linear": autoencoder(identity),
@@ -141,4 +180,6 @@ TOYS: dict[str, Model] = {
   "gelu_output": autoencoder(jax.nn.gelu),
   "softplus_output": autoencoder(jax.nn.softplus),
   "tanh_output": autoencoder(jnp.tanh),
+  # y′ = Σ_k (W x)_k² + c, trained on Σ v_i x_i² (Scherlis et al. 2022, on capacity).
+  "sum_of_squares": sum_of_squares(),
 }

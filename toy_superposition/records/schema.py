@@ -38,6 +38,14 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
   "loss_sum": ((), "loss, summed over features"),
   "loss_mean": ((), "loss, averaged over features"),
   "step_seconds": ((), "wall time of a step of one instance, on all devices, in seconds"),
+  "optimum_bound": (
+    ("certificate",),
+    "loss that is known without training, by a row of CERTIFICATES; nan where none is known",
+  ),
+  "optimum_tolerance": (
+    ("certificate",),
+    "relative excess of the loss over optimum_bound above which a model is under-trained",
+  ),
   "finite": ((), "1 where loss and parameters are finite, else 0"),
 }
 # Variables of every model, beside its parameters, its measures and what the experiment adds.

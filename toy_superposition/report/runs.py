@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toy_superposition import experiments, runner, shards
 from toy_superposition.config import catalogue
+from toy_superposition.experiments import excess
 from toy_superposition.experiments.experiment import VERDICTS, Claim
 from toy_superposition.records import files, results
 from toy_superposition.records import workdir as workdirs
@@ -37,6 +38,18 @@ class Run(NamedTuple):
   def seconds(self) -> float:
     """Total time of all sessions."""
     return sum(session.get("seconds", 0.0) for session in self.sessions)
+
+  @property
+  def losses(self) -> list[str]:
+    """Median loss, and how far models are above the known optimum, in a sentence for each shape;
+    nothing of untrained models."""
+    found = []
+    for name, dataset in self.datasets.items():
+      if name != results.SWEEP and self.config.get("train.steps", 0) and "loss" in dataset:
+        above = excess.sentence(dataset)
+        shape = f"{name.strip('/')}: " if name.strip("/") else ""
+        found.append(f"{shape}{excess.losses(dataset)}{'; ' if above else ''}{above}.")
+    return found
 
   @property
   def section(self) -> str:

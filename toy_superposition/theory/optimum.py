@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jaxtyping import Array, Float
@@ -22,6 +23,21 @@ N_ITERATIONS = 150
 MATRICES = 12  # of the Hessian's size that a descent keeps at once, for planning memory
 START_SCALES = (0.7, 0.1)  # standard deviations of weights and biases at the start
 SAME_LOSS = 1e-3  # starts within this relative distance of the best are counted as finding it
+
+
+def linear_loss(
+  variance: Float[np.ndarray, "*problem feature"],
+  importance: Float[np.ndarray, "*problem feature"],
+  n_hidden: int,
+) -> Float[np.ndarray, "*problem"]:
+  """Returns the lowest loss of any linear map of rank `n_hidden` with biases, summed over features.
+
+  The features are uncorrelated. Their costs I_i Var x_i are those of ignoring them, and the map of
+  least loss keeps those that cost most (Eckart and Young): it is a projection onto axes, and so a
+  WᵀW.
+  """
+  costs = np.sort(importance * variance, axis=-1)
+  return np.asarray(costs[..., : max(costs.shape[-1] - n_hidden, 0)].sum(axis=-1))
 
 
 class Optimum(NamedTuple):

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from toy_superposition import scalarize
 from toy_superposition.devices import mapping
-from toy_superposition.experiments import restarts
+from toy_superposition.experiments import excess, restarts
 from toy_superposition.experiments.phase_change import exact
 from toy_superposition.experiments.phase_plane import PLANE
 from toy_superposition.geometry import features
@@ -35,6 +35,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     return run(dataset.expand_dims("restart"), mesh, memory_budget).squeeze("restart")
   dataset = _add_closed_forms(dataset)
   dataset = exact.add(_add_optimum(dataset, mesh, memory_budget))
+  dataset = excess.with_bound(dataset, "exact_optimum", dataset["optimum_loss"])
   dataset = _add_restarts(dataset)
   return _add_agreement(dataset)
 

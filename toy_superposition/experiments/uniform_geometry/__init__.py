@@ -26,6 +26,7 @@ EXPERIMENT = Experiment(
     "loss.reduction",  # a factor on the loss: the optimum is the same
   ),
   axes={"density": "density.base"},
+  certificates=("block_division",),  # whose divisions are stored anyway
   measures=("feature_norm", "feature_dimensionality", "dimensions_per_feature"),
   run=run,
   claims=claims,

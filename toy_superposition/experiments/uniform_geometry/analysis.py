@@ -16,9 +16,10 @@ from jaxtyping import Bool, Float
 from toy_superposition import draws, streams
 from toy_superposition.evaluation import GENERATOR
 from toy_superposition.experiments import restarts, trained
-from toy_superposition.experiments.uniform_geometry import blocks, division, trainings
+from toy_superposition.experiments.uniform_geometry import trainings
 from toy_superposition.geometry.components import IDEALS, components, connected, rank_of
 from toy_superposition.geometry.definitions import is_represented
+from toy_superposition.theory import blocks, division
 
 if TYPE_CHECKING:
   import xarray as xr

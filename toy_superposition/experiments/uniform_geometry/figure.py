@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from toy_superposition.drawing import graphs, plots, style
-from toy_superposition.experiments.uniform_geometry import blocks
 from toy_superposition.experiments.uniform_geometry.analysis import KINDS, ordered, with_division
 from toy_superposition.experiments.uniform_geometry.block_claims import best_between
+from toy_superposition.theory import blocks
 
 if TYPE_CHECKING:
   import xarray as xr

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
-from toy_superposition.experiments.uniform_geometry.blocks import (
+from toy_superposition.theory.blocks import (
   FRAMES,
   STEP,
   best_block,
@@ -109,6 +109,35 @@ def divide(densities: Sequence[float], *, n_features: int, n_hidden: int) -> Div
     loss=(n_features - total) * np.array([variance(p) for p in densities]),
     dimensions_per_feature=n_hidden / np.sum(count * np.array(squares), axis=1),
   )
+
+
+def lowest_loss(density: float, *, n_features: int, n_hidden: int) -> float:
+  """Returns the loss of the best division, summed over features, however few of them there are.
+
+  Some model has it, so the optimum is not above it.
+  """
+  sizes = [size(frame) for frame in FRAMES]
+  gains = [saving(frame, density) * rank for frame, (_, rank) in zip(FRAMES, sizes, strict=True)]
+  if all(n_features * rank >= n_hidden * n for n, rank in sizes):
+    counts = knapsack(gains, [rank for _, rank in sizes], n_hidden)
+    saved = float(counts @ np.array(gains))
+  else:
+    saved = _limited(gains, sizes, n_features=n_features, n_hidden=n_hidden)
+  return (n_features - saved) * variance(density)
+
+
+def _limited(
+  gains: Sequence[float], sizes: Sequence[tuple[int, int]], *, n_features: int, n_hidden: int
+) -> float:
+  """Returns the largest gain of blocks that take at most this many features and dimensions."""
+  # best[m, n] of at most m dimensions and n features.
+  best = np.zeros((n_hidden + 1, n_features + 1))
+  for m in range(1, n_hidden + 1):
+    best[m] = best[m - 1]
+    for gain, (n, rank) in zip(gains, sizes, strict=True):
+      if rank <= m and n <= n_features:
+        best[m, n:] = np.maximum(best[m, n:], best[m - rank, : n_features + 1 - n] + gain)
+  return float(best[-1, -1])
 
 
 def knapsack(
