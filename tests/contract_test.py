@@ -138,10 +138,9 @@ def test_a_profile_treats_every_instance_by_itself(name):
   base, ratio = np.array([0.1, 0.5, 1, 0]), np.array([0.5, 1, 2, 3])
 
   def values_of(base, ratio):
-    exponent = np.full(len(base), 0.5)
-    row = declare.build(
-      "density.profile", name, {"density.ratio": ratio, "density.exponent": exponent}
-    )
+    halves = dict.fromkeys(("exponent", "tail", "scale"), np.full(len(base), 0.5))
+    numbers = {f"density.{field}": column for field, column in halves.items()}
+    row = declare.build("density.profile", name, numbers | {"density.ratio": ratio})
     return row.values(base, N)
 
   values = values_of(base, ratio)
@@ -149,8 +148,10 @@ def test_a_profile_treats_every_instance_by_itself(name):
   assert np.all(np.isfinite(values))
   for i in range(4):
     np.testing.assert_array_equal(values_of(base[[i]], ratio[[i]])[0], values[i])
-  # At ratio 1 every profile is uniform.
-  np.testing.assert_array_equal(values_of(base, np.ones(4)), np.repeat(base[:, None], N, 1))
+  if name == "pareto":  # the only one whose base is a sum
+    np.testing.assert_allclose(values.sum(axis=1), base)
+  else:  # at ratio 1 every other profile is uniform
+    np.testing.assert_array_equal(values_of(base, np.ones(4)), np.repeat(base[:, None], N, 1))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -173,7 +174,10 @@ def test_an_optimizer_keeps_float32_moves_the_parameters_downhill_and_stands_sti
       density=jnp.ones(5),
       importance=jnp.ones(5),
       learning_rate=rate,
-      numbers={"train.weight_decay": jnp.float32(0.01)},
+      numbers={
+        "train.weight_decay": jnp.float32(0.01),
+        "train.norm_decay": jnp.float32(-0.01),
+      },
     )
     optimizer, trained = one.optimizer(instance), params
     state = optimizer.init(trained)

@@ -81,6 +81,7 @@ def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_need
   expected = {  # E x, E x² of an active value
     "uniform": (1 / 2, 1 / 3),
     "signed_uniform": (0, 1 / 3),
+    "uniform_to_two": (1, 4 / 3),
     "one": (1, 1),
     "near_one": (1, 1.01),
     "half_normal": (np.sqrt(2 / np.pi), 1),

@@ -127,6 +127,16 @@ def test_first_weights_are_normal_with_the_scheme_s_deviation_and_biases_zero(na
 
 
 @pytest.mark.parametrize("name", ["relu_output", "absolute_value"])
+def test_first_biases_are_normal_with_their_own_deviation_and_leave_the_weights_alone(name):
+  scheme = {"model": name, "init_scheme": "unit_columns"}
+  zero, drawn = initial(**scheme), initial(**scheme, bias=0.5)
+  assert drawn.b.std() == pytest.approx(0.5, rel=3 / N**0.5)
+  assert len(np.unique(drawn.b)) == N
+  for field in set(type(drawn).DIMS) - {"b"}:
+    np.testing.assert_array_equal(getattr(drawn, field), getattr(zero, field))
+
+
+@pytest.mark.parametrize("name", ["relu_output", "absolute_value"])
 def test_the_init_scale_multiplies_the_first_weights(name):
   once, scaled = initial(model=name), initial(model=name, init_scale=0.1)
   for a, c in zip(jax.tree.leaves(once), jax.tree.leaves(scaled), strict=True):

@@ -1,5 +1,6 @@
 """Optimizers and schedules against the rules written out in NumPy."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ HYPERPARAMETERS: dict[str, float] = {
   "epsilon": 0.1,
   "momentum": 0.7,
   "weight_decay": 0.3,
+  "norm_decay": 0.4,
 }
 SCHEDULE: dict[str, Any] = {"schedule": "linear", "warmup_steps": 2, "steps": 8}
 SIZES = {"n_features": 2, "n_hidden": 1}
@@ -58,7 +60,10 @@ def instance(learning_rate) -> Instance:
     density=jnp.full((*rate.shape, 2), 0.1),
     importance=jnp.ones((*rate.shape, 2)),
     learning_rate=rate,
-    numbers={"train.weight_decay": jnp.full(rate.shape, HYPERPARAMETERS["weight_decay"])},
+    numbers={
+      f"train.{name}": jnp.full(rate.shape, HYPERPARAMETERS[name])
+      for name in ("weight_decay", "norm_decay")
+    },
   )
 
 
@@ -101,6 +106,8 @@ def by_hand(name: str, gradients) -> np.ndarray:
     rate = RATE * factor(step)
     if name == "adam":
       theta = theta - rate * direction[step]
+    elif name == "norm_adamw":  # of weights alone
+      theta = theta - rate * (direction[step] + 0.4 * theta * [1, 1, 0, 0])
     elif name == "adamw":  # decoupled: the decay is scaled by the rate, not by the moments
       theta = theta - rate * (direction[step] + decay * theta)
     else:  # coupled: the decay is part of the gradient, and so of the momentum
@@ -110,7 +117,7 @@ def by_hand(name: str, gradients) -> np.ndarray:
   return np.array(path)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "norm_adamw", "sgd"])
 def test_every_step_follows_the_rule(name):
   spec = spec_of(name)
   path = trained(spec, instance(RATE), GRADIENTS)
@@ -139,6 +146,48 @@ def test_weight_decay_shrinks_weights_and_biases_alike_except_in_adam(name, shri
   spec = spec_of(name, schedule="constant", warmup_steps=0)
   path = trained(spec, instance(RATE), np.zeros((1, 4)))
   np.testing.assert_allclose(path[0], shrink * np.concatenate([W[0], b]), rtol=ROUND_OFF)
+
+
+def test_a_negative_norm_decay_draws_every_direction_to_norm_one_and_spares_biases_and_zeros():
+  spec = spec_of("norm_adamw", schedule="constant", warmup_steps=0, n_hidden=2, n_features=3)
+  one = dataclasses.replace(instance(RATE), numbers={"train.norm_decay": jnp.float32(-0.8)})
+  optimizer = problem.make(spec).optimizer(one)
+  start = jnp.float32([[1.2, 0.3, 0], [1.6, -0.4, 0]])  # columns of norm 2, ½ and 0
+  params = AutoencoderParams(W=start, b=jnp.float32([1, 2, 3]))
+  still = jax.tree.map(jnp.zeros_like, params)
+  updates, _ = optimizer.update(still, optimizer.init(params), params)
+  moved = optax.apply_updates(params, updates)
+  by_hand = np.asarray(start) * (1 - RATE * 0.8 * np.array([1 - 1 / 2, 1 - 1 / 0.5, 0]))
+  np.testing.assert_allclose(moved.W, by_hand, rtol=ROUND_OFF)
+  np.testing.assert_array_equal(moved.b, params.b)
+
+
+def test_directions_of_an_mlp_and_of_an_autoencoder_are_its_features_and_its_latents():
+  W = jnp.float32([[3, 0.6], [4, 0.8]])  # columns of norm 5 and 1, rows of other norms
+  for dims in (("hidden", "feature"), ("input", "latent")):
+    np.testing.assert_allclose(
+      optimizers.decay_of(-1.0, W, dims), [[2.4, 0], [3.2, 0]], rtol=ROUND_OFF, atol=1e-6
+    )
+    turned = optimizers.decay_of(-1.0, W.T, dims[::-1])
+    np.testing.assert_array_equal(turned.T, optimizers.decay_of(-1.0, W, dims))
+  np.testing.assert_array_equal(optimizers.decay_of(0.5, W, dims), W / 2)
+
+
+def test_decays_of_both_signs_train_in_one_program():
+  spec, traced = spec_of("norm_adamw"), []
+
+  @jax.jit
+  def both(decay):
+    traced.append(1)
+    of = dataclasses.replace(instance(RATE), numbers={"train.norm_decay": decay})
+    return trained(spec, of, GRADIENTS)
+
+  paths = [np.asarray(both(jnp.float32(decay))) for decay in (-1, 0, 1)]
+  assert len(traced) == 1
+  adam = trained(spec_of("adam"), instance(RATE), GRADIENTS)
+  np.testing.assert_allclose(paths[1], adam, rtol=ROUND_OFF, atol=1e-6)
+  norm = np.linalg.norm([path[-1, :2] for path in paths], axis=1)
+  assert norm[2] < norm[1]
 
 
 HALF = math.sqrt(0.5)

@@ -63,8 +63,9 @@ class Features:
   density_profile: str = choice(
     "uniform",
     "density p = 1 − S, the probability that a feature is active: uniform, base for every feature; "
-    "geometric, base·ratioⁱ; zipf, from base to base·ratio along a power law; first_apart or "
-    "last_apart, base·ratio for the first or last feature and base for the others",
+    "geometric, base·ratioⁱ; zipf, from base to base·ratio along a power law; pareto, adding up to "
+    "base and falling along a power law, exponentially or linearly; first_apart or last_apart, "
+    "base·ratio for the first or last feature and base for the others",
     of="density.profile",
   )
   density_values: tuple[float, ...] = numbers(

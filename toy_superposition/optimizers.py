@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from toy_superposition import bfgs, declare, models
@@ -131,6 +132,66 @@ class AdamW(Decay, Adam):
 
 
 @dataclass(frozen=True)
+class NormAdamW(Adam):
+  """AdamW whose decay γ of the directions of features may be negative, and leaves biases alone.
+
+  γ ≥ 0 is the usual decoupled decay, w_i ← w_i − rate · γ w_i. γ < 0 draws every norm to 1, so that
+  all features stay represented (Liu, Liu and Gore 2025): w_i ← w_i + rate · γ w_i (1 − 1/‖w_i‖).
+  """
+
+  norm_decay: Any = number(
+    0.0,
+    "[-1, 1]",
+    "γ: decay of directions; below 0 their norms are drawn to 1 at the rate |γ| instead",
+    swept=True,
+  )
+
+  def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Returns Adam with the decay."""
+    return optax.chain(
+      optax.scale_by_adam(b1=self.b1, b2=self.b2, eps=self.epsilon),
+      norm_decay(self.norm_decay),
+      optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+def norm_decay(rate: Float[Array, ""] | float) -> optax.GradientTransformation:
+  """Returns the transformation that adds the decay of `NormAdamW` to the updates of all directions.
+
+  Directions are the columns or rows of a matrix that belong to one feature, or to one latent;
+  arrays of one axis are biases.
+
+  Args:
+    rate: γ.
+  """
+
+  def update(updates, state, params):
+    decays = {
+      name: decay_of(rate, getattr(params, name), dims)
+      for name, dims in type(params).DIMS.items()
+      if len(dims) > 1
+    }
+    added = {name: getattr(updates, name) + decay for name, decay in decays.items()}
+    return dataclasses.replace(updates, **added), state
+
+  return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+
+
+def decay_of(rate: Float[Array, ""] | float, w: Array, dims: tuple[str, ...]) -> Array:
+  """Returns γ w for a rate γ ≥ 0, and |γ| w (1 − 1/‖w‖) for γ < 0; 0 where w is 0.
+
+  Args:
+    rate: γ.
+    w: a matrix of directions.
+    dims: names of its axes, of which "feature" or else "latent" counts the directions.
+  """
+  one = dims.index("feature" if "feature" in dims else "latent")
+  square = jnp.sum(w**2, axis=tuple(k for k in range(len(dims)) if k != one), keepdims=True)
+  inverse = jnp.where(square > 0, lax.rsqrt(jnp.where(square > 0, square, 1)), 1)
+  return jnp.where(rate >= 0, rate * w, -rate * w * (1 - inverse))
+
+
+@dataclass(frozen=True)
 class SGD(Decay, Descent):
   """Stochastic gradient descent with heavy-ball momentum and coupled weight decay."""
 
@@ -159,7 +220,8 @@ class BFGS:
 # Classes with declared fields and `build(learning_rate)`; with Descent as a base, a learning rate
 # and its schedule are among the fields.
 OPTIMIZERS: dict[str, type] = declare.table(
-  "train.optimizer", {"adam": Adam, "adamw": AdamW, "sgd": SGD, "bfgs": BFGS}
+  "train.optimizer",
+  {"adam": Adam, "adamw": AdamW, "norm_adamw": NormAdamW, "sgd": SGD, "bfgs": BFGS},
 )
 
 

@@ -36,6 +36,7 @@ Scalar = Float[Array, ""]
 # Folded into a step's key for the draws of attacks, of noise, of dropout, and of which examples of
 # a fixed set a batch consists of.
 ATTACK, NOISE, DROPOUT, CHOICE = 1, 2, 3, 4
+BIASES = 1  # folded into an instance's key of initial weights for its initial biases
 
 
 class Columns(NamedTuple):
@@ -283,9 +284,11 @@ def make(spec: Spec, shared: bool = False) -> Problem:
   of_output = output_loss(spec)
 
   def init(key: Key) -> Params:
-    return models.of(spec).init(
+    of_biases = jax.random.fold_in(key, BIASES)
+    params = models.of(spec).init(
       key, n_inputs=row.size(spec), n_hidden=spec.n_hidden, n_outputs=outputs, std=std
     )
+    return models.with_biases(params, of_biases, rule.bias) if rule.bias else params
 
   def features(u: Float[Array, "draw"], instance: Instance) -> Feature:
     return spec.row("data.distribution", instance).features(u, instance)

@@ -62,6 +62,33 @@ class Zipf(Profile):
 
 
 @dataclass(frozen=True)
+class Pareto:
+  """Values that add up to base, proportional to (1 + tail · i / scale)^(−1/tail) of feature
+  i = 0, 1, …, and to 0 where the bracket is negative.
+
+  The tail of a generalised Pareto law has this form. So one family holds the frequencies of Liu,
+  Liu and Gore (2025): the power law (i + 1)^−a is tail = scale = 1/a, exponential ones have the
+  tail 0, and linear ones, which reach 0 at feature i = scale, the tail −1.
+  """
+
+  tail: Column | None = declare.number(
+    1.0, "[-1, 100]", "shape: > 0 a power law, 0 exponential, −1 linear", swept=True
+  )
+  scale: Column | None = declare.number(
+    1.0, "> 0", "features over which the profile begins to fall, as (1 − i/scale) does", swept=True
+  )
+
+  def values(self, base: Column, n_features: int) -> PerFeature:
+    """Returns values that add up to base."""
+    assert self.tail is not None and self.scale is not None
+    place = np.arange(n_features) / self.scale[:, None]
+    bracket, tail = 1 + self.tail[:, None] * place, self.tail[:, None]
+    exponent = np.log(np.maximum(bracket, 1e-300)) / np.where(tail == 0, 1, tail)
+    values = np.where(bracket > 0, np.exp(-np.where(tail == 0, place, exponent)), 0)
+    return base[:, None] * values / values.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
 class FirstApart(Profile):
   """base · ratio for the first feature and base for the others."""
 
@@ -89,6 +116,7 @@ PROFILES: dict[str, type] = declare.table(
     "uniform": Uniform,
     "geometric": Geometric,
     "zipf": Zipf,
+    "pareto": Pareto,
     "first_apart": FirstApart,
     "last_apart": LastApart,
   },

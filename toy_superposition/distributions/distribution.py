@@ -58,6 +58,7 @@ VALUES: dict[str, Values] = declare.table(
   {
     "uniform": Values(lambda u: u, 1 / 2, 1 / 3),  # on [0, 1), the paper's
     "signed_uniform": Values(lambda u: 2 * u - 1, 0.0, 1 / 3, signed=True),  # on [−1, 1)
+    "uniform_to_two": Values(lambda u: 2 * u, 1.0, 4 / 3),  # on [0, 2): of mean 1
     "one": Values(jnp.ones_like, 1.0, 1.0, is_one=True),  # binary features
     # N(1, 1/10²): positive, since coarse numbers end at 5.3 standard deviations.
     "near_one": Values(lambda u: 1 + 0.1 * quantile(u), 1.0, 1.01),

@@ -6,14 +6,17 @@ What kinds of parameters there are is known in this package alone.
 import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from toy_superposition import declare
-from toy_superposition.declare import integer
+from toy_superposition.declare import integer, number
 from toy_superposition.models.model import Model, abstract_params, built, names_of
 from toy_superposition.models.sparse_autoencoder import SparseAutoencoderParams
 from toy_superposition.models.sparse_autoencoders import SPARSE_AUTOENCODERS
 from toy_superposition.models.toy import TOYS, AutoencoderParams, MLPParams, SumOfSquaresParams
 from toy_superposition.models.untied import UNTIED
-from toy_superposition.types import Instance, Spec
+from toy_superposition.types import Instance, Key, Spec
 
 __all__ = [
   "INITIALIZERS",
@@ -31,6 +34,7 @@ __all__ = [
   "param_names",
   "params_class",
   "sees_features",
+  "with_biases",
 ]
 
 # A model, or a class with declared fields and `build`.
@@ -66,8 +70,14 @@ def sees_features(name: str) -> bool:
   return any("feature" in dims for dims in params_class(name).DIMS.values())
 
 
+class Scheme:
+  """What rules for initial parameters inherit."""
+
+  bias: float = 0.0  # standard deviation of the output biases of features
+
+
 @dataclasses.dataclass(frozen=True)
-class Xavier:
+class Xavier(Scheme):
   """Xavier's rule applied to each model by itself."""
 
   def std(self, *, n_features: int, n_hidden: int) -> float:
@@ -76,7 +86,7 @@ class Xavier:
 
 
 @dataclasses.dataclass(frozen=True)
-class Notebook:
+class Notebook(Scheme):
   """The paper's notebook: PyTorch's Xavier rule on a tensor of several models.
 
   `xavier_normal_` on a tensor (instances, n, m) takes n·m as fan-in and instances·m as fan-out, so
@@ -90,7 +100,31 @@ class Notebook:
     return (2 / (n_hidden * (n_features + self.n_instances))) ** 0.5
 
 
+@dataclasses.dataclass(frozen=True)
+class UnitColumns(Scheme):
+  """Columns W_i of norm near 1, whatever the number of features: all begin represented."""
+
+  bias: float = number(
+    0.0, "≥ 0", "standard deviation of the initial output biases b_i of features; 0: all are 0"
+  )
+
+  def std(self, *, n_features: int, n_hidden: int) -> float:
+    """Returns 1 / √m."""
+    del n_features
+    return n_hidden**-0.5
+
+
+def with_biases(params: Any, key: Key, std: float) -> Any:
+  """Returns parameters with normal output biases of features in the place of zeros."""
+  drawn = {
+    name: std * jax.random.normal(key, getattr(params, name).shape, jnp.float32)
+    for name, dims in type(params).DIMS.items()
+    if dims == ("feature",)
+  }
+  return dataclasses.replace(params, **drawn)
+
+
 # Rules for the standard deviation of the initial weights.
 INITIALIZERS: dict[str, type] = declare.table(
-  "init.scheme", {"xavier": Xavier, "notebook": Notebook}
+  "init.scheme", {"xavier": Xavier, "notebook": Notebook, "unit_columns": UnitColumns}
 )
