@@ -196,7 +196,7 @@ def test_all_experiments_are_reproduced_in_object_storage(tmp_path, stored, monk
     with pytest.raises(UserError, match="--workdir=memory://bucket: allowed: a folder, or object"):
       reproduce.main(options(f"--workdir={root}"))
     return
-  assert reproduce.main(options(f"--workdir={root}")) == 0
+  assert reproduce.main(options(f"--workdir={root}", f"--experiments={name}")) == 0
   assert commands[0][-1] == f"--workdir={stored}"
   made = contents(root)
   assert {"report.html", "claims.json", "claims.md", f"logs/{name}.txt"} <= made.keys()

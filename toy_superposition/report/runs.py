@@ -37,7 +37,7 @@ class Run(NamedTuple):
   @property
   def seconds(self) -> float:
     """Total time of all sessions."""
-    return sum(session.get("seconds", 0.0) for session in self.sessions)
+    return sum((session.get("seconds", 0.0) for session in self.sessions), 0.0)
 
   @property
   def losses(self) -> list[str]:
