@@ -55,6 +55,7 @@ FOLLOW_UPS = (
   "interference_weights",
   "loss_exponent",
   "kgon_phases",
+  "capacity",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -46,6 +46,7 @@ NAMES = (
   "interference_weights",
   "loss_exponent",
   "kgon_phases",
+  "capacity",
 )
 _ADDED: dict[str, Experiment] = {}
 

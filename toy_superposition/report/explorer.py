@@ -56,6 +56,8 @@ def data(dataset: "xr.Dataset", room: float) -> dict[str, Any]:
   """Returns the panel's data, in about `room` bytes."""
   from toy_superposition.drawing import graphs, style  # matplotlib
 
+  if "b" not in dataset:  # a model whose output is no feature has no bias of one
+    dataset = dataset.assign(b=dataset["feature_density"] * 0)
   names = ["W", "b", "loss", "feature_importance", "feature_density"]
   with_steps = STEP in dataset["W"].dims
   if with_steps:
