@@ -56,6 +56,7 @@ FOLLOW_UPS = (
   "loss_exponent",
   "kgon_phases",
   "capacity",
+  "uniform_theory",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

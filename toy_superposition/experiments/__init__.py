@@ -47,6 +47,7 @@ NAMES = (
   "loss_exponent",
   "kgon_phases",
   "capacity",
+  "uniform_theory",
 )
 _ADDED: dict[str, Experiment] = {}
 
