@@ -76,7 +76,7 @@ def losses(dataset: "xr.Dataset") -> str:
   each = dataset["loss"].values[finite == 1]
   median = f"{sorted(each.ravel())[each.size // 2]:.4g}" if each.size else "none finite"
   reduction = dataset["loss"].attrs.get("reduction", "reduced")
-  models = f"{finite.size} models, {int((finite == 0).sum())} not finite"
+  models = f"{finite.size} model{'s' * (finite.size != 1)}, {int((finite == 0).sum())} not finite"
   return f"{models}, median loss {median} ({reduction} over features)"
 
 
