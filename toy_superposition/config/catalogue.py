@@ -57,6 +57,7 @@ FOLLOW_UPS = (
   "kgon_phases",
   "capacity",
   "uniform_theory",
+  "partial_representation",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -48,6 +48,7 @@ NAMES = (
   "kgon_phases",
   "capacity",
   "uniform_theory",
+  "partial_representation",
 )
 _ADDED: dict[str, Experiment] = {}
 
