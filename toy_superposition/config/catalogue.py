@@ -58,6 +58,7 @@ FOLLOW_UPS = (
   "capacity",
   "uniform_theory",
   "partial_representation",
+  "superposition_scaling",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -49,6 +49,7 @@ NAMES = (
   "capacity",
   "uniform_theory",
   "partial_representation",
+  "superposition_scaling",
 )
 _ADDED: dict[str, Experiment] = {}
 

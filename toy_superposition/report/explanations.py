@@ -173,6 +173,9 @@ PAPER_FIGURES: dict[str, str] = {
   "kgon_phases": "In Chen et al. (2023): losses of trainings as a staircase, with polygons beside "
   "its levels that have a learning coefficient each; and the share of each polygon in the "
   "posterior, which has more corners the more examples there are.",
+  "superposition_scaling": "In the follow-up by Liu, Liu and Gore: loss against dimensions on two "
+  "logarithmic scales. With a negative decay the lines of all laws of frequencies are parallel and "
+  "fall as 1/m; with a positive one every law has its own line, straight only for power laws.",
 }
 
 
