@@ -232,6 +232,7 @@ BESIDE: dict[str, dict[str, Any]] = {
   "copula": {"data.rank": 1},
   "tree": {"data.limited": True},
   "circle": {"model.n_features": 2},
+  "attributes": {"model.n_features": 4},
   "dictionary": {
     "model.name": "l1_sae",
     "data.target": "input",
@@ -764,7 +765,8 @@ from toy_superposition.models import MODELS, sees_features
 
 accepted = 0
 models = list(filter(sees_features, MODELS))
-names = [name for name in DISTRIBUTIONS if name != "circle"]  # of two features
+even = ("circle", "attributes")  # of two features, and of pairs
+names = [name for name in DISTRIBUTIONS if name not in even]
 pairs = [*itertools.product(models, names[:1]), *itertools.product(models[:1], names[1:])]
 for estimator, (model, distribution) in itertools.product(ESTIMATORS, pairs):
   settings = base.get_config()
@@ -790,7 +792,7 @@ print(accepted)
   # Every model on one distribution, and one model on the others. Autodiff and blocked take all,
   # fused those whose features are arithmetic alone, sparse the three independent distributions,
   # exact two models on one of them, and one on those that are finite whatever their values are.
-  n_models, n_others = sum(map(models.sees_features, MODELS)), len(DISTRIBUTIONS) - 2
+  n_models, n_others = sum(map(models.sees_features, MODELS)), len(DISTRIBUTIONS) - 3
   n_pairs = n_models + n_others
   assert int(done.stdout) == 3 * n_pairs - len(NOT_FUSED) + n_models + 2 + 2 + len(FINITE)
 

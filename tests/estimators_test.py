@@ -66,6 +66,9 @@ def random_params(spec: Spec, n_instances: int):
   )
 
 
+SWEPT = {"copula": "data.loading", "shared_coin": "data.correlation"}
+
+
 def instances_of(spec: Spec) -> Instance:
   """Returns instances that are dense, sparse, hardly ever active, and mixed with silent features.
 
@@ -85,7 +88,7 @@ def instances_of(spec: Spec) -> Instance:
     density=jnp.float32(density),
     importance=jnp.float32(importance),
     learning_rate=jnp.ones(4),
-    numbers={"data.loading": jnp.full(4, 0.5)} if spec.distribution == "copula" else {},
+    numbers={SWEPT[spec.distribution]: jnp.full(4, 0.5)} if spec.distribution in SWEPT else {},
   )
 
 

@@ -246,6 +246,8 @@ FINITE: dict[str, tuple[dict, list[float]]] = {
   "independent": ({}, [0.1, 0.5, 0.9, 0.2]),
   "one_hot": ({}, [0.25, 0.5, 0.125, 0.125]),
   "exactly_k": ({"k_active": 2}, [0.5] * 4),
+  "attributes": ({"k_active": 2}, [0.5] * 4),
+  "shared_coin": ({"set_size": 2, "correlation": 0.6}, [0.1, 0.3, 0.6, 0.6]),
   "tree": ({"branching": 2, "depth": 1}, [0.5, 0.2, 0.3, 0.4]),
   "correlated_sets": ({"set_size": 2}, [0.1, 0.3, 0.6, 0.6]),
   "anticorrelated_sets": ({"set_size": 2}, [0.1, 0.3, 0.6, 0.4]),

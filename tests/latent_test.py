@@ -1,4 +1,6 @@
-"""Words about a latent point: samples, all examples and closed forms say the same."""
+"""Features with a hidden cause: samples, all examples and closed forms say the same."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -61,3 +63,51 @@ def test_independent_words_are_all_subsets_equally_often():
 
 def test_more_words_than_can_be_listed_are_sampled():
   assert row("circle").n_patterns(64) is None
+
+
+def coins(values: str = "one", set_size: int = 2):
+  fields = {"data.values": values, "data.set_size": set_size}
+  return declare.build("data.distribution", "shared_coin", fields)
+
+
+def with_correlation(made, rho: float):
+  return dataclasses.replace(made, correlation=rho)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("set_size", [2, 3])
+def test_indicators_of_a_set_have_exactly_the_correlation_and_sets_are_independent(rho, set_size):
+  p = 0.2
+  made = with_correlation(coins(set_size=set_size), rho)
+  x, weights = (np.asarray(array, float) for array in made.patterns(instance([p] * N)))
+  assert weights.sum() == pytest.approx(1, abs=1e-6)
+  np.testing.assert_allclose(x @ weights, p, atol=1e-6)
+  covariance = (x * weights) @ x.T - p**2
+  same = np.equal.outer(np.arange(N) // set_size, np.arange(N) // set_size)
+  expected = p * (1 - p) * np.where(np.eye(N) == 1, 1, np.where(same, rho, 0))
+  np.testing.assert_allclose(covariance, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("rho", [0.3, 1.0])
+def test_samples_of_shared_coins_have_the_moments_of_all_examples_whatever_the_densities(rho):
+  density = [0.1, 0.3, 0.5, 0.5, 0.0, 1.0]
+  made, one = with_correlation(coins(), rho), instance(density)
+  key = streams.words(streams.root(3), streams.Stream.EVALUATE, 0)
+  u = draws.uniform("threefry", key, made.n_draws(N), N_SAMPLES)
+  x = np.asarray(jax.jit(jax.vmap(lambda u: made.features(u, one), 1, 1))(u), float)
+  all_x, weights = (np.asarray(array, float) for array in made.patterns(one))
+  exact = (all_x * weights) @ all_x.T
+  np.testing.assert_allclose(np.diag(exact), density, atol=1e-6)
+  error = np.sqrt(np.maximum(exact * (1 - exact), 0) / N_SAMPLES)
+  assert np.all(np.abs(x @ x.T / N_SAMPLES - exact) <= N_ERRORS * error + 1e-6)
+
+
+def test_values_of_a_set_with_one_coin_are_independent():
+  made, one = with_correlation(coins("uniform"), 1.0), instance([0.5, 0.5])
+  key = streams.words(streams.root(3), streams.Stream.EVALUATE, 0)
+  u = draws.uniform("threefry", key, made.n_draws(2), N_SAMPLES)
+  x = np.asarray(jax.jit(jax.vmap(lambda u: made.features(u, one), 1, 1))(u), float)
+  assert made.n_patterns(2) is None
+  product, p = x[0] * x[1], 0.5  # E = p/4, E² = p/9
+  error = N_ERRORS * np.sqrt((p / 9 - (p / 4) ** 2) / N_SAMPLES)
+  assert abs(product.mean() - p / 4) <= error

@@ -59,6 +59,7 @@ FOLLOW_UPS = (
   "uniform_theory",
   "partial_representation",
   "superposition_scaling",
+  "feature_circle",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -145,7 +145,8 @@ def bytes_per_instance(group: Group) -> int:
   total = 2 * sizes.state_bytes(spec) + WORKING_COPIES * sizes.params_bytes(spec)
   total += _array_bytes(group.instances)
   if optimizers.searches(spec.optimizer):
-    total += optimum.problem_bytes(n_features=spec.n_features, n_hidden=spec.n_hidden, n_starts=1)
+    total += optimum.descent_bytes(n_features=spec.n_features, n_hidden=spec.n_hidden)
+    total += estimator.working_bytes(spec, group.instances)  # of the loss that it searches
   return total if estimator.one_by_one else total + estimator.working_bytes(spec, group.instances)
 
 

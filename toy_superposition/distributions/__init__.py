@@ -12,9 +12,9 @@ from toy_superposition.distributions.distribution import (
   any_rare,
   is_rare,
 )
-from toy_superposition.distributions.finite import ExactlyK, Independent, OneHot
+from toy_superposition.distributions.finite import Attributes, ExactlyK, Independent, OneHot
 from toy_superposition.distributions.hierarchy import Copula, Tree
-from toy_superposition.distributions.latent import BagOfWords
+from toy_superposition.distributions.latent import BagOfWords, SharedCoin
 from toy_superposition.distributions.manifold import Circle, TunedCircle
 from toy_superposition.distributions.paper import (
   AnticorrelatedSets,
@@ -54,5 +54,7 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = declare.table(
     "circle": Circle,
     "bag_of_words": BagOfWords,
     "tuned_circle": TunedCircle,
+    "attributes": Attributes,
+    "shared_coin": SharedCoin,
   },
 )

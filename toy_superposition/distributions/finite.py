@@ -110,6 +110,44 @@ class ExactlyK(Valued):
 
 
 @dataclass(frozen=True)
+class Attributes(ExactlyK):
+  """One active feature of each of k attributes, which have n/k values; all combinations equally.
+
+  Features of an attribute are neighbours: a colour and a shape, for k = 2.
+  """
+
+  def n_draws(self, n_features: int) -> int:
+    """Returns one per attribute, which chooses its value, and one per feature."""
+    return self.k_active + n_features
+
+  def features(self, u: Draws, instance: Instance) -> Feature:
+    """Returns x."""
+    k, n = self.k_active, instance.density.shape[0]
+    n_values = n // k
+    chosen = jnp.floor(u[:k, None] * n_values)
+    active = jnp.broadcast_to(jnp.arange(n_values)[None], (k, n_values)) == chosen
+    return jnp.where(active.reshape(n), self.law.of(u[k:]), 0)
+
+  def n_patterns(self, n_features: int) -> int | None:
+    """Returns the number of combinations, for binary features."""
+    number = (n_features // self.k_active) ** self.k_active
+    return number if self.law.is_one and 0 < number <= MAX_PATTERNS else None
+
+  def patterns(self, instance: Instance) -> tuple[Patterns, Weights]:
+    """Returns all combinations, the last attribute's value fastest, with equal weights."""
+    n_values = instance.density.shape[0] // self.k_active
+    chosen = np.array(list(itertools.product(range(n_values), repeat=self.k_active)))
+    x = np.eye(n_values, dtype=np.float32)[chosen].reshape(len(chosen), -1).T
+    return x, jnp.full(len(chosen), 1 / len(chosen), jnp.float32)
+
+  def refuses(self, spec: Spec, instances: Instance) -> str:
+    """Returns why features do not fill whole attributes, or nothing."""
+    if spec.n_features % self.k_active:
+      return f"config.data.k_active: {self.k_active}; allowed: a divisor of {spec.n_features}"
+    return super().refuses(spec, instances)
+
+
+@dataclass(frozen=True)
 class OneHot(Valued):
   """One active feature in every example, feature i with a probability ∝ density_i."""
 

@@ -1,8 +1,8 @@
-"""Features that share a hidden cause: a point on a manifold decides how probable each one is."""
+"""Features that share a hidden cause: a point on a manifold, or a coin of their set."""
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +20,7 @@ from toy_superposition.distributions.distribution import (
   Weights,
 )
 from toy_superposition.distributions.finite import n_subsets, subsets
+from toy_superposition.distributions.paper import Sets
 from toy_superposition.types import Instance
 
 # Of the exact loss: examples that are left out are the least probable ones, so rare all together.
@@ -127,3 +128,45 @@ class BagOfWords(Distribution):
     """Returns the subsets that matter, and their probabilities."""
     x, weight = finite(self.manifold, self.concentration, instance.density.shape[0])
     return x, jnp.asarray(weight)
+
+
+@dataclass(frozen=True)
+class SharedCoin(Sets):
+  """Sets whose members are active by one coin with probability ρ, and else by a coin each.
+
+  Where their densities are equal, the indicators of two members have the correlation ρ exactly.
+  Values are independent. Where densities differ, members with the larger density are active
+  whenever the others of a set with one coin are.
+  """
+
+  correlation: Any = number(
+    0.5, "[0, 1]", "ρ, probability that all members of a set share one coin", swept=True
+  )
+
+  def n_draws(self, n_features: int) -> int:
+    """Returns two per set, whether it shares a coin and that coin, and two per feature."""
+    return 2 * (n_features // self.set_size) + 2 * n_features
+
+  def features(self, u: Draws, instance: Instance) -> Feature:
+    """Returns x."""
+    density, k = instance.density, self.set_size
+    n = density.shape[0]
+    of_sets, of_features = u[: 2 * (n // k)].reshape(2, -1), u[2 * (n // k) :].reshape(2, n)
+    shares, coin = jnp.broadcast_to(of_sets[:, :, None], (2, n // k, k)).reshape(2, n)
+    decides = jnp.where(shares < self.correlation, coin, of_features[0])
+    return jnp.where(decides < density, self.law.of(of_features[1]), 0)
+
+  def n_patterns(self, n_features: int) -> int | None:
+    """Returns 2ⁿ for binary features."""
+    return n_subsets(n_features) if self.law.is_one else None
+
+  def patterns(self, instance: Instance) -> tuple[Patterns, Weights]:
+    """Returns all subsets, with the product of their sets' probabilities."""
+    n = instance.density.shape[0]
+    x = subsets(n)
+    p, of_sets = instance.density[:, None], (n // self.set_size, self.set_size, -1)
+    apart = jnp.prod(jnp.where(x > 0, p, 1 - p).reshape(of_sets), axis=1)
+    below = jnp.where(x > 0, p, 1).reshape(of_sets).min(axis=1)
+    above = jnp.where(x > 0, 0, p).reshape(of_sets).max(axis=1)
+    together = jnp.maximum(below - above, 0)
+    return x, jnp.prod(self.correlation * together + (1 - self.correlation) * apart, axis=0)

@@ -50,6 +50,7 @@ NAMES = (
   "uniform_theory",
   "partial_representation",
   "superposition_scaling",
+  "feature_circle",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -66,11 +66,16 @@ def minimize(
   return x, state.value
 
 
+def descent_bytes(*, n_features: int, n_hidden: int) -> int:
+  """Returns the bytes that one descent is planned to take, beside those of its loss."""
+  n_coordinates = n_features * (n_hidden + 1)
+  return 4 * MATRICES * n_coordinates**2
+
+
 def problem_bytes(*, n_features: int, n_hidden: int, n_starts: int = N_STARTS) -> int:
   """Returns the bytes that one problem of `global_minimum` is planned to take."""
-  n_coordinates = n_features * (n_hidden + 1)
-  each = 4 * MATRICES * n_coordinates**2 + expected_loss.working_bytes(n_features)
-  return n_starts * each
+  each = descent_bytes(n_features=n_features, n_hidden=n_hidden)
+  return n_starts * (each + expected_loss.working_bytes(n_features))
 
 
 def global_minimum(
