@@ -60,6 +60,8 @@ FOLLOW_UPS = (
   "partial_representation",
   "superposition_scaling",
   "feature_circle",
+  "composition",
+  "correlation_phases",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -51,6 +51,8 @@ NAMES = (
   "partial_representation",
   "superposition_scaling",
   "feature_circle",
+  "composition",
+  "correlation_phases",
 )
 _ADDED: dict[str, Experiment] = {}
 
