@@ -62,6 +62,7 @@ FOLLOW_UPS = (
   "feature_circle",
   "composition",
   "correlation_phases",
+  "circuits_in_superposition",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

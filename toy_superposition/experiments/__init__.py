@@ -53,6 +53,7 @@ NAMES = (
   "feature_circle",
   "composition",
   "correlation_phases",
+  "circuits_in_superposition",
 )
 _ADDED: dict[str, Experiment] = {}
 
