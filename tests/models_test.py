@@ -31,6 +31,7 @@ BY_HAND = {  # parameters, h, x′
   "absolute_value": (MLPParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, 0, 2.25]),
   "untied_linear": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, -6.75, -0.75]),
   "untied_relu": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, 0, 0]),
+  "relu_mlp": (MLPParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, -6.75, 2.25]),
 }
 ROUND_OFF = 1e-6  # float32, sums of a few terms of order one
 VISIBLE = 0.05  # a change that is no round-off

@@ -71,6 +71,9 @@ def test_targets_by_hand():
   circuit = objective.TARGETS["block_circuit"](n_blocks=1, block_share=1.0, threshold=0.25)
   expected = relu(circuit.weights(3) @ np.asarray(x) - 0.25)
   np.testing.assert_allclose(circuit.of(x, s), expected, rtol=ROUND_OFF)
+  mixed = objective.TARGETS["mixed_relu"](mixing=0.5, n_residual=20)
+  expected = relu(np.asarray(x)) + 0.5 * mixed.matrix(3) @ np.asarray(x)
+  np.testing.assert_allclose(mixed.of(x, s), expected, atol=ROUND_OFF)
 
 
 def test_losses_by_hand():

@@ -19,7 +19,8 @@ from toy_superposition.types import Params
 Output = Float[Array, "output"]
 Hidden = Float[Array, "hidden"]
 Scalar = Float[Array, ""]
-CIRCUIT = 7  # begins the seed of circuits' matrices, beside the circuit's number
+# They begin the seeds of circuits' matrices and of embeddings, before the number of each.
+CIRCUIT, EMBEDDING = 7, 8
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,31 @@ class WeightedSquares:
     return jnp.sum(self.weights(x.shape[0]) * x**2, axis=0, keepdims=True)
 
 
+@dataclass(frozen=True)
+class MixedReLU:
+  """ReLU(x) + c M x, M = 1 − E Eᵀ for random rows of norm 1 in a residual stream, E.
+
+  It is what neurons have to add to a residual stream that E embeds and Eᵀ reads ("compressed
+  computation", with c = 1), in which features are not quite orthogonal.
+  """
+
+  mixing: Any = number(0.0, "≥ 0", "c: share of the mixing matrix M in the target", swept=True)
+  n_residual: int = integer(1000, "≥ 1", "dimensions of the residual stream")
+  embedding: int = integer(0, "≥ 0", "number of the random embedding E, the same for every seed")
+
+  def matrix(self, n_features: int) -> Float[np.ndarray, "output feature"]:
+    """Returns M."""
+    generator = np.random.default_rng([EMBEDDING, self.embedding])
+    E = generator.normal(size=(n_features, self.n_residual))
+    E /= np.linalg.norm(E, axis=1, keepdims=True)
+    return (np.eye(n_features) - E @ E.T).astype(np.float32)
+
+  def of(self, x: Array, s: Array) -> Array:
+    """Returns ReLU(x) + c M x."""
+    del s
+    return jax.nn.relu(x) + self.mixing * (jnp.asarray(self.matrix(x.shape[0])) @ x)
+
+
 # Functions of (features x, the model's input s without noise); see `rows_of`.
 TARGETS: dict[str, Any] = declare.table(
   "data.target",
@@ -89,6 +115,7 @@ TARGETS: dict[str, Any] = declare.table(
     "residual_relu": ResidualReLU,
     "block_circuit": BlockCircuit,
     "weighted_squares": WeightedSquares,  # one number, made of all features
+    "mixed_relu": MixedReLU,
   },
 )
 

@@ -126,7 +126,7 @@ def made(name: str, noise: float = 0.0, seeds: int = 5) -> xr.Dataset:
     eye = np.broadcast_to(np.eye(n, dtype=np.float32), (seeds, n, n))
     arrays["W1"] = ((*dims, "hidden", "feature"), eye)
     arrays["W2"] = ((*dims, "feature", "hidden"), weights.astype(np.float32))
-  axis = {"restart": ("restart", np.arange(seeds), {"config_field": ""})}
+  axis: dict[str, tuple] = {"restart": ("restart", np.arange(seeds), {"config_field": ""})}
   axis["setup"] = ((), name, {"config_field": ""})
   dataset = xr.Dataset(arrays, axis, {"config": json.dumps(config), "model": model})
   return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)

@@ -63,6 +63,7 @@ FOLLOW_UPS = (
   "composition",
   "correlation_phases",
   "circuits_in_superposition",
+  "compressed_computation",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -54,6 +54,7 @@ NAMES = (
   "composition",
   "correlation_phases",
   "circuits_in_superposition",
+  "compressed_computation",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -1,9 +1,7 @@
-"""A linear map through fewer dimensions whose decoder is not the encoder's transpose."""
+"""Two layers whose decoder is not the encoder's transpose: a linear map, or a layer of neurons."""
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,23 +9,30 @@ from jax import lax
 
 from toy_superposition.declare import flag
 from toy_superposition.models.model import Model
-from toy_superposition.models.toy import Feature, Hidden, MLPParams, identity, init_mlp
+from toy_superposition.models.toy import Feature, Hidden, MLPParams, init_mlp
 from toy_superposition.types import Key
 
 
 @dataclass(frozen=True)
 class Untied:
-  """y′ = f(W₂ W₁ x + b): what is stored is the product W₂ W₁, of rank m at most.
+  """y′ = f(W₂ g(W₁ x) + b).
 
-  The hidden layer is known up to an invertible map: its own angles mean nothing.
+  With the identity as g only the product W₂ W₁ counts, of rank m at most: the hidden layer is known
+  up to an invertible map, and its own angles mean nothing.
   """
-
-  activation: ClassVar[Callable[[Feature], Feature]]  # f
 
   output_bias: bool = flag(True, "whether b is learned; otherwise it is 0")
   frozen_encoder: bool = flag(
     False, "whether W₁ stays as it was drawn, with independent random columns of unit norm"
   )
+
+  def activation(self, z: Feature) -> Feature:
+    """Returns f(z)."""
+    raise NotImplementedError
+
+  def hidden(self, z: Hidden) -> Hidden:
+    """Returns g(z): z, if a row does not say otherwise."""
+    return z
 
   def build(self) -> Model:
     """Returns the model."""
@@ -35,7 +40,7 @@ class Untied:
       self.init,
       self.encode,
       self.decode,
-      None if self.frozen_encoder else identity,
+      None if self.frozen_encoder else self.hidden,
       project=unit_columns if self.frozen_encoder else None,
     )
 
@@ -47,14 +52,14 @@ class Untied:
     return unit_columns(params) if self.frozen_encoder else params
 
   def encode(self, params: MLPParams, x: Feature) -> Hidden:
-    """Returns W₁ x."""
+    """Returns g(W₁ x)."""
     W1 = lax.stop_gradient(params.W1) if self.frozen_encoder else params.W1
-    return W1 @ x
+    return self.hidden(W1 @ x)
 
   def decode(self, params: MLPParams, h: Hidden) -> Feature:
     """Returns f(W₂ h + b)."""
     bias = params.b if self.output_bias else jnp.zeros_like(params.b)
-    return type(self).activation(params.W2 @ h + bias)
+    return self.activation(params.W2 @ h + bias)
 
 
 def unit_columns(params: MLPParams) -> MLPParams:
@@ -67,14 +72,37 @@ def unit_columns(params: MLPParams) -> MLPParams:
 class UntiedLinear(Untied):
   """y′ = W₂ W₁ x + b."""
 
-  activation = staticmethod(identity)
+  def activation(self, z: Feature) -> Feature:
+    """Returns z."""
+    return z
 
 
 @dataclass(frozen=True)
 class UntiedReLU(Untied):
   """y′ = ReLU(W₂ W₁ x + b)."""
 
-  activation = staticmethod(jax.nn.relu)
+  def activation(self, z: Feature) -> Feature:
+    """Returns ReLU(z)."""
+    return jax.nn.relu(z)
 
 
-UNTIED: dict[str, type[Untied]] = {"untied_linear": UntiedLinear, "untied_relu": UntiedReLU}
+@dataclass(frozen=True)
+class ReLUMLP(Untied):
+  """y′ = W₂ ReLU(W₁ x) + b: neurons that write linearly, as in a residual stream."""
+
+  def activation(self, z: Feature) -> Feature:
+    """Returns z."""
+    return z
+
+  def hidden(self, z: Hidden) -> Hidden:
+    """Returns ReLU(z)."""
+    return jax.nn.relu(z)
+
+
+UNTIED: dict[str, type[Untied]] = {
+  "untied_linear": UntiedLinear,
+  "untied_relu": UntiedReLU,
+  "relu_mlp": ReLUMLP,
+}
+# Without neurons: no basis of their hidden layer is special.
+LINEAR_INSIDE = ("untied_linear", "untied_relu")

@@ -7,7 +7,7 @@ import numpy as np
 from toy_superposition import declare
 from toy_superposition.geometry.definitions import is_monosemantic
 from toy_superposition.geometry.neurons import asymmetric_motifs, rescaled
-from toy_superposition.models.untied import UNTIED
+from toy_superposition.models.untied import LINEAR_INSIDE
 from toy_superposition.records import schema
 from toy_superposition.report.packing import pack, rounded
 from toy_superposition.report.selection import bytes_each, choose, count, is_trained
@@ -21,7 +21,7 @@ MOST_MOTIFS = 6  # offered for one model
 def applies(dataset: "xr.Dataset") -> bool:
   """Returns whether the hidden layer has a ReLU, so that neurons mean something."""
   names = dataset.attrs.get("model", "").split(schema.SEVERAL)
-  linear = not set(UNTIED).isdisjoint(names)
+  linear = not set(LINEAR_INSIDE).isdisjoint(names)
   return is_trained(dataset) and not linear and ("W1" in dataset or names == ["relu_hidden"])
 
 

@@ -95,8 +95,8 @@ def _network_claims(dataset: "xr.Dataset", enough: bool) -> list[Claim]:
   """Networks in which what circuits write adds up before the thresholds."""
   B, S, active = theory.BLOCKS, theory.OWN, dataset["active"].values.tolist()
   off, vector = dataset["off_error"], dataset["vector_error"]
-  first = off.isel(layer=0).sel(circuits=off["circuits"][-1])
-  first = first.mean(("restart", "variant")).values
+  before = off.isel(layer=0).sel(circuits=off["circuits"][-1])
+  first = before.mean(("restart", "variant")).values
   predicted = np.array([theory.read_out(B, S, z) for z in active])
   T = int(off["circuits"][-1])
   rows = [

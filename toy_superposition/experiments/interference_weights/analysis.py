@@ -200,8 +200,10 @@ def _assigned(dataset: "xr.Dataset", rows: list[dict[str, Any]], found: Found) -
   return dataset.assign_coords(
     ranking=list(theory.RANKINGS), recall=RECALL, kept=KEPT, bin=middles
   ).assign(
-    n_weights=((), found.oracle.size),
-    n_circuit=((), int((found.oracle > 0).sum())),
-    **variables,
-    **shown,
+    {
+      "n_weights": ((), found.oracle.size),
+      "n_circuit": ((), int((found.oracle > 0).sum())),
+      **variables,
+      **shown,
+    }
   )

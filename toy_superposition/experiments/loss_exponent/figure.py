@@ -23,8 +23,11 @@ def draw(dataset: "xr.Dataset") -> Figure:
   names = [str(name) for name in dataset["loss_name"].values]
   with style.style():
     figure = style.figure(max(10.0, 0.95 * len(names) * len(active)), 0.95 * len(counts) + 3.4)
-    above, below = figure.subfigures(2, 1, height_ratios=[0.95 * len(counts) + 0.4, 3.0])
-    for part, z in zip(np.ravel(above.subfigures(1, len(active))), active, strict=True):
+    heights = [0.95 * len(counts) + 0.4, 3.0]
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).ravel()
+    for part, z in zip(
+      above.subfigures(1, len(active), squeeze=False).ravel(), active, strict=True
+    ):
       part.suptitle(f"z = {z} active", fontsize="medium")
       grid = part.subplots(len(counts), len(names), squeeze=False)
       for row, n in zip(grid, counts, strict=True):
