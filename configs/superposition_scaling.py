@@ -9,8 +9,8 @@ decay γ that is negative draws the norms of all directions to 1 (strong superpo
   python -m toy_superposition.main --config=configs/superposition_scaling.py:quick  2 × 2 × 2 × 2
   python -m toy_superposition.main --config=configs/superposition_scaling.py:full   1 000 features
 
-To expect: with γ = −1 the loss falls about as 1/m; with γ > 0 it is 4/3 of the summed frequencies of
-the features that are not represented, a power law only if the frequencies are one. The regime hangs
+To expect: with γ = −1 the loss falls about as 1/m; with γ > 0 it is 4/3 of the summed frequencies
+of the features that are not represented, a power law only if the frequencies are one. The regime hangs
 on the biases' first values: from normal ones, as published, many features never become active and
 are lost; from zeros, the decay leaves superposition in place, and the loss falls faster than 1/m.
 
