@@ -10,9 +10,10 @@ decay γ that is negative draws the norms of all directions to 1 (strong superpo
   python -m toy_superposition.main --config=configs/superposition_scaling.py:full   1 000 features
 
 To expect: with γ = −1 the loss falls about as 1/m; with γ > 0 it is 4/3 of the summed frequencies
-of the features that are not represented, a power law only if the frequencies are one. The regime hangs
-on the biases' first values: from normal ones, as published, many features never become active and
-are lost; from zeros, the decay leaves superposition in place, and the loss falls faster than 1/m.
+of the features that are not represented, a power law only if the frequencies are one. The regime
+hangs on the biases' first values: from normal ones, as published, many features never become active
+and are lost; from zeros, the decay leaves superposition in place, and the loss falls faster than
+1/m.
 
 The published runs have m = 10 to 100 of n = 1 000 features, 2 048 examples, 20 000 steps at the
 rate .01 after 2 000 of warm-up, falling along a cosine to a twentieth (here to 0), γ from −1 to 1,
