@@ -100,10 +100,11 @@ def test_polygons_have_the_levels_that_descents_end_at():
   assert polygons.lowest(6) == (6, pytest.approx(0.04819, abs=5e-6))
 
 
-def test_only_inputs_with_exactly_one_active_feature_have_polygons():
-  sets = {"data.distribution": "anticorrelated_sets", "data.set_size": 6, "data.values": "uniform"}
+@pytest.mark.parametrize("distribution", ["anticorrelated_sets", "one_hot"])
+def test_only_inputs_with_exactly_one_active_feature_have_polygons(distribution):
+  settings = {"data.distribution": distribution, "data.set_size": 6, "data.values": "uniform"}
   of = group([1 / 6, 0.1], n_features=6)
-  values = datasets.fields.defaults() | {"model.n_features": 6, "train.steps": 5} | sets
+  values = datasets.fields.defaults() | {"model.n_features": 6, "train.steps": 5} | settings
   of = of._replace(spec=datasets.fields.make_spec(values))
   found = bound("polygon_levels", of)
   assert found[0] == pytest.approx(0.04819, abs=5e-6) and math.isnan(found[1])

@@ -192,12 +192,14 @@ def _water(spec: Spec, instances: Instance) -> Bounds:
 
 
 def _is_polygon(spec: Spec) -> bool:
-  sets = spec.row("data.distribution")
+  row, n = spec.row("data.distribution"), spec.n_features
+  one_active = spec.distribution == "one_hot"
+  one_active |= spec.distribution == "anticorrelated_sets" and row.set_size == n
   return (
     reconstructs(spec)
-    and (spec.model, spec.distribution) == ("relu_output", "anticorrelated_sets")
-    and (sets.set_size, sets.values, spec.n_hidden) == (spec.n_features, "uniform", 2)
-    and spec.n_features >= 5
+    and one_active
+    and (spec.model, row.values, spec.n_hidden) == ("relu_output", "uniform", 2)
+    and n >= 5
   )
 
 
