@@ -107,12 +107,15 @@ def test_the_first_full_width_is_interpolated_and_nan_where_there_is_none():
   np.testing.assert_allclose(first, [0.3, np.nan, np.nan])
 
 
-def test_models_as_expected_confirm_all_claims_and_the_figure_draws():
-  dataset = known()
-  rows = verdicts(dataset)
+def test_models_as_expected_confirm_all_claims():
+  rows = verdicts(known())
   assert set(of(rows, "the mean field")) >= {IDENTITY, CONFIRMED}
   assert set(rows.values()) == {CONFIRMED, IDENTITY, REPORTED}
-  axes = figure.draw(dataset).axes
+
+
+@pytest.mark.slow  # the critical width over p
+def test_the_figure_draws():
+  axes = figure.draw(known()).axes
   assert [a.get_title() for a in axes] == ["representation", "loss", "critical width"]
 
 

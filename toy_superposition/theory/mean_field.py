@@ -24,7 +24,7 @@ from scipy import optimize, special
 
 # Grid of gains and biases on which the search for the best ones begins.
 GAINS, BIASES = np.linspace(0.04, 2, 50), np.linspace(-1.2, 0.4, 65)
-N_LOADS = 60  # of the grid on which the search for the best load begins
+N_LOADS = 30  # of the grid on which the search for the best load begins
 MAX_LOAD = 12.0  # its end, in units of 1 / (p ln 1/p); the best load is near .9 of them
 SMALLEST = 1e-9  # gain, at which a feature is as good as ignored
 

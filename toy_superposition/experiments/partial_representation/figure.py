@@ -84,7 +84,7 @@ def _dots(
 
 def draw_critical(axes: Axes, dataset: "xr.Dataset") -> Axes:
   """Draws over p the width from which all features are represented."""
-  line = np.geomspace(0.02, 0.4, 60)
+  line = np.geomspace(0.02, 0.4, 20)
   theory = [1 / mean_field.best_load(float(p)) for p in line]
   axes.plot(line, theory, color="0.2", linewidth=1.2, label="mean field, $1/l^*$")
   factor = 1 / mean_field.best_load(0.1) / (0.1 * np.log(10))
