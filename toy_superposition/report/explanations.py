@@ -168,6 +168,16 @@ PAPER_FIGURES: dict[str, str] = {
   "another neuron silences the output that would be wrong.",
   "nonlinear_compression": "A steep staircase that writes two numbers into one, as the decimals "
   "after and before the comma.",
+  "correlated_geometry": "No figure of the paper. In the follow-up twelve words are a ring in "
+  "two dimensions; with strong weight decay they stay a ring in more dimensions, and without it "
+  "the matrix WᵀW becomes the identity, harmonic by harmonic.",
+  "feature_circle": "No figure of the paper. In the follow-up the features of a circle lie on a "
+  "ring as long as each is active on half of it, and bunch up when they are narrow.",
+  "composition": "No figure of the paper. The follow-up draws codes of coloured shapes: a "
+  "neuron for each object, for each colour and each shape, or dense codes.",
+  "correlation_phases": "No figure of the paper, which shows pairs that are active as a whole. In "
+  "the follow-up a map over density and correlation is dark, for pairs apart, at the lower left, "
+  "and bright, for merged pairs, at the upper right.",
   "cross_entropy_neuron": "In the successor “Towards Monosemanticity”: one neuron for four tokens "
   "lowers the loss most if it fires on two of them.",
   "kgon_phases": "In Chen et al. (2023): losses of trainings as a staircase, with polygons beside "

@@ -83,7 +83,7 @@ def _certificate(dataset: "xr.Dataset", decided: bool) -> Claim:
   return Claim(
     "the best training is at least as good as principal components, as merged pairs and as one "
     "feature of each pair, at every p and ρ",
-    f"{excess.max():.2%} above the best of the three at most, {-excess.min():.2%} below it at best",
+    f"{excess.max():+.2%} at worst and {excess.min():+.2%} at best, of the best of the three",
     f"at most {WORSE:.0%} above: losses are sampled",
     verdict(bool((excess <= WORSE).all()), decided),
   )
