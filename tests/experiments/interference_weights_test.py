@@ -22,6 +22,7 @@ from toy_superposition.experiments.interference_weights import EXPERIMENT, figur
 from toy_superposition.experiments.interference_weights.analysis import agreement
 from toy_superposition.objective import BlockCircuit
 from toy_superposition.records import results
+from toy_superposition.report import explorer, neurons
 
 N = 6
 
@@ -160,6 +161,16 @@ def test_weights_outside_of_the_circuit_contradict_and_few_seeds_decide_nothing(
   few = hard.isel(restart=slice(0, 2))
   assert set(verdicts(few)[:4]) == {UNDECIDED}
   assert not hard["n_outside"].any()
+
+
+def test_a_linear_hidden_layer_has_no_panel_of_neurons_and_all_sizes_together_have_none():
+  attributes = {"config": json.dumps({"train.steps": 5}), "model": "untied_relu"}
+  dataset = xr.Dataset({"W1": (("hidden", "feature"), np.eye(2))}, attrs=attributes)
+  assert not neurons.applies(dataset)
+  assert neurons.applies(dataset.assign_attrs(model="relu_mlp"))
+  assert neurons.applies(dataset.assign_attrs(model="absolute_value"))
+  together = xr.Dataset(attrs={"config": "{}"})  # models and steps differ
+  assert not neurons.applies(together) and not explorer.applies(together)
 
 
 @pytest.mark.parametrize(
