@@ -10,12 +10,13 @@ import pytest
 from scipy import stats
 
 import toy_superposition as ts
-from toy_superposition import declare, draws, streams
+from toy_superposition import declare, draws, problem, streams
 from toy_superposition.config import base
 from toy_superposition.config.resolve import resolve
 from toy_superposition.distributions import DISTRIBUTIONS, ERROR, RARE, VALUES, Valued
 from toy_superposition.distributions.hierarchy import loadings, nodes
 from toy_superposition.errors import UserError
+from toy_superposition.inputs import Fixed
 from toy_superposition.types import Instance
 
 N_SAMPLES = 200_000
@@ -368,3 +369,37 @@ def test_bad_input_is_one_line(changes, words):
     resolve(settings)
   assert all(word in str(error.value) for word in words), error.value
   assert "\n" not in str(error.value)
+
+
+def test_examples_of_norm_one_are_sparse_uniform_ones_scaled():
+  density = np.array([0.3, 0.0, 0.5, 0.1])
+  plain, unit = (row(name) for name in ("sparse_uniform", "unit_sparse_uniform"))
+  x, scaled = samples(plain, density), samples(unit, density)
+  norm = np.linalg.norm(x, axis=0)
+  np.testing.assert_allclose(scaled * norm, x, atol=1e-6)
+  np.testing.assert_allclose(np.linalg.norm(scaled, axis=0), norm > 0, atol=1e-6)
+  with pytest.raises(NotImplementedError):
+    unit.moments(jnp.float32(density))
+
+
+def test_a_whole_set_is_a_batch_of_which_its_size_is_a_divisor_and_others_are_drawn():
+  u = jnp.linspace(0, 0.99, 12)
+  fixed = Fixed(n_examples=jnp.float32(4), whole=True)
+  assert fixed.columns(u, 0, 12).tolist() == [0, 1, 2, 3] * 3
+  assert fixed.columns(u[:5], jnp.int32(6), 12).tolist() == [2, 3, 0, 1, 2]  # a part of the batch
+  drawn = dataclasses.replace(fixed, whole=False).columns(u)
+  assert drawn.tolist() == np.minimum(np.floor(np.asarray(u) * 4), 3).tolist()
+  assert fixed.columns(u, 0, 14).tolist() == drawn.tolist()
+
+
+def test_training_on_a_whole_set_is_training_on_its_examples():
+  config = base.get_config()
+  config.name = "whole"
+  config.data.examples, config.data.n_examples, config.data.whole = "fixed", 3, True
+  config.density.base, config.train.batch_size = 0.5, 6
+  one = problem.make(resolve(config).groups[0].spec)
+  own = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), resolve(config).groups[0].instances)
+  key = streams.words(streams.root(0), streams.Stream.TRAIN, 0)
+  x = one.training_sample(own, problem.Columns(key, 6, generator=one.spec.generator))
+  examples = one.fixed_examples(own, jnp.arange(3, dtype=jnp.uint32))
+  np.testing.assert_array_equal(x, np.tile(examples, 2))

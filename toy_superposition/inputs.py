@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from toy_superposition import declare, models, streams
-from toy_superposition.declare import choice, integer
+from toy_superposition.declare import choice, flag, integer
 from toy_superposition.types import Instance, Spec
 
 Feature = Float[Array, "feature"]
@@ -203,13 +203,29 @@ class Fixed:
 
   They are T fixed counters of one random stream: a smaller set is the beginning of a larger one,
   and none takes memory. Evaluation draws fresh examples.
+
+  With `whole`, a batch of which T is a divisor is the set itself, repeated: full-batch descent.
   """
 
   n_examples: Any = integer(5000, "≥ 1", "T, examples to train on", swept=True)
+  whole: bool = flag(
+    False, "whether a batch is the whole set, repeated, if T divides train.batch_size"
+  )
 
-  def columns(self, u: Float[Array, "example"]) -> Array:
-    """Returns which examples a batch consists of, from uniform numbers on [0, 1)."""
-    return jnp.minimum(jnp.floor(u * self.n_examples), self.n_examples - 1).astype(jnp.uint32)
+  def columns(self, u: Float[Array, "example"], first: Array | int = 0, of: int = 0) -> Array:
+    """Returns which examples of the set a part of a batch consists of.
+
+    Args:
+      u: uniform numbers on [0, 1), one for each example of the part.
+      first: position of the part in the batch.
+      of: size of the batch, needed with `whole`.
+    """
+    drawn = jnp.minimum(jnp.floor(u * self.n_examples), self.n_examples - 1).astype(jnp.uint32)
+    if not self.whole:
+      return drawn
+    size = jnp.asarray(self.n_examples).astype(jnp.uint32)
+    in_order = (jnp.asarray(first, jnp.uint32) + jnp.arange(len(u), dtype=jnp.uint32)) % size
+    return jnp.where(jnp.uint32(of) % size == 0, in_order, drawn)
 
   def refuses(self, spec: Spec, instances: Instance) -> str:
     """Returns what is allowed instead of more examples than uniform numbers can choose from."""

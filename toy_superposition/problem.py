@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt32
 
 from toy_superposition import (
   declare,
@@ -121,7 +121,11 @@ class Problem(NamedTuple):
     examples = self.spec.row("data.examples", instance)
     if not isinstance(examples, inputs.Fixed):
       return self.sample(columns.key, instance, columns.of, columns.first, columns.n)
-    chosen = examples.columns(columns.uniform(CHOICE, 1)[0])
+    u = columns.uniform(CHOICE, 1)[0]
+    return self.fixed_examples(instance, examples.columns(u, columns.first, columns.of))
+
+  def fixed_examples(self, instance: Instance, chosen: UInt32[Array, "example"]) -> Batch:
+    """Returns features of the chosen examples of an instance's fixed set, numbered from 0."""
     stream = streams.words(streams.root(self.spec.seed), streams.Stream.EXAMPLES, instance.index)
     u = draws.uniform_columns(
       self.spec.generator, stream, self.n_draws, chosen, self.rare(instance)

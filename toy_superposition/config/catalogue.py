@@ -64,6 +64,7 @@ FOLLOW_UPS = (
   "correlation_phases",
   "circuits_in_superposition",
   "compressed_computation",
+  "memorization",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -22,6 +22,7 @@ from toy_superposition.distributions.paper import (
   Sets,
   SparseSignedUniform,
   SparseUniform,
+  UnitSparseUniform,
 )
 
 __all__ = [
@@ -56,5 +57,6 @@ DISTRIBUTIONS: dict[str, type[Distribution]] = declare.table(
     "tuned_circle": TunedCircle,
     "attributes": Attributes,
     "shared_coin": SharedCoin,
+    "unit_sparse_uniform": UnitSparseUniform,
   },
 )

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from toy_superposition.declare import integer
 from toy_superposition.distributions.distribution import (
@@ -39,6 +40,24 @@ class SparseUniform(Distribution):
     """Returns x on [0, 1)."""
     density = instance.density
     return jnp.where(u < density, u * inverse(density), 0)
+
+
+@dataclass(frozen=True)
+class UnitSparseUniform(SparseUniform):
+  """sparse_uniform, with every example scaled to norm 1 (Henighan et al. 2023, "Superposition,
+  Memorization, and Double Descent"). An example without active features stays 0."""
+
+  independent: ClassVar[bool] = False  # the norm is that of all features
+
+  def features(self, u: Draws, instance: Instance) -> Feature:
+    """Returns x of norm 1."""
+    x = super().features(u, instance)
+    square = jnp.sum(x**2, axis=0)
+    return x * lax.rsqrt(jnp.where(square > 0, square, 1))
+
+  def moments(self, density: Feature) -> tuple[Feature, Feature]:
+    """Raises NotImplementedError: the moments of a value depend on all densities."""
+    raise NotImplementedError("the moments of values that are scaled to norm 1")
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ NAMES = (
   "correlation_phases",
   "circuits_in_superposition",
   "compressed_computation",
+  "memorization",
 )
 _ADDED: dict[str, Experiment] = {}
 

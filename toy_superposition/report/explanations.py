@@ -186,6 +186,9 @@ PAPER_FIGURES: dict[str, str] = {
   "superposition_scaling": "In the follow-up by Liu, Liu and Gore: loss against dimensions on two "
   "logarithmic scales. With a negative decay the lines of all laws of frequencies are parallel and "
   "fall as 1/m; with a positive one every law has its own line, straight only for power laws.",
+  "memorization": "In Henighan et al. (2023): for few examples their hidden vectors form a polygon "
+  "and the columns of features a blur, for many it is the other way round; between them the test "
+  "loss has a peak.",
 }
 
 
