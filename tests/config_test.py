@@ -692,8 +692,8 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
       ["config.axis.listed.field", field, allowed],
     )
     for field, points, allowed in (
-      ("train.learning_rate", (0.1, 0.2), "only adam, adamw, sgd use this one"),
-      ("train.schedule", ("constant", "cosine"), "only adam, adamw, sgd use this one"),
+      ("train.learning_rate", (0.1, 0.2), "only adam, adamw, norm_adamw, sgd use this one"),
+      ("train.schedule", ("constant", "cosine"), "only adam, adamw, norm_adamw, sgd use this one"),
       ("train.batch_size", (16, 32), "exact does not use"),
       ("data.generator", ("hash", "threefry"), "exact does not use"),
     )

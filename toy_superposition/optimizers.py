@@ -155,17 +155,18 @@ class NormAdamW(Adam):
     )
 
 
-def norm_decay(rate: Float[Array, ""] | float) -> optax.GradientTransformation:
+def norm_decay(rate: Rate | None) -> optax.GradientTransformation:
   """Returns the transformation that adds the decay of `NormAdamW` to the updates of all directions.
 
   Directions are the columns or rows of a matrix that belong to one feature, or to one latent;
   arrays of one axis are biases.
 
   Args:
-    rate: γ.
+    rate: γ; None where only the state's shape is asked for.
   """
 
   def update(updates, state, params):
+    assert rate is not None
     decays = {
       name: decay_of(rate, getattr(params, name), dims)
       for name, dims in type(params).DIMS.items()
@@ -177,7 +178,7 @@ def norm_decay(rate: Float[Array, ""] | float) -> optax.GradientTransformation:
   return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
-def decay_of(rate: Float[Array, ""] | float, w: Array, dims: tuple[str, ...]) -> Array:
+def decay_of(rate: Rate, w: Array, dims: tuple[str, ...]) -> Array:
   """Returns γ w for a rate γ ≥ 0, and |γ| w (1 − 1/‖w‖) for γ < 0; 0 where w is 0.
 
   Args:
