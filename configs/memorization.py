@@ -4,7 +4,7 @@ Paper: "Toy Models of Superposition", section "Discussion"; the set-up is that o
 Hume, Elhage, Lasenby, Fort, Schiefer & Olah (2023), "Superposition, Memorization, and Double
 Descent": sparse features, every example scaled to norm 1, full-batch AdamW.
 
-  python -m toy_superposition.main --config=configs/memorization.py        11 cases × 10 restarts
+  python -m toy_superposition.main --config=configs/memorization.py        10 cases × 10 restarts
   python -m toy_superposition.main --config=configs/memorization.py:quick   3 × 2
   python -m toy_superposition.main --config=configs/memorization.py:full   18 × 10, published size
 
@@ -34,7 +34,7 @@ SIZES = {
       *((n, 30, SMALL) for n in (3, 5, 10, 30)),
       *((100, 100, decay) for decay in (SMALL, LARGE)),
       *((300, 300, decay) for decay in (SMALL, LARGE)),
-      *((n, 300, SMALL) for n in (1000, 3000, 10_000)),
+      *((n, 300, SMALL) for n in (1000, 3000)),
     ),
   ),
   "quick": (200, 2, 100, 2e-2, 10, ((5, 30, SMALL), (30, 30, SMALL), (30, 30, LARGE))),
@@ -82,6 +82,6 @@ def get_config(variant: str | None = None):
     restart=base.restarts(n_restarts),
   )
   config.measures = ("feature_dimensionality",)
-  config.evaluation.n_samples = 4096 if variant == "quick" else 8192
+  config.evaluation.n_samples = 4096 if variant == "quick" else 16_384
   config.experiment = "memorization"
   return config

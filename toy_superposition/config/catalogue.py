@@ -65,6 +65,7 @@ FOLLOW_UPS = (
   "circuits_in_superposition",
   "compressed_computation",
   "memorization",
+  "dropout_basis",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -56,6 +56,7 @@ NAMES = (
   "circuits_in_superposition",
   "compressed_computation",
   "memorization",
+  "dropout_basis",
 )
 _ADDED: dict[str, Experiment] = {}
 
