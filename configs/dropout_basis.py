@@ -17,7 +17,7 @@ Chosen here: 4 dimensions, density .05, 3 000 steps of 512 examples, Adam at 5e-
 
 from toy_superposition.config import base
 
-ABOUT = "Dropout of hidden units: features spread over units, aligned with them, or removed?"
+ABOUT = "Dropout of hidden units spreads features over units, gathers them there, or removes them."
 COST = "1 minute; quick 10 seconds"  # on 2 CPU cores
 # variant: (numbers of features, dropout, restarts, steps, batch size)
 SIZES = {
