@@ -44,7 +44,7 @@ def draw(dataset: "xr.Dataset") -> Figure:
       _draw_ranking(row[4], part, "kept", "kept_gain")
       share = float((part["n_real"] / part["n_weights"]).mean())
       row[3].axhline(share, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
-    grid[-1, 0].legend(fontsize="small", loc="upper right")
+    grid[len(setups) // 2, 0].legend(fontsize="small", loc="upper left")
     handles, labels = grid[0, 3].get_legend_handles_labels()
     style.legend_below(figure, handles, labels, ncols=len(labels), fontsize="small")
     figure.suptitle(
