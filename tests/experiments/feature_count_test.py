@@ -242,7 +242,9 @@ def test_the_sweep_s_group_holds_the_numbers_of_every_size(trained):
   workdir, shapes = trained
   sweep = results.read(workdir)[results.SWEEP]
   xr.testing.assert_identical(sweep, shapes[results.SWEEP])
-  assert dict(sweep.sizes) == {"n": 2, "m": 1, "density": 2, "restart": 2}
+  sizes = {"n": 2, "m": 1, "density": 2, "restart": 2}
+  assert {dim: sweep.sizes[dim] for dim in sizes} == sizes
+  assert set(sweep.dims) - set(sizes) == {"certificate"}
   assert json.loads(sweep.attrs["config"])["train.steps"] == 20
   assert "W" not in sweep and sweep["dimensions_per_feature"].attrs["long_name"]
   np.testing.assert_array_equal(sweep["n"], [12, 24])
