@@ -268,6 +268,7 @@ ABSURD: dict[type, list[Any]] = {
 NUMBERED = ("even", "scaled", "repeated")
 LEFT_OUT: list[tuple[str, Any]] = [("axis.repeated.field", "")]
 LEFT_OUT += [("source", ""), ("model.prefixes", (3,))]
+LEFT_OUT += [(field, -1.0) for field in ("train.norm_decay", "density.tail", "importance.tail")]
 LEFT_OUT += [(f"axis.{name}.num", wrong) for name in NUMBERED for wrong in (2**31, 10**30)]
 
 
