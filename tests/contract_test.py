@@ -111,6 +111,7 @@ def test_a_distribution_is_a_function_of_its_draws_and_silent_where_the_density_
   name, set_size
 ):
   numbers = {"data.set_size": set_size, "data.rank": 2, "data.loading": 0.5}
+  numbers["data.correlation"] = 0.5
   distribution = declare.build("data.distribution", name, numbers)
   n_draws = distribution.n_draws(6)
 
