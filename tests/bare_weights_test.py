@@ -71,8 +71,8 @@ def test_a_state_of_a_module_and_variables_of_a_dataset_are_weights(dataset):
 
 
 def test_the_layout_follows_from_the_biases_or_else_from_fewer_hidden_dimensions():
-  assert dict(ts.weights(OURS[0], density=0.1).sizes) == {"hidden": M, "feature": N}
-  assert dict(ts.weights(W[0], density=0.1).sizes) == {"hidden": M, "feature": N}
+  for given in (OURS[0], W[0]):
+    assert dict(ts.weights(given, density=0.1)["W"].sizes) == {"hidden": M, "feature": N}
   wide = ts.weights(W[0], np.zeros(M), density=0.1)  # 2 features in 6 dimensions
   np.testing.assert_array_equal(wide["W"], W[0])
   asked = ts.weights(W[0], density=[0.1, 0.2], layout="hidden, feature")

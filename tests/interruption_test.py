@@ -204,13 +204,13 @@ def test_report_of_an_unfinished_run_is_one_line(interrupted, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="lets a write fail by limiting files' sizes")
-@pytest.mark.quick("300-7000-checkpoint")
+@pytest.mark.quick("300-9000-checkpoint")
 @pytest.mark.parametrize(
   ("n_restarts", "limit", "what"),
   [
     (2, 2000, "manifest.json"),
-    (2, 5200, "metrics.jsonl"),
-    (300, 7000, "checkpoint"),
+    (2, 9000, "metrics.jsonl"),
+    (300, 9000, "checkpoint"),
     (2, 12_000, "results.nc"),
   ],
 )

@@ -192,7 +192,8 @@ def test_a_finished_run_is_drawn_again_on_a_machine_that_could_not_run_it(
 def test_the_end_of_the_output_is_a_summary(finished):
   lines = finished[1].stdout.splitlines()
   at = next(i for i, line in enumerate(lines) if "8 models, 0 not finite" in line)
-  verdicts = re.findall(r"(\d+) (confirmed|contradicted|reported|not decided)", lines[at + 1])
+  summary = next(line for line in lines[at:] if line.startswith("statements:"))
+  verdicts = re.findall(r"(\d+) (confirmed|contradicted|reported|not decided)", summary)
   statements = [x for x in lines[: at - 1] if re.search(r"(confirmed|ted|not decided at this)$", x)]
   assert sum(int(n) for n, _ in verdicts) == len(statements) > 0
   assert re.fullmatch(r"time: \d+ s, without start-up", lines[-5])

@@ -164,6 +164,7 @@ STATIC: dict[str, tuple] = {
   "init.scheme": ("notebook", "xavier"),
   "init.n_instances": (1, 2),
   "init.scale": (0.5, 2.0),
+  "init.bias": (0.5, 1.0),
   "data.distribution": ("sparse_signed_uniform", "sparse_uniform"),
   "data.set_size": (1, 5),
   "data.generator": ("hash", "threefry"),
@@ -182,12 +183,21 @@ STATIC: dict[str, tuple] = {
   "data.manifold": ("circle", "sphere"),
   "data.concentration": (5.0, 20.0),
   "data.amplitude": ("one", "uniform"),
+  "data.n_blocks": (1, 5),
+  "data.block_share": (0.5, 1.0),
+  "data.threshold": (0.1, 0.2),
+  "data.circuit": (0, 1),
+  "data.n_residual": (5, 10),
+  "data.embedding": (0, 1),
   "data.examples": ("fresh", "fixed"),
+  "data.whole": (True, False),
   "data.input": ("identity", "dictionary"),
   "data.n_dimensions": (5, 3),
   "data.directions": ("random", "repelled"),
   "loss.name": ("squared", "absolute"),
   "loss.reduction": ("mean", "sum"),
+  "model.frozen_encoder": (True, False),
+  "model.output_bias": (True, False),
   "model.decoder_bias": (True, False),
   "model.frozen_decoder": (True, False),
   "model.aux": (0.0, 0.5),
@@ -223,6 +233,16 @@ BESIDE: dict[str, dict[str, Any]] = {
   "data.manifold": {"data.distribution": "bag_of_words"},
   "data.concentration": {"data.distribution": "bag_of_words"},
   "data.amplitude": {"data.distribution": "tuned_circle"},
+  "data.whole": {"data.examples": "fixed"},
+  "init.bias": {"init.scheme": "unit_columns"},
+  **{
+    f"data.{field}": {"data.target": "block_circuit"}
+    for field in ("n_blocks", "block_share", "threshold", "circuit")
+  },
+  **{f"data.{field}": {"data.target": "mixed_relu"} for field in ("n_residual", "embedding")},
+  **{
+    f"model.{field}": {"model.name": "untied_relu"} for field in ("frozen_encoder", "output_bias")
+  },
   **{
     f"data.{field}": {"data.distribution": "tree", "data.branching": 2, "data.limited": True}
     for field in ("depth", "exclusive_children", "scaled", "by_generation")

@@ -76,9 +76,9 @@ def get(name: str) -> Experiment:
     return _ADDED[name]
   if name in NAMES:
     return importlib.import_module(f"toy_superposition.experiments.{name}").EXPERIMENT
-  allowed = ", ".join(("none", *names()))
   raise UserError(
-    f"config.experiment: {name!r} is not allowed; allowed: {allowed}{nearest(name, names())}"
+    f"config.experiment: {name!r} is not allowed; allowed: none, or one of the {len(names())} that "
+    f"toy_superposition.experiments.names() lists{nearest(name, names())}"
   )
 
 

@@ -112,7 +112,7 @@ def ordered(dataset: "xr.Dataset") -> "xr.Dataset":
   """Returns the gathered dataset of all sizes with its dimensions in the order of AXES, dense
   first, and a restart even if it had none."""
   dataset = restarts.with_restarts(dataset)
-  return dataset.transpose(*AXES).sortby("density", ascending=False)
+  return dataset.transpose(*AXES, ...).sortby("density", ascending=False)
 
 
 def many(dataset: "xr.Dataset") -> "xr.DataArray":
