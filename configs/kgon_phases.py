@@ -34,7 +34,7 @@ def get_config(variant: str | None = None):
   config = base.get_config()
   config.name = "_".join(filter(None, ("kgon_phases", variant)))
   config.model.n_features, config.model.n_hidden = 6, 2
-  config.data.distribution, config.data.values = "one_hot", "uniform"
+  config.data.distribution, config.data.value_law = "one_hot", "uniform"
   config.data.generator = "hash"
   config.train.optimizer = "sgd"
   config.train.momentum = config.train.weight_decay = 0.0

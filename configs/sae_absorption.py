@@ -43,7 +43,7 @@ def get_config(variant: str | None = None):
   config.name = "_".join(filter(None, ("sae_absorption", variant)))
   config.model.n_features = config.model.n_hidden = 20
   config.model.prefixes = (3, 11, 20)
-  config.data.distribution, config.data.values = "tree", "one"
+  config.data.distribution, config.data.value_law = "tree", "one"
   config.data.n_trees, config.data.branching, config.data.depth = 3, 3, 1
   config.density.base = 0.05
   config.density.values = (3, 0.6, 0.6, 0.6) * 3 + (1,) * 8

@@ -107,7 +107,7 @@ def get_config(variant: str | None = None):
   config = base.get_config()
   config.name = "_".join(filter(None, ("sae_benchmark", variant)))
   config.density.profile = "zipf"
-  config.data.distribution, config.data.values = "tree", "near_one"
+  config.data.distribution, config.data.value_law = "tree", "near_one"
   config.data.limited = config.data.scaled = config.data.by_generation = True
   config.data.examples = "common"
   config.data.input, config.data.target = "dictionary", "input"

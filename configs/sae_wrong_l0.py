@@ -36,7 +36,7 @@ def get_config(variant: str | None = None):
   config.name = "_".join(filter(None, ("sae_wrong_l0", variant)))
   config.model.name = "batch_topk_sae"
   config.model.n_features = config.model.n_hidden = 32
-  config.data.distribution, config.data.values = "copula", "half_normal"
+  config.data.distribution, config.data.value_law = "copula", "half_normal"
   config.data.rank, config.data.loading = 4, 0.7
   config.density.base = 0.1
   config.data.input, config.data.target = "dictionary", "input"

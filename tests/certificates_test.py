@@ -102,7 +102,7 @@ def test_polygons_have_the_levels_that_descents_end_at():
 
 @pytest.mark.parametrize("distribution", ["anticorrelated_sets", "one_hot"])
 def test_only_inputs_with_exactly_one_active_feature_have_polygons(distribution):
-  settings = {"data.distribution": distribution, "data.set_size": 6, "data.values": "uniform"}
+  settings = {"data.distribution": distribution, "data.set_size": 6, "data.value_law": "uniform"}
   of = group([1 / 6, 0.1], n_features=6)
   values = datasets.fields.defaults() | {"model.n_features": 6, "train.steps": 5} | settings
   of = of._replace(spec=datasets.fields.make_spec(values))

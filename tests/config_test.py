@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 import toy_superposition as ts
 from configs import base, phase_change
@@ -296,6 +297,11 @@ EVERY_FIELD = [
   for wrong in ABSURD[type(value)]
   if (field, wrong) not in LEFT_OUT
 ]
+
+
+def test_a_field_is_read_by_its_name_in_python_and_set_by_its_flag():
+  methods = {field for field in flat(plain()) if hasattr(ConfigDict, field.rpartition(".")[2])}
+  assert methods <= {"density.values", "importance.values"}  # tuples, which flags set all the same
 
 
 def test_every_field_has_a_value_of_a_known_type():

@@ -73,7 +73,7 @@ def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_need
   name, density
 ):
   # All multiples of 2⁻²³ below the density; one draw per feature decides and makes the value.
-  p, made = float(np.float32(density)), row("independent", values=name)
+  p, made = float(np.float32(density)), row("independent", value_law=name)
   u = jnp.arange(int(p * 2**23) + 2, dtype=jnp.float32) * 2.0**-23
   one = instance([density])
   x = np.asarray(jax.vmap(lambda u: made.features(u[None], one)[0])(u), float)
@@ -97,7 +97,7 @@ def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_need
 @pytest.mark.parametrize("distribution", ["independent", "copula"])
 def test_features_have_their_densities_and_moments(distribution, name):
   density = [0.05, 0.3, 0, 1]
-  made = row(distribution, values=name, rank=2, loading=0.6)
+  made = row(distribution, value_law=name, rank=2, loading=0.6)
   x = samples(made, density)
   if name != "signed_uniform":  # 0 is among its values
     assert_density(x, density)
@@ -111,7 +111,7 @@ def test_features_have_their_densities_and_moments(distribution, name):
 
 def test_a_copula_couples_as_the_bivariate_normal_law():
   density, loading = np.array([0.1, 0.2, 0.3]), 0.8
-  x = samples(row("copula", values="one", rank=2, loading=loading), density)
+  x = samples(row("copula", value_law="one", rank=2, loading=loading), density)
   V = loadings(3, 2)
   np.testing.assert_allclose(np.linalg.norm(V, axis=1), 1, rtol=1e-6)
   for i, j in itertools.combinations(range(3), 2):
@@ -120,7 +120,7 @@ def test_a_copula_couples_as_the_bivariate_normal_law():
     both = stats.multivariate_normal(cov=[[1, rho], [rho, 1]]).cdf(bounds)
     error = N_ERRORS * np.sqrt(both * (1 - both) / N_SAMPLES) + 1e-5  # of scipy's integral
     assert abs((x[i] * x[j]).mean() - both) <= error
-  apart = samples(row("copula", values="one", rank=2, loading=0.0), density)
+  apart = samples(row("copula", value_law="one", rank=2, loading=0.0), density)
   assert abs((apart[0] * apart[1]).mean() - 0.02) <= N_ERRORS * np.sqrt(0.02 / N_SAMPLES)
 
 
@@ -133,7 +133,12 @@ TREE = {"n_trees": 1, "branching": 2, "depth": 2}
 @pytest.mark.parametrize("rank", [0, 2])
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_children_are_active_with_their_densities_and_only_with_their_parents(exclusive, rank):
-  fields = TREE | {"rank": rank, "loading": 0.5, "exclusive_children": exclusive, "values": "one"}
+  fields = TREE | {
+    "rank": rank,
+    "loading": 0.5,
+    "exclusive_children": exclusive,
+    "value_law": "one",
+  }
   x = samples(row("tree", **fields), DENSITY)
   assert_density(x, DENSITY)  # a copula's generations have factors of their own
   for child, parent in ((1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (6, 2)):
@@ -158,7 +163,7 @@ def test_children_are_active_with_their_densities_and_only_with_their_parents(ex
 def test_of_many_exclusive_siblings_one_ends_where_the_next_begins(seed):
   # All float32 within four steps of each end: one child there, not two and not none.
   share = np.random.default_rng(seed).dirichlet(np.ones(16)) * 0.95
-  made = row("tree", branching=16, depth=1, values="one")
+  made = row("tree", branching=16, depth=1, value_law="one")
   ends = np.cumsum(share)[:-1].astype(np.float32)
   near = ends.view(np.int32)[:, None] + np.arange(-4, 5, dtype=np.int32)  # neighbouring numbers
   u = jnp.asarray(near.view(np.float32).ravel())
@@ -169,7 +174,10 @@ def test_of_many_exclusive_siblings_one_ends_where_the_next_begins(seed):
 
 def test_the_least_share_of_one_number_has_its_probability():
   # The worst place is the end, where numbers are coarsest: all multiples of 2⁻²³.
-  made, density = row("one_hot", values="one"), np.array([1 - RARE - 1e-7, RARE + 1e-7], np.float32)
+  made, density = (
+    row("one_hot", value_law="one"),
+    np.array([1 - RARE - 1e-7, RARE + 1e-7], np.float32),
+  )
   u, one = jnp.arange(2**23, dtype=jnp.float32) * 2.0**-23, instance(density)
   x = jax.jit(jax.vmap(lambda u: made.features(jnp.stack([u, u]), one)[1]))(u)
   assert float(np.asarray(x, float).mean()) == pytest.approx(float(density[1]), rel=ERROR)
@@ -230,7 +238,7 @@ def test_scaled_values_multiply_along_the_way_from_the_root():
 
 @pytest.mark.parametrize(
   ("name", "fields"),
-  [("exactly_k", {"k_active": 3, "values": "one"}), ("one_hot", {"values": "one"})],
+  [("exactly_k", {"k_active": 3, "value_law": "one"}), ("one_hot", {"value_law": "one"})],
 )
 def test_the_number_of_active_features_is_fixed(name, fields):
   made = row(name, **fields)
@@ -256,7 +264,7 @@ FINITE: dict[str, tuple[dict, list[float]]] = {
 
 
 def test_every_distribution_of_finitely_many_examples_is_tried():
-  made = {name: row(name, **FINITE.get(name, ({}, []))[0], values="one") for name in VALUED}
+  made = {name: row(name, **FINITE.get(name, ({}, []))[0], value_law="one") for name in VALUED}
   assert {name for name, one in made.items() if one.n_patterns(4)} == set(FINITE)
   assert all(one.n_patterns(2**17) is None for one in made.values())
 
@@ -264,7 +272,7 @@ def test_every_distribution_of_finitely_many_examples_is_tried():
 @pytest.mark.parametrize("name", FINITE)
 def test_all_examples_with_their_weights_are_the_distribution(name):
   fields, density = FINITE[name]
-  made = row(name, values="one", **fields)
+  made = row(name, value_law="one", **fields)
   x, weights = map(np.asarray, made.patterns(instance(density)))
   assert x.shape == (4, made.n_patterns(4))
   assert float(weights.sum()) == pytest.approx(1, abs=1e-6) and weights.min() >= -1e-7
@@ -274,13 +282,13 @@ def test_all_examples_with_their_weights_are_the_distribution(name):
   frequency, expected = pairs @ pairs.T / N_SAMPLES, (x * weights) @ x.T
   error = N_ERRORS * np.sqrt(expected * (1 - expected) / N_SAMPLES)
   assert np.all(np.abs(frequency - expected) <= error + 1e-6)
-  assert dataclasses.replace(made, values="uniform").n_patterns(4) is None
+  assert dataclasses.replace(made, value_law="uniform").n_patterns(4) is None
 
 
 def test_the_exact_loss_of_any_model_on_finitely_many_examples_is_their_weighted_sum():
   settings = base.get_config()
   settings.model.name, settings.model.n_features = "tanh_output", 4
-  settings.data.distribution, settings.data.values = "independent", "one"
+  settings.data.distribution, settings.data.value_law = "independent", "one"
   settings.density.base, settings.train.steps = 0.2, 20
   settings.train.optimizer, settings.train.estimator = "bfgs", "exact"
   settings.evaluation.method, settings.loss.name = "exact", "absolute"
@@ -352,9 +360,9 @@ def test_factors_are_one_per_feature_and_keep_the_base_free():
       ["config.density", "children of feature 0", "at least 0.00078"],
     ),
     ({"data.examples": "fixed", "data.n_examples": 0}, ["config.data.n_examples", "≥ 1"]),
-    ({"data.distribution": "independent", "data.values": "gauss"}, ["config.data.values"]),
+    ({"data.distribution": "independent", "data.value_law": "gauss"}, ["config.data.value_law"]),
     (
-      {"data.distribution": "independent", "data.values": "one", "loss.attack": 0.1},
+      {"data.distribution": "independent", "data.value_law": "one", "loss.attack": 0.1},
       ["config.loss.attack", "uniform"],
     ),
   ],

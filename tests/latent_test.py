@@ -66,7 +66,7 @@ def test_more_words_than_can_be_listed_are_sampled():
 
 
 def coins(values: str = "one", set_size: int = 2):
-  fields = {"data.values": values, "data.set_size": set_size}
+  fields = {"data.value_law": values, "data.set_size": set_size}
   return declare.build("data.distribution", "shared_coin", fields)
 
 

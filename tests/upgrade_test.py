@@ -56,6 +56,11 @@ def test_fields_that_a_stored_config_lacks_have_their_default_and_unknown_ones_a
   assert upgrade.upgraded(stored) == fields.defaults() | {"experiment": "thomson", "seed": 7}
 
 
+def test_a_renamed_field_keeps_its_value():
+  values = upgrade.upgraded({"data.values": "one"})
+  assert values == fields.defaults() | {"data.value_law": "one"}
+
+
 def test_a_config_of_today_is_unchanged():
   settings = base.get_config()
   settings.name = "test"

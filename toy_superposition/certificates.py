@@ -198,7 +198,7 @@ def _is_polygon(spec: Spec) -> bool:
   return (
     reconstructs(spec)
     and one_active
-    and (spec.model, row.values, spec.n_hidden) == ("relu_output", "uniform", 2)
+    and (spec.model, row.value_law, spec.n_hidden) == ("relu_output", "uniform", 2)
     and n >= 5
   )
 

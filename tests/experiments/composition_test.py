@@ -123,7 +123,7 @@ def test_losses_and_left_out_pairs_that_are_missed_contradict_and_few_restarts_d
   assert verdicts(made(restarts=3))[5:9] == [UNDECIDED] * 4
 
 
-@pytest.mark.parametrize(("field", "value"), [("data.values", "uniform"), ("density.base", 0.3)])
+@pytest.mark.parametrize(("field", "value"), [("data.value_law", "uniform"), ("density.base", 0.3)])
 def test_models_that_the_claims_are_not_about_are_refused(field, value):
   changed = settings.get_config("quick")
   section, name = field.split(".")

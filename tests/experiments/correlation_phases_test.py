@@ -115,7 +115,7 @@ def test_each_statement_can_be_contradicted_and_few_restarts_decide_nothing():
 
 @pytest.mark.parametrize(
   ("field", "value"),
-  [("data.set_size", 4), ("data.values", "one"), ("model.n_hidden", 3)],
+  [("data.set_size", 4), ("data.value_law", "one"), ("model.n_hidden", 3)],
 )
 def test_models_that_the_claims_are_not_about_are_refused(field, value):
   changed = settings.get_config("quick")

@@ -165,7 +165,7 @@ def test_few_trainings_or_descents_decide_nothing():
   ("field", "value"),
   [
     ("model.n_features", 5),
-    ("data.values", "one"),
+    ("data.value_law", "one"),
     ("data.distribution", "sparse_uniform"),
     ("history.num", 3),
     ("importance.base", 2.0),

@@ -63,7 +63,11 @@ def test_few_seeds_or_steps_decide_nothing():
 
 @pytest.mark.parametrize(
   ("field", "value"),
-  [("data.directions", "random"), ("data.values", "uniform"), ("data.exclusive_children", False)],
+  [
+    ("data.directions", "random"),
+    ("data.value_law", "uniform"),
+    ("data.exclusive_children", False),
+  ],
 )
 def test_features_that_the_closed_form_is_not_about_are_refused(field, value):
   changed = settings.get_config("quick")

@@ -100,7 +100,7 @@ def test_each_claim_can_be_contradicted_and_few_seeds_or_steps_decide_nothing():
     ("model.n_hidden", 14),
     ("model.n_features", 9),
     ("model.decoder_bias", True),
-    ("data.values", "uniform"),
+    ("data.value_law", "uniform"),
   ],
 )
 def test_what_the_closed_form_is_not_about_is_refused(field, value):

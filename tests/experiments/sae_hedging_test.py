@@ -101,7 +101,7 @@ def test_other_directions_contradict_and_few_seeds_decide_nothing():
   [
     ("model.n_hidden", 2),
     ("model.sparsity", 0.5),
-    ("data.values", "uniform"),
+    ("data.value_law", "uniform"),
     ("data.directions", "random"),
     ("loss.reduction", "mean"),
   ],

@@ -162,7 +162,7 @@ def test_few_restarts_features_or_widths_decide_nothing():
 @pytest.mark.parametrize(
   ("field", "value"),
   [
-    ("data.values", "uniform"),
+    ("data.value_law", "uniform"),
     ("density.base", 0.5),
     ("density.profile", "uniform"),
     ("train.optimizer", "adam"),

@@ -54,7 +54,7 @@ def quantile(u: Array) -> Array:
 
 
 VALUES: dict[str, Values] = declare.table(
-  "data.values",
+  "data.value_law",
   {
     "uniform": Values(lambda u: u, 1 / 2, 1 / 3),  # on [0, 1), the paper's
     "signed_uniform": Values(lambda u: 2 * u - 1, 0.0, 1 / 3, signed=True),  # on [−1, 1)
@@ -82,7 +82,7 @@ class Distribution:
   @property
   def law(self) -> Values:
     """The law of active values."""
-    return VALUES[getattr(self, "values", "uniform")]
+    return VALUES[getattr(self, "value_law", "uniform")]
 
   def n_draws(self, n_features: int) -> int:
     """Returns how many uniform numbers an example needs: one per feature."""
@@ -114,7 +114,7 @@ class Distribution:
 class Valued(Distribution):
   """What distributions share whose values have a law of their own choice."""
 
-  values: str = choice("uniform", "law of active values; a row of VALUES")
+  value_law: str = choice("uniform", "law of active values; a row of VALUES")
 
 
 def is_rare(density: Feature) -> Bool[Array, ""]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
   import xarray as xr
 
 # Config field of earlier versions → today's.
-RENAMED_FIELDS = {"analysis": "experiment"}
+RENAMED_FIELDS = {"analysis": "experiment", "data.values": "data.value_law"}
 # Experiment → variable in results of the versions that had the field `analysis` → today's name.
 # `features_per_dimension` is ‖W‖²_F / m in every experiment; this one counted features instead.
 RENAMED_VARIABLES = {

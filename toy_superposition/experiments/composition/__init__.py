@@ -24,7 +24,7 @@ def refuses(values: Mapping[str, Any], groups: Sequence[Group]) -> None:
 
 EXPERIMENT = Experiment(
   section="Superposition as a Phase Change",
-  requires={"data.values": "one", "evaluation.method": "exact"},
+  requires={"data.value_law": "one", "evaluation.method": "exact"},
   axes={"code": "", "n": "model.n_features", "m": "model.n_hidden", "restart": ""},
   optional_axes={},
   run=run,

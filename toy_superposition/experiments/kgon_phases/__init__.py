@@ -31,7 +31,7 @@ EXPERIMENT = Experiment(
     "model.n_features": N_FEATURES,
     "model.n_hidden": N_HIDDEN,
     "data.distribution": "one_hot",
-    "data.values": "uniform",
+    "data.value_law": "uniform",
   },
   may_vary=("density.base",),  # without effect: one feature is always active
   axes={"restart": ""},

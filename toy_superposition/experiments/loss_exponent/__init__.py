@@ -28,7 +28,7 @@ EXPERIMENT = Experiment(
     "model.n_hidden": 2,
     "model.output_bias": False,
     "data.distribution": "exactly_k",
-    "data.values": "one",
+    "data.value_law": "one",
     "loss.reduction": "mean",
     "evaluation.method": "exact",
   },

@@ -14,7 +14,7 @@ EXPERIMENT = Experiment(
     "data.directions": "orthonormal",
     "data.target": "input",
     "data.distribution": "tree",
-    "data.values": "one",
+    "data.value_law": "one",
     "data.depth": 1,
   },
   may_vary=(

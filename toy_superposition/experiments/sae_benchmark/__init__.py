@@ -20,7 +20,7 @@ EXPERIMENT = Experiment(
     *("model.n_features", "model.n_hidden", "model.dead_below", "model.aux", "model.aux_k"),
     *("model.initial_threshold", "model.bandwidth", "model.max_k", "model.prefixes"),
     *("data.n_trees", "data.branching", "data.depth", "data.by_generation", "data.limited"),
-    *("data.values", "data.rank", "data.loading", "data.examples"),
+    *("data.value_law", "data.rank", "data.loading", "data.examples"),
     *("data.n_dimensions", "data.directions"),
     *("density.profile", "density.base", "density.ratio", "density.exponent", "density.values"),
   ),

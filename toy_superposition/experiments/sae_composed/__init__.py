@@ -33,7 +33,7 @@ EXPERIMENT = Experiment(
     "data.directions": "orthonormal",
     "data.target": "input",
     "data.distribution": "anticorrelated_sets",
-    "data.values": "one",
+    "data.value_law": "one",
   },
   may_vary=(
     *("model.n_features", "model.n_hidden", "data.n_dimensions", "data.set_size", "density.base"),

@@ -29,7 +29,7 @@ EXPERIMENT = Experiment(
     "data.input": "dictionary",
     "data.directions": "orthonormal",
     "data.target": "input",
-    "data.values": "one",
+    "data.value_law": "one",
     "data.branching": 1,
     "density.profile": "last_apart",
   },

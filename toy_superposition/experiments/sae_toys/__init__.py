@@ -35,7 +35,7 @@ EXPERIMENT = Experiment(
   },
   may_vary=(
     # The source decides which features there are.
-    *("source", "model.n_features", "data.distribution", "data.set_size", "data.values"),
+    *("source", "model.n_features", "data.distribution", "data.set_size", "data.value_law"),
     *("density.profile", "density.base", "density.ratio", "density.values", "density.exponent"),
     *("model.n_hidden", "model.k", "model.sparsity", "model.decoder_bias", "model.frozen_decoder"),
     *("model.aux", "model.aux_k", "model.dead_below", "model.bandwidth", "model.max_k"),

@@ -45,7 +45,7 @@ EXPERIMENT = Experiment(
   },
   may_vary=(
     *("model.n_features", "model.n_hidden", "data.n_dimensions", "data.directions"),
-    *("data.rank", "data.loading", "data.values", "density.base"),
+    *("data.rank", "data.loading", "data.value_law", "density.base"),
   ),
   axes={"k": "model.k", "seed": "data.dictionary"},
   optional_axes={},

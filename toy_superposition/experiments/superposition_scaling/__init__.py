@@ -31,7 +31,7 @@ EXPERIMENT = Experiment(
   section="The Geometry of Superposition",
   requires={
     "data.distribution": "independent",
-    "data.values": "uniform_to_two",
+    "data.value_law": "uniform_to_two",
     "density.profile": "pareto",
     "density.base": 1.0,
     "init.scheme": "unit_columns",

@@ -107,7 +107,7 @@ def directions(
   """
   own = trained.trained(dataset)
   steps = max(1, round(share * own.problem.spec.steps))
-  changes = {"data.distribution": "independent", "data.values": law} if law else {}
+  changes = {"data.distribution": "independent", "data.value_law": law} if law else {}
   models = trained.trained(dataset, **{"train.steps": steps, **changes})
   cells = np.arange(int(np.prod(models.shape))).reshape(models.shape)
   cells = np.moveaxis(cells, models.dims.index("density"), 0).reshape(len(dataset["density"]), -1)
