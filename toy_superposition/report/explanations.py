@@ -189,6 +189,15 @@ PAPER_FIGURES: dict[str, str] = {
   "memorization": "In Henighan et al. (2023): for few examples their hidden vectors form a polygon "
   "and the columns of features a blur, for many it is the other way round; between them the test "
   "loss has a peak.",
+  "partial_representation": "In the follow-up by Guo, Liu and Gore the share of features that are "
+  "represented rises along a line up to a critical width, and the loss falls along a line up to it "
+  "and as 1/m beyond.",
+  "capacity": "In Scherlis et al. (2022): the capacity of each feature over its importance is 0, "
+  "then rises, then is 1, as water fills a vessel, if values are sparse enough; else it jumps.",
+  "uniform_theory": "No figure of the paper. The loss of equal features over m/n lies below two "
+  "theories at every density: of polytopes in orthogonal subspaces, and of random directions.",
+  "dropout_basis": "No figure of the paper. Of two later posts one says that dropout inhibits "
+  "superposition, the other that it privileges the hidden units.",
 }
 
 
