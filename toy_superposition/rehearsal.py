@@ -204,7 +204,7 @@ def theory(
       return stage, SKIPPED
     try:
       _, shown = _timed(lambda: _show(resolved.experiment, datasets, workdir, page), seconds)
-    except Exception:
+    except Exception:  # whatever a figure or a page makes of them
       shown = SKIPPED
   return stage, shown
 

@@ -15,6 +15,7 @@ from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, IDENTITY, UNDECIDED
 from toy_superposition.experiments.kgon_phases import EXPERIMENT, analysis, sampling, theory
 from toy_superposition.experiments.kgon_phases.theory import NAMES, POLYGONS
+from toy_superposition.theory import polygons
 
 LOSSES = np.array([0.04819, 0.06180, 0.06874, 7 / 72, 7.5 / 72, 1 / 9, 1 / 6, 2 / 9, 5 / 18, 1 / 3])
 COEFFICIENTS = np.array([8.5, 8.5, 7.0, 8.5, 8.0, 7.5, *[np.nan] * 4])
@@ -44,6 +45,13 @@ def test_the_loss_is_that_of_the_model_on_its_examples():
 def test_losses_of_squares_are_closed_forms():
   for level, expected in zip(POLYGONS[3:], LOSSES[3:6], strict=True):
     assert float(theory.loss(jnp.asarray(theory.drawn(level)))) == pytest.approx(expected, rel=1e-6)
+
+
+def test_losses_of_polygons_are_those_of_the_certificate():
+  losses = dict(zip(POLYGONS, theory.minima()[1], strict=False))
+  for level, loss in losses.items():
+    if level.replaced == 6 - level.corners:  # all others are replaced by their mean
+      assert loss == pytest.approx(polygons.level(level.corners, 6), abs=1e-5)
 
 
 def test_free_energies_are_equal_at_the_leading_crossing():
