@@ -10,16 +10,39 @@ os.environ["MPLBACKEND"] = "agg"
 # compilations or look at the cache itself set these for themselves.
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.01")
+# Programs here are small: to split each between threads that compile costs more than it saves.
+os.environ["XLA_FLAGS"] = (
+  os.environ.get("XLA_FLAGS", "") + " --xla_cpu_parallel_codegen_split_count=1"
+)
 
 import jax  # noqa: E402, after the variables that it reads
 import pytest  # noqa: E402
 from jax.experimental.compilation_cache import compilation_cache  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def _declare_shapes() -> list[str]:
+  """Returns the modules whose functions declare shapes of arrays.
+
+  Those alone are checked as they run: the others' types are mypy's, and a wrapper around each of
+  their functions takes longer than the tests.
+  """
+  root = Path(__file__).parent.parent
+  paths = (root / "toy_superposition").rglob("*.py")
+  return [
+    ".".join(path.relative_to(root).with_suffix("").parts)
+    for path in sorted(paths)
+    if "jaxtyping" in path.read_text()
+  ]
+
+
+install_import_hook(_declare_shapes(), "beartype.beartype")
 
 
 @pytest.fixture

@@ -77,8 +77,9 @@ def test_every_field_that_the_claims_are_not_about_is_refused_in_one_line_with_a
     wrong = other(name, field, allowed)
     if wrong is None:
       continue
+    changed = values | {field: wrong}
     with pytest.raises(UserError) as caught:
-      resolve.resolve_values(values | {field: wrong})
+      requirements.check(values["experiment"], changed, make_axes(changed), groups=())
     message = str(caught.value)
     assert len(message.splitlines()) == 1
     for fragment in (f"config.{field}: {wrong!r}", repr(values["experiment"])):
