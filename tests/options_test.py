@@ -114,6 +114,14 @@ def test_too_little_memory_is_one_line_that_names_what_to_change(error):
     raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
 
+def test_an_operation_that_the_processor_lacks_is_one_line_that_names_what_to_change():
+  reason = "UNIMPLEMENTED: Unsupported element type for DotThunk::Execute: BF16 x BF16 = F32"
+  with pytest.raises(UserError, match=r"train.precision=float32") as caught, memory.explained():
+    raise jax.errors.JaxRuntimeError(f"{reason}\nmore")
+  assert len(str(caught.value).splitlines()) == 1
+  assert reason in str(caught.value)
+
+
 def test_a_program_that_takes_more_than_the_machine_has_is_one_line():
   mesh = meshes.make_mesh(setup.devices(1))
 

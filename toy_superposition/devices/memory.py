@@ -11,6 +11,7 @@ from toy_superposition.errors import UserError
 
 GIB = 2**30
 EXHAUSTED = "RESOURCE_EXHAUSTED"  # as which XLA reports that there is no memory left
+MISSING = "UNIMPLEMENTED"  # and that the processor lacks an operation
 # Share of the memory that a slice may take if the config names no budget: of an accelerator's own,
 # and of the machine's, which other programs use too.
 DEVICE_SHARE, MACHINE_SHARE = 0.5, 0.25
@@ -65,17 +66,22 @@ def is_exhausted(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-  """Turns an error about too little memory into one line that names what to change.
+  """Turns an error about what the devices lack into one line that names what to change.
 
   Raises:
-    UserError: the block found too little memory.
+    UserError: the block found too little memory, or an operation that the processor lacks.
   """
   try:
     yield
   except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    if reason.startswith(MISSING):
+      raise UserError(
+        f"this processor lacks an operation ({reason}); allowed: config.train.precision=float32 or "
+        "another config.train.estimator"
+      ) from error
     if not is_exhausted(error):
       raise
-    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
     raise UserError(
       f"out of memory ({reason}); lower config.run.memory_gib, for smaller slices of models, or "
       "config.train.batch_size"
