@@ -520,10 +520,9 @@ def test_every_form_of_a_product_and_its_transpose_runs_in_bfloat16(left, right)
 
   # The compiler would take the transpose into the product.
   for function, expected in (product, exact), (lambda a, b: product(a, b).T, exact.T):
-    one_by_one = jax.jit(
-      lambda a, b, f=blocked.in_bfloat16(function): jax.lax.map(lambda x: f(*x), (a, b))
-    )
-    (found,) = one_by_one(*(operand[None] for operand in operands))
+    rounded = blocked.in_bfloat16(function)
+    one_by_one = jax.jit(functools.partial(jax.lax.map, lambda x, f=rounded: f(*x)))
+    (found,) = one_by_one(tuple(operand[None] for operand in operands))
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
