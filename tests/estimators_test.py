@@ -507,41 +507,6 @@ def test_products_are_of_operands_rounded_to_bfloat16_and_summed_in_float32():
   assert np.all(product != 1 + a @ b)
 
 
-@pytest.mark.parametrize(("left", "right"), [(0, 0), (0, 1), (1, 0), (1, 1)])
-def test_every_form_of_a_product_and_its_transpose_runs_in_bfloat16(left, right):
-  shapes = [(100, 40), (40, 256)]
-  a, b = (jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate(shapes))
-  exact = np.matmul(*(np.asarray(v.astype(jnp.bfloat16), np.float64) for v in (a, b)))
-  over = ((left,), (right,)), ((), ())
-  operands = a if left else a.T, b.T if right else b
-
-  def product(a, b):
-    return jax.lax.dot_general(a, b, over)
-
-  # The compiler would take the transpose into the product.
-  for function, expected in (product, exact), (lambda a, b: product(a, b).T, exact.T):
-    rounded = blocked.in_bfloat16(function)
-    one_by_one = jax.jit(functools.partial(jax.lax.map, lambda x, f=rounded: f(*x)))
-    (found,) = one_by_one(tuple(operand[None] for operand in operands))
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-@pytest.mark.parametrize("batch_size", [100, 512])
-def test_models_of_a_hundred_features_train_in_bfloat16(batch_size):
-  spec = small.spec(
-    model="absolute_value",
-    n_features=100,
-    n_hidden=40,
-    batch_size=batch_size,
-    steps=3,
-    warmup_steps=0,
-    estimator="blocked",
-    precision="bfloat16",
-  )
-  snapshot = small.run(small.group(2, of=spec), (3,))[-1]
-  assert snapshot.finite.all()
-
-
 class Bounded(NamedTuple):
   """A number and a bound on its error."""
 

@@ -10,17 +10,29 @@ from typing import Any
 import jax
 
 from toy_superposition.devices import setup
+from toy_superposition.errors import UserError
 
 INSTRUCTIONS = {"avx2": ("avx2",), "avx512": ("avx512f",), "amx": ("amx_tile", "amx_bf16")}
 QUIET = 0.05  # share of the cores' time that others may take
 LOOK_SECONDS = 0.3  # at what others do
 
 
-def configure() -> dict[str, Any]:
-  """Sets jax up as the main job does and returns what the numbers depend on."""
+def configure(platform_name: str | None = None) -> dict[str, Any]:
+  """Sets jax up as the main job does and returns what the numbers depend on.
+
+  Args:
+    platform_name: cpu, gpu or tpu, whose devices are to be used; JAX chooses if it is None.
+
+  Raises:
+    UserError: there is no such device.
+  """
+  if platform_name == "cpu":  # JAX by itself prefers an accelerator
+    jax.config.update("jax_platforms", "cpu")
   setup.configure(n_cores())
   cpu, present = _cpu()
   devices = jax.local_devices()
+  if platform_name not in (None, devices[0].platform):
+    raise UserError(f"--platform={platform_name}: JAX finds {devices[0].platform} devices only")
   versions = {name: _version(name) for name in ("jax", "jaxlib", "numpy", "optax", "torch")}
   return {
     "cpu": cpu,

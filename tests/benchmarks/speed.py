@@ -27,7 +27,15 @@ flags.DEFINE_list(
   "workloads",
   None,
   "Which to time, of intro, W1, W2, W2x10, W3, W4, W5, W5rare, exact (the phase diagram without "
-  "sampling), fused_crossover, sparse_crossover; all but the last two by default, none if empty.",
+  "sampling), fused_crossover, sparse_crossover, saturation (speed by number of instances); by "
+  "default all but the last three, and saturation on accelerators; none if empty.",
+)
+flags.DEFINE_enum(
+  "platform",
+  None,
+  ["cpu", "gpu", "tpu"],
+  "Where to train; JAX's choice by default. On gpu and tpu the report is written to speed_gpu.md "
+  "or speed_tpu.md, with a .json beside it, unless --output names another path: to be mailed.",
 )
 flags.DEFINE_integer("rounds", 5, "Visits of every way of training.", lower_bound=1)
 flags.DEFINE_float("patience", 60.0, "Seconds, in all, to wait for other programs to be quiet.")
@@ -61,7 +69,8 @@ def main(argv: Sequence[str]) -> int:
 
   terminal.show_log()
   names = _names(workloads)
-  found = machine.configure()
+  found = machine.configure(FLAGS.platform)
+  output = FLAGS.output or ("" if found["platform"] == "cpu" else f"speed_{found['platform']}")
   with_torch = _has_torch(found)
   print(report.about(found), flush=True)
   blocks, notes, patience = [], [], machine.Patience(FLAGS.patience)
@@ -78,15 +87,18 @@ def main(argv: Sequence[str]) -> int:
     same &= not note.startswith("DIFFERENT")
     notes.append(note)
     print(note, flush=True)
-  if FLAGS.output:
-    print(*report.write(Path(FLAGS.output), found, blocks, notes), sep="\n")
+  if output:
+    print(*report.write(Path(output), found, blocks, notes), sep="\n")
   return 0 if same else 1
 
 
 def _names(workloads: types.ModuleType) -> list[str]:
   """Returns the workloads that the flag names, collections opened."""
   known = [*workloads.ALL, *workloads.COLLECTIONS, EXACT]
-  wanted = [*workloads.WORKLOADS, EXACT] if FLAGS.workloads is None else FLAGS.workloads
+  wanted = FLAGS.workloads
+  if wanted is None:
+    accelerated = FLAGS.platform in ("gpu", "tpu")
+    wanted = [*workloads.WORKLOADS, EXACT, *(["saturation"] if accelerated else [])]
   names = []
   for name in filter(None, wanted):
     if name not in known:

@@ -77,12 +77,19 @@ SPARSE_CROSSOVER = {
   f"n{n}p{p}": Workload(sizes(n, n // 16), 1, (p, p), 1, (BLOCKED, SPARSE), notebook=False)
   for n, p in itertools.product((2048, 4096, 8192), (0.001, 0.003, 0.01))
 }
+# How many models fill a device.
+SATURATION = {
+  f"W{which}x{n}": Workload(sizes(*of), n, NOTEBOOK, steps, (FUSED, BLOCKED), notebook=False)
+  for which, of, steps in ((1, (20, 5), 10), (2, (2, 1), 100))
+  for n in (1, 8, 64, 512, 4096, 32768)
+}
 # What --workloads takes beside the names of WORKLOADS.
 COLLECTIONS = {
   "fused_crossover": FUSED_CROSSOVER,
   "sparse_crossover": SPARSE_CROSSOVER,
+  "saturation": SATURATION,
 }
-ALL = {**WORKLOADS, **FUSED_CROSSOVER, **SPARSE_CROSSOVER}
+ALL = {**WORKLOADS, **FUSED_CROSSOVER, **SPARSE_CROSSOVER, **SATURATION}
 
 
 def group(

@@ -101,32 +101,11 @@ def in_bfloat16(function):
 
 def _apply_in_bfloat16(equation, operands: list) -> list:
   primitive, parameters = equation.primitive, dict(equation.params)
-  if primitive is not lax.dot_general_p:
-    results = primitive.bind(*operands, **parameters)
-    return results if primitive.multiple_results else [results]
-  left, right = (operand.astype(jnp.bfloat16) for operand in operands)
-  over, (batch, _) = parameters["dimension_numbers"]
-  if not batch and left.ndim == right.ndim == 2:
-    left, right = _rows_by_columns(left, right, over)
-    over = (1,), (0,)
-    parameters["dimension_numbers"] = over, ((), ())
-  parameters |= {"preferred_element_type": jnp.dtype("float32"), "precision": None}
-  return [lax.optimization_barrier(primitive.bind(left, right, **parameters))]
-
-
-def _rows_by_columns(left: Array, right: Array, over: tuple) -> tuple[Array, Array]:
-  """Returns the operands of a matrix product, transposed where it sums over other axes than
-  columns of the left one and rows of the right one.
-
-  XLA's CPU run time has units for this form alone, and none of the others for bfloat16: it ends in
-  "UNIMPLEMENTED: BF16 x BF16 = F32". The barriers keep the compiler from going back.
-  """
-  (of_left,), (of_right,) = over
-  if of_left == 0:
-    left = lax.optimization_barrier(left.T)
-  if of_right == 1:
-    right = lax.optimization_barrier(right.T)
-  return left, right
+  if primitive is lax.dot_general_p:
+    operands = [operand.astype(jnp.bfloat16) for operand in operands]
+    parameters |= {"preferred_element_type": jnp.dtype("float32"), "precision": None}
+  results = primitive.bind(*operands, **parameters)
+  return results if primitive.multiple_results else [results]
 
 
 PRECISIONS = declare.table(
