@@ -17,7 +17,8 @@ mistakes from the beginning. With frozen columns every ranking but ΔL does.
 
 The note states neither steps, learning rates nor seeds. Chosen here: Adam at 3e-3 falling to 0 by a
 cosine; 1 000 steps of 512 examples for (a), 4 000 for (b). A weight is real if the loss rises by
-more than 1e-4 without it.
+more than 1e-4 without it. The note's second definition of interference, U − U*, takes for U* what
+tuning without a bottleneck can reach at best: A, or the identity in (a), for outputs that can fire.
 """
 
 from toy_superposition.config import base

@@ -5,7 +5,7 @@ set-up are those of Liu, Liu and Gore (2025), "Superposition Yields Robust Neura
 on [0, 2], one active on average, with frequencies p_i ∝ i^−(1+α), exponential or linear; a weight
 decay γ that is negative draws the norms of all directions to 1 (strong superposition).
 
-  python -m toy_superposition.main --config=configs/superposition_scaling.py        5 × 4 × 4 m × 5
+  python -m toy_superposition.main --config=configs/superposition_scaling.py        5 × 5 × 4 m × 5
   python -m toy_superposition.main --config=configs/superposition_scaling.py:quick  2 × 2 × 2 × 2
   python -m toy_superposition.main --config=configs/superposition_scaling.py:full   1 000 features
 
@@ -17,8 +17,9 @@ and are lost; from zeros, the decay leaves superposition in place, and the loss 
 
 The published runs have m = 10 to 100 of n = 1 000 features, 2 048 examples, 20 000 steps at the
 rate .01 after 2 000 of warm-up, falling along a cosine to a twentieth (here to 0), γ from −1 to 1,
-α from −1 to 1. Chosen here: n = 256, 3 000 steps of 256 examples. γ = .3 stands for the weak
-regime, since at γ = 1 no weight can exceed 1/γ, which dimensions as few as 4 or 8 need.
+α from −1 to 1. Chosen here: n = 256, 4 000 steps of 256 examples. γ = .3 stands beside γ = 1, whose
+decay shortens directions in dimensions as few as 4 or 8: a weight of Adam's is at most 1/γ, and
+near that only where all gradients agree.
 """
 
 from toy_superposition.config import base
@@ -50,13 +51,14 @@ PUBLISHED = {f"α = {alpha:g}": power(alpha) for alpha in (-0.5, 0.0, 0.25, 0.5,
 REGIMES = {
   "strong": (-1.0, 1.0),
   "strong, biases from 0": (-1.0, 0.0),
-  "weak": (0.3, 1.0),
-  "weak, biases from 0": (0.3, 0.0),
+  "weak": (1.0, 1.0),
+  "less decay": (0.3, 1.0),
+  "less decay, biases from 0": (0.3, 0.0),
 }
 FEW = {name: REGIMES[name] for name in ("strong", "weak")}
 # variant: (frequencies, regimes, n, widths m, restarts, steps, batch size)
 SIZES = {
-  "": (FREQUENCIES, REGIMES, N_FEATURES, (4, 8, 16, 32), 5, 3000, 256),
+  "": (FREQUENCIES, REGIMES, N_FEATURES, (4, 8, 16, 32), 5, 4000, 256),
   "quick": (QUICK, FEW, 64, (4, 8), 2, 200, 128),
   "full": (PUBLISHED, REGIMES, 1000, (10, 15, 25, 39, 63, 100), 10, 20_000, 2048),
 }
@@ -88,6 +90,6 @@ def get_config(variant: str | None = None):
     m=base.points("model.n_hidden", widths),
   )
   config.measures = ("feature_norm",)
-  config.evaluation.n_samples = 51_200
+  config.evaluation.n_samples = 20_480
   config.experiment = "superposition_scaling"
   return config

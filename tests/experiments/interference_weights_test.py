@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import optimize
 
 from configs import interference_weights as settings
 from toy_superposition import fields
@@ -68,6 +69,41 @@ def test_precision_and_kept_gain_by_hand():
   gain = np.array([[2.0, -1], [2, 0]])
   np.testing.assert_allclose(theory.gain_of_kept(score, gain, np.array([0.25, 0.5])), [0.5, 0.25])
   assert np.isnan(theory.average_precision(score, ~real & real))
+
+
+def test_two_definitions_of_interference_by_hand():
+  U = np.array([[0.5, 0.1, -0.2], [0.0, 0.9, 0.3], [7.0, 7.0, 7.0]])
+  real = np.array([[True, False, False], [False, True, True], [True] * 3])
+  optimum = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.05, 0.0, 0.0]])
+  rows = theory.ever_fires(optimum, 0.1)
+  np.testing.assert_array_equal(rows, [True, True, False])
+  found = theory.compare(U, real, optimum, rows)
+  # Neither: (0, 0) and (1, 1); the first alone (0, 1); the second alone (1, 2); both: two.
+  assert (found["both"], found["first"], found["second"]) == pytest.approx((1 / 3, 1 / 6, 1 / 6))
+  assert found["kappa"] == pytest.approx((4 / 6 - 1 / 2) / (1 - 1 / 2))
+  own, other = [0, 0.1, -0.2, 0, 0, 0], [-0.5, -0.9, -0.2, 0, -0.1, 0.3]
+  assert found["correlation"] == pytest.approx(np.corrcoef(own, other)[0, 1])
+
+
+def test_weights_tuned_without_a_bottleneck_become_the_circuits_where_outputs_fire():
+  target = BlockCircuit(n_blocks=1, block_share=0.3)
+  A = target.weights(6)
+  often = A.sum(axis=1) > 0.5
+  assert often.any() and theory.ever_fires(A, target.threshold)[often].all()
+  rng = np.random.default_rng(0)
+  x = rng.uniform(size=(4000, 6)) * (rng.uniform(size=(4000, 6)) < 0.5)
+  t = np.maximum(x @ A.T - target.threshold, 0)
+  for i in np.flatnonzero(often):  # a regression each; from a silent start none would get away
+
+    def loss(w, i=i):
+      z = x @ w[:-1] + w[-1]
+      error = np.maximum(z, 0) - t[:, i]
+      slope = 2 * error * (z > 0) / len(x)
+      return (error**2).mean(), np.append(x.T @ slope, slope.sum())
+
+    start = np.append(A[i] + 0.3 * rng.normal(size=6), -0.05)
+    tuned = optimize.minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-9}).x
+    np.testing.assert_allclose(tuned, [*A[i], -target.threshold], atol=1e-3)
 
 
 def test_the_circuit_has_blocks_of_the_given_share_and_depends_on_its_number_alone():
@@ -148,9 +184,10 @@ def test_a_diagonal_confirms_the_easy_case_and_the_figure_draws(hard):
   frozen = hard.assign_coords(setup="c: frozen")
   found = verdicts(easy, hard, frozen)
   assert found[:2] == [CONFIRMED] * 2
-  assert found[-2:] == [IDENTITY, REPORTED]
+  assert found[-3:] == [REPORTED, IDENTITY, REPORTED]
+  assert found[-6] == CONFIRMED  # (a): both definitions call the same weights interference
   gathered = results.gathered({"a": easy, "b": hard, "c": frozen})
-  assert len(figure.draw(gathered).axes) == 15
+  assert len(figure.draw(gathered).axes) == 18
 
 
 def test_weights_outside_of_the_circuit_contradict_and_few_seeds_decide_nothing(hard):

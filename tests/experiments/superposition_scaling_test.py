@@ -50,6 +50,9 @@ def known(restarts: int = RESTARTS, slope: float = -1.0, **factors: float) -> xr
     "n_represented": np.where(decay < 0, 256, m).astype(float),
     "n": np.full(shape, 256.0),
     "ignored": np.where(decay < 0, 0, bound),
+    "excess": bound * (jitter - 1),
+    "excess_error": np.full(shape, 1e-3) * bound,
+    "alone": bound,
     "norm": np.ones(shape),
     "zero": np.full(shape, 4 / 3),
     "orthogonal": bound,
@@ -120,7 +123,8 @@ def test_run_scores_known_weights():
   made = datasets.dataset(
     axes={"frequencies": [1.0, 0.5], "regime": [-1.0], "restart": range(2)},
     config={f"axis.{axis}.field": field for axis, field in names.items()}
-    | {"density.profile": "pareto", "density.base": 1.0, "train.optimizer": "norm_adamw"},
+    | {"density.profile": "pareto", "density.base": 1.0, "train.optimizer": "norm_adamw"}
+    | {"data.distribution": "independent", "data.value_law": "uniform_to_two"},
     measured=(),
     W=W,
   )
@@ -132,6 +136,11 @@ def test_run_scores_known_weights():
   ignored = 4 / 3 * density[..., 2:].sum(axis=-1)
   np.testing.assert_allclose(result["ignored"][:, :, 0], ignored, rtol=1e-6)
   assert (result["orthogonal"] < result["ignored"]).all()
+  # Neither feature meets the other, and the bias is 0, so that the first has no loss.
+  short = 4 / 3 * density[..., 1] * (1 - 0.81) ** 2
+  np.testing.assert_allclose(result["alone"][:, :, 0], ignored + short, rtol=1e-5)
+  far = abs(result["excess"][:, :, 0] - short) / result["excess_error"][:, :, 0]
+  assert (far < 5).all() and (result["excess_error"] < 0.02).all()
 
 
 def test_losses_as_expected_confirm_all_claims_and_the_figure_draws():
@@ -144,14 +153,23 @@ def test_other_powers_representations_and_losses_contradict():
   assert of(verdicts(known(slope=-1.4)), "falls as 1/m") == {CONTRADICTED}
   assert of(verdicts(known(slope=-1.05)), "independent training") == {CONTRADICTED}
   assert of(verdicts(known(n_represented=1.5)), "no superposition") == {CONTRADICTED}
+  weak = known()
+  weak["excess"] = weak["excess"] + 0.1 * weak["ignored"]
+  assert of(verdicts(weak), "not represented", "difference") == {CONTRADICTED}
   assert of(verdicts(known(n_represented=0.9)), "every feature") == {CONTRADICTED}
-  rows = verdicts(known(loss=1.3))
-  for words in (("random unit",), ("not represented",), ("most frequent",)):
-    assert CONTRADICTED in of(rows, *words)
+  assert CONTRADICTED in of(verdicts(known(loss=1.3)), "random unit")
+  rows = verdicts(known(orthogonal=0.9))
+  assert of(rows, "most frequent", "difference") == {CONTRADICTED}
+  assert of(rows, "are the represented ones") == {CONTRADICTED}
   assert of(verdicts(known(zero=1.1)), "without dimensions") == {CONTRADICTED}
   turned = known()
   turned["loss"] = turned["loss"].copy(data=turned["loss"].values[::-1])
   assert of(verdicts(turned), "grows with α") == {CONTRADICTED}
+
+
+def test_a_difference_whose_interval_has_the_threshold_inside_is_not_decided():
+  noisy = known(excess_error=10.0)
+  assert of(verdicts(noisy), "not represented", "frequencies") == {UNDECIDED}
 
 
 def test_few_restarts_features_or_widths_decide_nothing():

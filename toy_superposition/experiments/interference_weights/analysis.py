@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from toy_superposition import draws, streams
 from toy_superposition.experiments import trained
@@ -32,7 +32,8 @@ class Found(NamedTuple):
 
   U: Float[np.ndarray, "restart output feature"]
   real: np.ndarray  # (restart, output, feature)
-  oracle: Float[np.ndarray, "output feature"]  # weights of a model without loss
+  oracle: Float[np.ndarray, "output feature"]  # U*: weights of a model without loss
+  fires: Bool[np.ndarray, "output"]  # outputs whose row of U* is known
 
 
 def virtual(dataset: "xr.Dataset") -> Float[np.ndarray, "restart output feature"]:
@@ -59,6 +60,8 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   target = models.problem.spec.row("data.target")
   n = U.shape[1]
   oracle = target.weights(n) if hasattr(target, "weights") else np.eye(n, dtype=np.float32)
+  threshold = float(getattr(target, "threshold", 0.0))
+  fires = theory.ever_fires(oracle, threshold)
   rows: list[dict[str, Any]] = []
   real = np.zeros(U.shape, bool)
   for k in range(len(U)):
@@ -66,11 +69,18 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     real[k] = truth.gain > EPSILON
     scores = theory.scores(U[k], theory.moments(U[k], b[k], *ranked))
     rows.append(_numbers(U[k], truth, scores, real[k], oracle))
+    by_second = [
+      theory.average_precision(scores[name][fires], (oracle != 0)[fires])
+      for name in theory.RANKINGS
+    ]
+    compared = theory.compare(U[k], real[k], oracle, fires)
+    rows[-1] |= {f"definitions_{name}": value for name, value in compared.items()}
+    rows[-1]["second_precision"] = np.array(by_second)
     kept = np.where(real[k], U[k], 0).astype(U.dtype)
     rows[-1]["pruned_loss"] = _loss(kept, b[k], *judged)
   silent = float((judged[1].var(axis=0, dtype=float)).sum())
-  bias = np.full(n, -getattr(target, "threshold", 0.0), np.float32)
-  found = Found(U, real, oracle)
+  bias = np.full(n, -threshold, np.float32)
+  found = Found(U, real, oracle, fires)
   return _assigned(dataset, rows, found).assign(
     best_constant_loss=((), silent), oracle_loss=((), _loss(oracle, bias, *judged))
   )
@@ -136,6 +146,7 @@ DIMS: dict[str, tuple[str, ...]] = {
   "precision": ("ranking", "recall"),
   "average_precision": ("ranking",),
   "kept_gain": ("ranking", "kept"),
+  "second_precision": ("ranking",),
 }
 WORDS = {
   "n_real": "weights without which the loss is higher by more than 1e-4",
@@ -152,6 +163,12 @@ WORDS = {
   "precision": "precision at a recall of real weights",
   "average_precision": "mean precision over all real weights",
   "kept_gain": "Σ ΔL of the weights that are kept, over the sum of all positive ΔL",
+  "definitions_both": "share of weights that both definitions call interference",
+  "definitions_first": "share of weights that only ΔL ≤ 1e-4 calls interference",
+  "definitions_second": "share of weights that only U* = 0 calls interference",
+  "definitions_kappa": "Cohen's κ of the two definitions",
+  "definitions_correlation": "correlation of U where it is not real with U − U*",
+  "second_precision": "mean precision over all weights with U* ≠ 0, of outputs that can fire",
 }
 
 
@@ -170,17 +187,19 @@ def agreement(U: np.ndarray, real: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _shown(found: Found) -> dict[str, np.ndarray]:
-  """Returns weights of the first two seeds: real ones of the first seed, then a random choice."""
+  """Returns weights of the first two seeds: those that are real in the first seed or belong to the
+  circuit, then a random choice."""
   rng = np.random.default_rng(0)
-  real = np.flatnonzero(found.real[0].ravel())
-  others = rng.permutation(np.flatnonzero(~found.real[0].ravel()))
-  chosen = np.concatenate([real, others])[:N_SHOWN]
+  named = (found.real[0] | (found.oracle != 0)).ravel()
+  first, rest = np.flatnonzero(named), rng.permutation(np.flatnonzero(~named))
+  chosen = np.concatenate([first, rest])[:N_SHOWN]
   second = found.U[min(1, len(found.U) - 1)].ravel()
   return {
     "shown_first": found.U[0].ravel()[chosen],
     "shown_second": second[chosen],
     "shown_oracle": found.oracle.ravel()[chosen],
     "shown_real": found.real[0].ravel()[chosen].astype(np.int8),
+    "shown_fires": found.fires[chosen // found.oracle.shape[1]].astype(np.int8),
   }
 
 
@@ -203,6 +222,8 @@ def _assigned(dataset: "xr.Dataset", rows: list[dict[str, Any]], found: Found) -
     {
       "n_weights": ((), found.oracle.size),
       "n_circuit": ((), int((found.oracle > 0).sum())),
+      "n_firing": ((), int(found.fires.sum())),
+      "second_chance": ((), float((found.oracle != 0)[found.fires].mean())),
       **variables,
       **shown,
     }

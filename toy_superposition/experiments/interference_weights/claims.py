@@ -19,6 +19,7 @@ NOT_LEARNED = 1 / 3
 FULL_RECALL = 0.4  # up to which the best rankings are said to be perfect
 USELESS = 0.25  # share of the best attribution's mean precision
 SIGNED = "weight U"
+SAME = 0.9  # r²: all but a tenth of the variance of one definition's interference is the other's
 
 
 def claims(dataset: "xr.Dataset") -> list[Claim]:
@@ -32,7 +33,7 @@ def claims(dataset: "xr.Dataset") -> list[Claim]:
     rows += _hard_claims(parts[HARD], enough) + _ranking_claims(parts[HARD], enough)
   if FROZEN in parts:
     rows += _frozen_claims(parts[FROZEN], enough)
-  return rows + _loss_claims(dataset)
+  return rows + _definition_claims(parts, enough) + _loss_claims(dataset)
 
 
 def spread(values: "xr.DataArray", digits: int = 3) -> str:
@@ -114,10 +115,16 @@ def _hard_claims(part: "xr.Dataset", enough: bool) -> list[Claim]:
   ]
 
 
-def _above(part: "xr.Dataset", first: str, second: str, equal: bool = False) -> bool:
+def _above(
+  part: "xr.Dataset",
+  first: str,
+  second: str,
+  equal: bool = False,
+  name: str = "average_precision",
+) -> bool:
   """Returns whether a ranking has the higher mean precision than another in every seed, or on
-  average with `equal`."""
-  score = part["average_precision"]
+  average with `equal`; `name` is the variable of mean precisions."""
+  score = part[name]
   difference = score.sel(ranking=first) - score.sel(ranking=second)
   return bool(difference.mean() >= 0) if equal else bool((difference > 0).all())
 
@@ -182,6 +189,71 @@ def _frozen_claims(part: "xr.Dataset", enough: bool) -> list[Claim]:
       f"mean precision {spread(weighted)}; expected attribution {spread(best)}; chance {share:.3f}",
       f"below {USELESS:g} of expected attribution in every seed",
       verdict(bool((weighted < USELESS * best).all()), enough),
+    ),
+  ]
+
+
+def _definition_claims(parts: "dict[str, xr.Dataset]", enough: bool) -> list[Claim]:
+  """The second definition of interference, U − U*, beside the first, ΔL ≤ 1e-4."""
+  rows = []
+  if EASY in parts:
+    part = parts[EASY]
+    differ = part["definitions_first"] + part["definitions_second"]
+    rows.append(
+      Claim(
+        "(a) easy: the two definitions call the same weights interference: share of weights that "
+        "only one of them does",
+        f"{spread(100 * differ)} %; Cohen's κ {spread(part['definitions_kappa'])}",
+        "0 in every seed",
+        verdict(bool((differ == 0).all()), enough),
+      )
+    )
+  if HARD in parts:
+    rows += _hard_definition_claims(parts[HARD], enough)
+  listed = [
+    f"{name}: by both {spread(100 * part['definitions_both'], 2)} %, by ΔL alone "
+    f"{spread(100 * part['definitions_first'], 2)} %, by U* = 0 alone "
+    f"{spread(100 * part['definitions_second'], 2)} %, κ {spread(part['definitions_kappa'])}, "
+    f"correlation {spread(part['definitions_correlation'])}"
+    for name, part in parts.items()
+  ]
+  rows.append(
+    Claim(
+      "weights that are interference by both definitions, and by one of them alone, of outputs "
+      "that can fire",
+      "; ".join(listed),
+      "",
+      REPORTED,
+    )
+  )
+  return rows
+
+
+def _hard_definition_claims(part: "xr.Dataset", enough: bool) -> list[Claim]:
+  square = part["definitions_correlation"] ** 2
+  score, chance = part["second_precision"], float(part["second_chance"])
+  order = (
+    _above(part, "expected attribution", SIGNED, equal=True, name="second_precision")
+    and _above(part, SIGNED, "target-weighted", name="second_precision")
+    and _above(part, "target-weighted", "frequency", name="second_precision")
+  )
+  return [
+    Claim(
+      "(b) hard: the two definitions give the same interference: r² of U where ΔL ≤ 1e-4, and 0 "
+      f"elsewhere, with U − U*, over the weights of {int(part['n_firing'])} outputs that can fire",
+      spread(square),
+      f"≥ {SAME:g} in every seed",
+      verdict(bool((square >= SAME).all()), enough),
+    ),
+    Claim(
+      "(b) hard: rankings have the same order by the second definition: expected attribution finds "
+      "weights with U* ≠ 0 at least as well as U with its sign, better than target-weighted "
+      "attribution, better than frequency",
+      "mean precision: "
+      + ", ".join(f"{r} {spread(score.sel(ranking=r))}" for r in score["ranking"].values)
+      + f"; chance {chance:.3f}",
+      "in this order, the last two steps in every seed",
+      verdict(order, enough),
     ),
   ]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
   import xarray as xr
 
 SPREAD = "rankings: mean of {n} {what}, band: range; histograms: all; dots: one or two"
-REAL, OTHER = "#d62728", "#7f9fc4"
+REAL, OTHER, MISSING = "#d62728", "#7f9fc4", "0.15"
 COLOURS = {
   "size |U|": "#1f77b4",
   "weight U": "#17becf",
@@ -32,20 +32,22 @@ def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: a row per set-up."""
   setups = [str(name) for name in dataset["setup"].values]
   with style.style():
-    figure = style.figure(13.2, 2.75 * len(setups) + 0.5)
-    grid = figure.subplots(len(setups), 5, squeeze=False)
+    figure = style.figure(15.6, 2.75 * len(setups) + 0.5)
+    grid = figure.subplots(len(setups), 6, squeeze=False)
     for row, name in zip(grid, setups, strict=True):
       part = dataset.sel(setup=name)
       title = TITLES.get(name, name).format(n=int(part["n_circuit"]))
       _draw_histogram(row[0], part, title)
       _draw_circuit(row[1], part)
       _draw_seeds(row[2], part)
-      _draw_ranking(row[3], part, "recall", "precision")
-      _draw_ranking(row[4], part, "kept", "kept_gain")
+      _draw_definitions(row[3], part)
+      _draw_ranking(row[4], part, "recall", "precision")
+      _draw_ranking(row[5], part, "kept", "kept_gain")
       share = float((part["n_real"] / part["n_weights"]).mean())
-      row[3].axhline(share, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
-    grid[len(setups) // 2, 0].legend(fontsize="small", loc="upper left")
-    handles, labels = grid[0, 3].get_legend_handles_labels()
+      row[4].axhline(share, color="0.6", linewidth=0.8, linestyle="--", zorder=0)
+    for column in (0, 3):
+      grid[len(setups) // 2, column].legend(fontsize="small", loc="upper left")
+    handles, labels = grid[0, 4].get_legend_handles_labels()
     style.legend_below(figure, handles, labels, ncols=len(labels), fontsize="small")
     figure.suptitle(
       "Virtual weights $U$: real ones (the loss rises by more than $10^{-4}$ without them) and "
@@ -84,6 +86,27 @@ def _draw_circuit(axes: Axes, part: "xr.Dataset") -> None:
 def _draw_seeds(axes: Axes, part: "xr.Dataset") -> None:
   _dots(axes, part, "shown_first", "shown_second")
   axes.set(xlabel="$U$ of a seed", ylabel="$U$ of another", title="between seeds")
+
+
+def _draw_definitions(axes: Axes, part: "xr.Dataset") -> None:
+  """Draws the interference of one definition against that of the other, of outputs that can fire.
+
+  On the line they are the same; real weights have none by the first definition, and weights of the
+  circuit that were not learned have all of −U* by the second.
+  """
+  U, optimum = part["shown_first"].values, part["shown_oracle"].values
+  real, fires = part["shown_real"].values.astype(bool), part["shown_fires"].values.astype(bool)
+  rest = fires & ~real
+  for chosen, colour, size, label in (
+    (rest & (optimum == 0), OTHER, 3, "not in the circuit"),
+    (fires & real, REAL, 7, "real"),
+    (rest & (optimum != 0), MISSING, 7, "in the circuit, not real"),
+  ):
+    x, y = np.where(real, 0, U)[chosen], (U - optimum)[chosen]
+    axes.scatter(x, y, s=size, color=colour, linewidth=0, label=label)
+  end = float(np.abs(U[fires]).max())
+  axes.plot([-end, end], [-end, end], color="0.5", linewidth=0.8, linestyle=":", zorder=0)
+  axes.set(xlabel="$U$ where ΔL ≤ 10⁻⁴, else 0", ylabel="$U - U^*$", title="two definitions")
 
 
 def _draw_ranking(axes: Axes, part: "xr.Dataset", over: str, name: str) -> None:

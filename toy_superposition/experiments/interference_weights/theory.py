@@ -121,6 +121,50 @@ def average_precision(score: Matrix, real: Real) -> float:
   return float(precision_at(score, real, np.arange(1, n_real + 1) / n_real).mean())
 
 
+def ever_fires(optimum: Matrix, threshold: float) -> Bool[np.ndarray, "output"]:
+  """Returns which outputs of ReLU(U* x − t), U* ≥ 0, are above 0 for any x on [0, 1).
+
+  Only their rows of U* are known: elsewhere every row that stays silent has no loss.
+  """
+  return optimum.sum(axis=1) > threshold
+
+
+def compare(
+  U: Matrix, real: Real, optimum: Matrix, rows: Bool[np.ndarray, "output"]
+) -> dict[str, float]:
+  """Returns how far two definitions of an interference weight agree.
+
+  By the first, a weight is interference if it is not real: U_ij as a whole. By the second, U − U*
+  is the interference in every weight, and U_ij is nothing else where U*_ij = 0.
+
+  Args:
+    U: virtual weights.
+    real: those without which the loss is higher.
+    optimum: U*, weights of all n dimensions without loss.
+    rows: outputs whose row of U* is known; the others are left out.
+
+  Returns:
+    Shares of all weights in these rows that are interference by `both` definitions, by the `first`
+    or the `second` alone; `kappa`, Cohen's: agreement beyond chance, over the most there can be
+    (NaN if both call all weights the same); and `correlation` of U where it is not real, and 0
+    elsewhere, with U − U* (NaN if one of them is constant).
+  """
+  U, real, optimum = U[rows], real[rows], optimum[rows]
+  first, second = ~real, optimum == 0
+  p, q = first.mean(), second.mean()
+  chance = p * q + (1 - p) * (1 - q)
+  agree = float((first == second).mean())
+  values = np.where(first, U, 0).ravel(), (U - optimum).ravel()
+  vary = all(np.ptp(v) > 0 for v in values)
+  return {
+    "both": float((first & second).mean()),
+    "first": float((first & ~second).mean()),
+    "second": float((second & ~first).mean()),
+    "kappa": float((agree - chance) / (1 - chance)) if chance < 1 else float("nan"),
+    "correlation": float(np.corrcoef(*values)[0, 1]) if vary else float("nan"),
+  }
+
+
 def gain_of_kept(score: Matrix, gain: Matrix, kept: Levels) -> Levels:
   """Returns Σ ΔL of the first shares of a ranking, relative to the sum of all positive ΔL."""
   ordered = np.cumsum(gain.ravel()[np.argsort(-score.ravel(), kind="stable")], dtype=float)

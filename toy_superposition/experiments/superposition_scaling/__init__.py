@@ -8,7 +8,7 @@ from typing import Any
 
 from toy_superposition.experiments.experiment import Experiment, figure_in
 from toy_superposition.experiments.requirements import refusal
-from toy_superposition.experiments.superposition_scaling.analysis import run
+from toy_superposition.experiments.superposition_scaling.analysis import run, working_bytes
 from toy_superposition.experiments.superposition_scaling.claims import claims
 from toy_superposition.types import Group
 
@@ -46,6 +46,7 @@ EXPERIMENT = Experiment(
   run=run,
   claims=claims,
   figure=figure_in(__name__),
+  working_bytes=working_bytes,
   refuses=refuses,
   compares_sizes=True,
 )

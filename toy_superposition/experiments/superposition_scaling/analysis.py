@@ -2,19 +2,26 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from scipy import stats
 
+from toy_superposition import draws, streams
+from toy_superposition.experiments import trained
 from toy_superposition.experiments.superposition_scaling import theory
-from toy_superposition.geometry.definitions import is_represented
+from toy_superposition.geometry.definitions import REPRESENTED, is_represented
+from toy_superposition.types import Instance, Params, Spec
 
 if TYPE_CHECKING:
   import xarray as xr
 
 CONFIDENCE = 0.95  # of the interval of an exponent over restarts
 DIMS = ("frequencies", "regime", "restart")
+BATCH, N_BATCHES = 1024, 16  # examples on which `excess` is measured, the same for all models
 
 
 class Exponent(NamedTuple):
@@ -31,10 +38,11 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
 
   `n` features, `n_represented` of them; `ignored`, (4/3) Σ p_i of those that are not; `norm`, the
   mean norm of all directions; `zero`, the loss (4/3) Σ p_i of a model without dimensions;
-  `orthogonal`, the least loss of m orthogonal features; and `random_code`, that of random unit
-  directions with the best biases.
+  `orthogonal`, the least loss of m orthogonal features; `random_code`, that of random unit
+  directions with the best biases; `alone`, (4/3) Σ p_i (1 − ‖W_i‖²)², the loss of features that do
+  not meet; and `excess`, the loss beyond `ignored`, with its standard error `excess_error`.
   """
-  del mesh, memory_budget
+  del memory_budget
   density = dataset["feature_density"].transpose(*DIMS, "feature").values.astype(float)
   W = dataset["W"].transpose(*DIMS, "hidden", "feature").values
   on, m = is_represented(W), dataset.sizes["hidden"]
@@ -51,8 +59,47 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
     "zero": (theory.ignored_loss(density), "(4/3) Σ p of all features"),
     "orthogonal": (orthogonal, "least loss without superposition"),
     "random_code": (random, "loss of random unit directions with the best biases"),
+    "alone": (theory.alone_loss(W, density), "(4/3) Σ p (1 − ‖W_i‖²)² of all features"),
+    **_excess(dataset, mesh),
   }
   return dataset.assign({k: (DIMS, v, {"long_name": name}) for k, (v, name) in named.items()})
+
+
+def working_bytes(spec: Spec) -> int:
+  """Returns the bytes of one model with one batch of `_excess`."""
+  return max(trained.working_bytes(spec), 16 * BATCH * (spec.n_features + spec.n_hidden))
+
+
+def _excess(dataset: "xr.Dataset", mesh: Mesh) -> dict[str, tuple[np.ndarray, str]]:
+  """Returns E [Σ_i (x_i − y_i)² − Σ x_i² over features that are not represented], and its error.
+
+  The expectation of the second sum, `ignored`, is known, so that only this difference is sampled:
+  rare large features that no model answers, most of the loss's noise, drop out of it.
+  """
+  models = trained.trained(dataset, **{"init.bias": 0.0})  # first biases no longer matter
+  spec = models.problem.spec
+  root = streams.words(streams.root(spec.seed), streams.Stream.EVALUATE, 1)
+
+  def of_one(params: Params, instance: Instance) -> tuple[Array, Array]:
+    ignored = jnp.sum(params.W**2, axis=0) <= REPRESENTED
+
+    def of_batch(number: Array) -> tuple[Array, Array]:
+      x = models.problem.sample(draws.fold_in(root, number), instance, BATCH)
+      y = jax.nn.relu(params.W.T @ (params.W @ x) + params.b[:, None])
+      each = jnp.sum((x - y) ** 2 - jnp.where(ignored[:, None], x**2, 0), axis=0)
+      return jnp.mean(each, axis=0), jnp.mean(each**2, axis=0)
+
+    mean, square = lax.map(of_batch, jnp.arange(N_BATCHES))
+    return jnp.mean(mean, axis=0), jnp.mean(square, axis=0)
+
+  found = trained.each(of_one, models, mesh, working_bytes(spec))
+  mean, square = (np.asarray(a, float).reshape(models.shape) for a in found)
+  error = np.sqrt(np.maximum(square - mean**2, 0) / (BATCH * N_BATCHES))
+  order = [models.dims.index(name) for name in DIMS]
+  return {
+    "excess": (mean.transpose(order), "loss − (4/3) Σ p of features that are not represented"),
+    "excess_error": (error.transpose(order), "standard error of the excess"),
+  }
 
 
 def by_width(
@@ -91,12 +138,12 @@ def exponent(m: np.ndarray, loss: Float[np.ndarray, "restart width"]) -> Exponen
 
 def strong(dataset: "xr.Dataset") -> list[object]:
   """Returns the regimes whose decay is negative: all norms are drawn to 1."""
-  return [r for r, decay in _decays(dataset).items() if decay < 0]
+  return [r for r, decay in decays(dataset).items() if decay < 0]
 
 
 def weak(dataset: "xr.Dataset") -> list[object]:
   """Returns the regimes whose decay is positive."""
-  return [r for r, decay in _decays(dataset).items() if decay > 0]
+  return [r for r, decay in decays(dataset).items() if decay > 0]
 
 
 def from_zero(dataset: "xr.Dataset", regime: object) -> bool:
@@ -104,7 +151,8 @@ def from_zero(dataset: "xr.Dataset", regime: object) -> bool:
   return float(dataset["regime_init_bias"].sel(regime=regime)) == 0
 
 
-def _decays(dataset: "xr.Dataset") -> dict[object, float]:
+def decays(dataset: "xr.Dataset") -> dict[object, float]:
+  """Returns regime → γ."""
   decay = dataset["regime_train_norm_decay"]
   return {r: float(decay.sel(regime=r)) for r in dataset["regime"].values}
 

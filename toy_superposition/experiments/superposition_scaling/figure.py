@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from toy_superposition.drawing import style
 from toy_superposition.experiments.superposition_scaling.analysis import (
   by_width,
+  decays,
   exponent,
   from_zero,
   power,
@@ -24,6 +25,9 @@ SPREAD = "dots: mean of {n} {what}, bars: their range; bars of exponents: 95 % o
 COLOURS = ("#1f77b4", "#2ca02c", "#d62728", "#9467bd", "#e8a013", "#8c564b", "#e377c2", "#17becf")
 
 SHORT = {"exponential": "exp.", "linear": "lin."}
+# Colour and marker of exponents by sign of γ, and by whether it is 1 in size.
+LOOKS = {True: ("0.1", "o"), False: ("#c2410c", "^")}
+LESS = "#e8a013"
 REFERENCES = {"orthogonal": "--", "random_code": ":"}
 
 
@@ -57,6 +61,9 @@ def draw_losses(axes: Axes, dataset: "xr.Dataset", regime: object) -> Axes:
     axes.plot(m, bound, color=colour, linewidth=0.9, linestyle="--")
     axes.plot(m, loss.mean(axis=0), "o-", color=colour, markersize=3.5, linewidth=0.9)
     axes.vlines(m, loss.min(axis=0), loss.max(axis=0), color=colour, linewidth=1)
+    if regime not in strong(dataset):
+      ignored = by_width(dataset, "ignored", frequencies, regime).mean(axis=0)
+      axes.plot(m, ignored, color=colour, linewidth=1.1, linestyle=":")
   axes.axhline(4 / 3, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
   if regime in strong(dataset):
     line = 0.9 * float(dataset["loss"].min()) * m[-1] / m
@@ -65,7 +72,7 @@ def draw_losses(axes: Axes, dataset: "xr.Dataset", regime: object) -> Axes:
       "∝ 1/m", (m[0], line[0]), (8, 0), textcoords="offset points", va="bottom", color="0.4"
     )
   words = {True: "biases from 0", False: "normal first biases"}[from_zero(dataset, regime)]
-  decay = float(dataset["regime_train_norm_decay"].sel(regime=regime))
+  decay = decays(dataset)[regime]
   kind = "strong" if decay < 0 else "weak"
   axes.set(xscale="log", yscale="log", title=f"{kind}: $\\gamma = {decay:g}$, {words}")
   axes.set(xlabel="dimensions $m$", ylabel="loss, summed over features")
@@ -82,7 +89,9 @@ def draw_exponents(axes: Axes, dataset: "xr.Dataset") -> Axes:
   place = laws | {f: end + 0.35 * (k + 1) for k, f in enumerate(others)}
   regimes = dataset["regime"].values
   for k, regime in enumerate(regimes):
-    colour, marker = ("0.1", "o") if regime in strong(dataset) else ("#c2410c", "^")
+    decay = decays(dataset)[regime]
+    colour, marker = LOOKS[decay < 0]
+    colour = colour if abs(decay) == 1 else LESS
     face = "white" if from_zero(dataset, regime) else colour
     found = {f: exponent(m, by_width(dataset, "loss", f, regime)) for f in place}
     x = np.array([place[f] for f in found]) + 0.02 * (k - (len(regimes) - 1) / 2)
@@ -97,7 +106,7 @@ def draw_exponents(axes: Axes, dataset: "xr.Dataset") -> Axes:
       markersize=4.5,
       color=colour,
       markerfacecolor=face,
-      label=str(regime),
+      label=f"$\\gamma = {decay:g}$" + (", from 0" if from_zero(dataset, regime) else ""),
     )
   for reference, look in REFERENCES.items():
     name = {"orthogonal": "$m$ orthogonal features", "random_code": "random directions"}[reference]
@@ -111,7 +120,7 @@ def draw_exponents(axes: Axes, dataset: "xr.Dataset") -> Axes:
   axes.set(xlabel=r"$\alpha$ of $p_i \propto i^{-(1+\alpha)}$; other laws", title="exponents")
   axes.set_ylabel("−d log loss / d log $m$")
   axes.set_ylim(0, axes.get_ylim()[1] * 1.5)
-  axes.legend(fontsize="small", ncols=2, loc="upper left")
+  axes.legend(fontsize="small", ncols=2, loc="upper left", columnspacing=1)
   return axes
 
 
@@ -122,7 +131,8 @@ def draw_key(figure: Figure, panels: np.ndarray, at: int, dataset: "xr.Dataset")
   handles += [
     Line2D([], [], color="0.3", linestyle="--", label="strong: random directions, best biases"),
     Line2D([], [], color="0.3", linestyle="--", label="weak: bound of $m$ orthogonal features"),
-    Line2D([], [], color="0.6", linestyle=":", label="no dimension: 4/3"),
+    Line2D([], [], color="0.3", linestyle=":", label="weak: (4/3) Σ p of what is not represented"),
+    Line2D([], [], color="0.6", linestyle=":", linewidth=0.8, label="no dimension: 4/3"),
   ]
   if at < len(panels):
     panels[at].legend(handles=handles, loc="center", title="frequencies $p_i$")

@@ -21,6 +21,17 @@ def ignored_loss(
   return MEAN_SQUARE * density.sum(axis=-1)
 
 
+def alone_loss(
+  W: Float[np.ndarray, "*model hidden feature"], density: Float[np.ndarray, "*model feature"]
+) -> Float[np.ndarray, "*model"]:
+  """Returns (4/3) Σ p_i (1 − ‖W_i‖²)²: the loss if no two features meet and all biases are 0.
+
+  What is not represented loses (4/3) p_i here too, and decay, which shortens a direction, costs.
+  """
+  square = (W.astype(float) ** 2).sum(axis=-2)
+  return np.asarray(MEAN_SQUARE * (density * (1 - square) ** 2).sum(axis=-1))
+
+
 def orthogonal_loss(density: Densities, m: int) -> float:
   """Returns the least loss of m orthogonal features: the others, of the smallest variance, are
   replaced by their means. No model without superposition has a lower one.
