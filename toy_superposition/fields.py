@@ -24,7 +24,7 @@ from toy_superposition.declare import (
 )
 from toy_superposition.distributions import ERROR, LEAST
 from toy_superposition.errors import UserError
-from toy_superposition.perturbations import Dropout, Noise
+from toy_superposition.perturbations import Dropout, IsotropicNoise, Noise
 from toy_superposition.types import Spec
 
 # All tables are registered once these are imported: those of models, distributions, targets,
@@ -174,7 +174,7 @@ class Run:
   )
 
 
-SECTIONS = (General, Spec, Noise, Dropout, Features, History, Evaluation, Run)
+SECTIONS = (General, Spec, Noise, Dropout, IsotropicNoise, Features, History, Evaluation, Run)
 # The order in which a config is printed; within a group, that of the declarations.
 ORDER = (
   *(

@@ -21,7 +21,7 @@ from toy_superposition import (
   streams,
 )
 from toy_superposition.objective import function_of
-from toy_superposition.perturbations import Dropout, Noise
+from toy_superposition.perturbations import Dropout, IsotropicNoise, Noise
 from toy_superposition.theory import attacks
 from toy_superposition.types import Instance, Key, Params, Spec
 
@@ -33,9 +33,9 @@ Batch = Float[Array, "feature example"]
 Weights = Float[Array, "example"]
 Scalar = Float[Array, ""]
 
-# Folded into a step's key for the draws of attacks, of noise, of dropout, and of which examples of
-# a fixed set a batch consists of.
-ATTACK, NOISE, DROPOUT, CHOICE = 1, 2, 3, 4
+# Folded into a step's key for the draws of attacks, of noise, of dropout, of which examples of a
+# fixed set a batch consists of, and of which examples have noise instead of dropout.
+ATTACK, NOISE, DROPOUT, CHOICE, ISOTROPIC = 1, 2, 3, 4, 5
 BIASES = 1  # folded into an instance's key of initial weights for its initial biases
 
 
@@ -145,6 +145,18 @@ class Problem(NamedTuple):
     noise = Noise(instance.numbers["data.noise"])
     return noise.of(s, columns.uniform(NOISE, s.shape[0]))
 
+  def with_dropout(
+    self, h: Float[Array, "hidden example"], instance: Instance, columns: Columns
+  ) -> Float[Array, "hidden example"]:
+    """Returns a batch's hidden activations after dropout, or with the noise that stands in for
+    it."""
+    q, u = instance.numbers["model.dropout"], columns.uniform(DROPOUT, h.shape[0])
+    dropped = Dropout(q).of(h, u)
+    if "model.isotropic_noise" not in self.spec.active:
+      return dropped
+    noise = IsotropicNoise(instance.numbers["model.isotropic_noise"])
+    return noise.of(h, dropped, u, columns.uniform(ISOTROPIC, 1), q)
+
   def example_objective(self, params: Params, instance: Instance, x: Feature) -> Scalar:
     """Returns the training objective of features that a model sees as they are: the reduced loss,
     and the penalty."""
@@ -203,8 +215,7 @@ class Problem(NamedTuple):
     else:
       h = model.encode_batch(params, s)
     if "model.dropout" in self.spec.active and columns is not None:
-      dropout = Dropout(instance.numbers["model.dropout"])
-      h = dropout.of(h, columns.uniform(DROPOUT, h.shape[0]))
+      h = self.with_dropout(h, instance, columns)
     each = jax.vmap(self.decoded_loss, (None, None, 1, 1), 1)(params, instance, target, h)
     loss = self.reduction(mean(each, weights))
     if self.penalty:

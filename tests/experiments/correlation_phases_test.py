@@ -11,7 +11,7 @@ from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.correlation_phases import EXPERIMENT, figure, theory
-from toy_superposition.experiments.correlation_phases.analysis import within
+from toy_superposition.experiments.correlation_phases.analysis import between_all, within
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, UNDECIDED
 
 N_PAIRS, M = 8, 4
@@ -95,22 +95,59 @@ def made(cosines=(0.34, 0.7, 0.97), dense: float = 0.98, restarts: int = 10) -> 
 
 
 def verdicts(dataset) -> list[str]:
-  return [claim.verdict for claim in EXPERIMENT.claims(dataset)][:5]
+  return [claim.verdict for claim in EXPERIMENT.claims(dataset)][:6]
 
 
 def test_pairs_that_merge_confirm_all():
   dataset = made()
-  assert verdicts(dataset) == [CONFIRMED] * 5
+  assert verdicts(dataset)[2:] == [CONFIRMED] * 4
   assert figure.draw(dataset).axes
 
 
 def test_each_statement_can_be_contradicted_and_few_restarts_decide_nothing():
   found = verdicts(made(cosines=(0.5, 0.4, 0.6), dense=0.5))
-  assert found[:4] == [CONTRADICTED] * 4
+  assert found[2:5] == [CONTRADICTED] * 3
   worse = made()
   worse["loss"] = 10 * worse["loss"]
-  assert verdicts(worse)[4] == CONTRADICTED
-  assert verdicts(made(restarts=3)) == [UNDECIDED] * 5
+  assert verdicts(worse)[5] == CONTRADICTED
+  assert verdicts(made(restarts=3)) == [UNDECIDED] * 6
+
+
+def test_without_correlation_a_number_of_eight_pairs_is_as_uncertain_as_they_differ():
+  dataset = made()  # of features on two directions: |cosine| of .34 and 1
+  assert verdicts(dataset)[0] == UNDECIDED
+  alike = dataset.copy()
+  alike["between_deviation"] = 0 * alike["between_deviation"] + 0.01
+  assert verdicts(alike)[0] == CONFIRMED
+  apart = alike.copy()
+  apart["within"] = 0 * apart["within"] + 0.5
+  assert verdicts(apart)[0] == CONTRADICTED
+
+
+def test_directions_are_further_apart_than_random_ones_if_an_interval_says_so():
+  dataset = made()
+  spread = xr.DataArray(np.linspace(-0.01, 0.01, 10), dims=["restart"])
+  for mean, expected in ((0.3, CONFIRMED), (0.5, CONTRADICTED), (theory.chance(M), UNDECIDED)):
+    dataset["between"] = 0 * dataset["between"] + mean + spread
+    assert verdicts(dataset)[1] == expected
+
+
+def test_a_step_whose_interval_has_zero_inside_leaves_the_rise_undecided():
+  dataset = made()
+  spread = xr.DataArray(np.linspace(-0.1, 0.1, 10), dims=["restart"])
+  rising = xr.DataArray([0.3, 0.6, 0.9], dims=["correlation"])
+  level = xr.DataArray([0.3, 0.31, 0.9], dims=["correlation"])
+  falling = xr.DataArray([0.3, 0.6, 0.3], dims=["correlation"])
+  for mean, expected in ((rising, CONFIRMED), (level, UNDECIDED), (falling, CONTRADICTED)):
+    dataset["within"] = dataset["between"] = 0 * dataset["within"] + mean + spread
+    assert verdicts(dataset)[3] == expected
+
+
+def test_cosines_of_all_pairs_by_hand():
+  W = np.array([[1.0, -2, 0, 0.05], [0, 0, 3, 0]])
+  mean, deviation = between_all(W)
+  assert mean == pytest.approx(1 / 3) and deviation == pytest.approx(3**-0.5)
+  assert np.isnan(between_all(np.zeros((2, 4)))[0])
 
 
 @pytest.mark.parametrize(

@@ -1,58 +1,77 @@
-"""Bases of trained models, and their loss under dropout, exact over masks."""
+"""Bases of trained models, their exact losses, and the least loss that direct descents find."""
 
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from toy_superposition import streams
-from toy_superposition.experiments import trained
-from toy_superposition.experiments.dropout_basis import theory
+from toy_superposition.experiments.dropout_basis import descent, theory
 from toy_superposition.geometry.definitions import is_represented
-from toy_superposition.types import Instance, Params, Spec
+from toy_superposition.records import schema
 
 if TYPE_CHECKING:
   import xarray as xr
 
-N_SAMPLES = 4096  # examples, the same for all models
-
-
-def working_bytes(spec: Spec) -> int:
-  """Returns the bytes of one model with its examples under one mask."""
-  return max(trained.working_bytes(spec), 16 * N_SAMPLES * (spec.n_features + spec.n_hidden))
+DIMS = ("noise", "dropout", "restart")
+LOSSES = {0.0: descent.dropout_loss, 1.0: descent.noise_loss}  # by model.isotropic_noise
+ABOUT = {
+  "fourth_moment": "Σ_k ŵ_k⁴ of unit columns",
+  "per_dimension": "‖W‖²_F / m",
+  "n_represented": "represented features",
+}
 
 
 def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   """Returns the dataset of one number of features with `fourth_moment` Σ_k ŵ_k⁴ of unit columns,
-  `per_dimension` ‖W‖²_F / m, `n_represented`, and `dropout_loss`, exact over masks."""
-  del memory_budget
-  models = trained.trained(dataset)
-  spec = models.problem.spec
-  key = streams.words(streams.root(spec.seed), streams.Stream.EVALUATE, 0)
-  kept, _ = theory.masks(spec.n_hidden, 0.0)
+  `per_dimension` ‖W‖²_F / m and `n_represented` of every model, its `noisy_loss` under the noise
+  that it was trained with, without sampling, and of every cell the same of the lowest loss that
+  direct descents found: `minimum_fourth_moment`, …, `minimum_loss`; `descent_moments` are those of
+  all descents from random starts, before the best of them go on.
 
-  def of_one(params: Params, instance: Instance) -> Any:
-    x = models.problem.sample(key, instance, N_SAMPLES, generator="threefry")
-    q = instance.numbers.get("model.dropout", 0.0)
-    h = params.W @ x
-
-    def of_mask(mask: Any) -> Any:
-      output = jax.nn.relu(params.W.T @ (h * mask[:, None] / (1 - q)) + params.b[:, None])
-      number = jnp.sum(mask, axis=0)
-      weight = (1 - q) ** number * jnp.where(number == len(mask), 1.0, q ** (len(mask) - number))
-      return weight * jnp.mean(jnp.sum((x - output) ** 2, axis=0), axis=0)
-
-    return jnp.sum(jax.lax.map(of_mask, jnp.asarray(kept, jnp.float32)), axis=0)
-
-  losses = trained.each(of_one, models, mesh, working_bytes(spec))
-  W = dataset["W"].transpose(*models.dims, "hidden", "feature").values
-  dims = models.dims
-  about = {"long_name": "loss under dropout, exact over masks"}
+  Descents start at random and at the best trained model, so that none of these is below.
+  """
+  del mesh, memory_budget
+  values = schema.config(dataset)
+  W = dataset["W"].transpose(*DIMS, "hidden", "feature").values.astype(float)
+  b = dataset["b"].transpose(*DIMS, "feature").values.astype(float)
+  m, n = W.shape[-2:]
+  which = descent.examples(n, values["density.base"])
+  shares = dataset["noise_model_isotropic_noise"].values
+  losses = np.empty(W.shape[:3])
+  minima: list[list[descent.Minimum]] = []
+  for k, share in enumerate(shares.tolist()):
+    minima.append([])
+    for j, q in enumerate(dataset["dropout"].values.tolist()):
+      loss = LOSSES[share](which, m, q)
+      losses[k, j] = [loss(*model)[0] for model in zip(W[k, j], b[k, j], strict=True)]
+      best = int(np.nanargmin(losses[k, j])) if np.isfinite(losses[k, j]).any() else 0
+      own = [(W[k, j, best], b[k, j, best])] if np.isfinite(losses[k, j, best]) else []
+      minima[-1].append(descent.minimum(loss, m, n, own))
+  least = np.stack([np.stack([cell.W for cell in row]) for row in minima])
+  moments = np.stack([np.stack([cell.moments for cell in row]) for row in minima])
+  about = {"long_name": "loss under the noise of training, exact"}
   return dataset.assign(
-    fourth_moment=(dims, theory.fourth_moment(W), {"long_name": "Σ_k ŵ_k⁴ of unit columns"}),
-    per_dimension=(dims, (W**2).sum(axis=(-2, -1)) / spec.n_hidden, {"long_name": "‖W‖²_F / m"}),
-    n_represented=(dims, is_represented(W).sum(axis=-1), {"long_name": "represented features"}),
-    dropout_loss=(dims, np.asarray(losses, float).reshape(models.shape), about),
+    {
+      **{name: (DIMS, value, {"long_name": ABOUT[name]}) for name, value in _numbers(W).items()},
+      **{
+        f"minimum_{name}": (
+          DIMS[:2],
+          value,
+          {"long_name": f"{ABOUT[name]}, lowest loss found"},
+        )
+        for name, value in _numbers(least).items()
+      },
+      "noisy_loss": (DIMS, losses, about),
+      "minimum_loss": (DIMS[:2], np.array([[cell.loss for cell in row] for row in minima]), about),
+      "descent_moments": ((*DIMS[:2], "descent"), moments, {"long_name": ABOUT["fourth_moment"]}),
+    }
   )
+
+
+def _numbers(W: np.ndarray) -> dict[str, Any]:
+  """Returns numbers of models, from their directions (…, hidden, feature)."""
+  return {
+    "fourth_moment": theory.fourth_moment(W),
+    "per_dimension": (W**2).sum(axis=(-2, -1)) / W.shape[-2],
+    "n_represented": is_represented(W).sum(axis=-1),
+  }

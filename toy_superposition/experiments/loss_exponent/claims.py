@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
 from toy_superposition.experiments.loss_exponent import theory
@@ -107,15 +108,26 @@ def _single_claims(dataset: "xr.Dataset", loss: "xr.DataArray", decided: bool) -
   if CROSS_ENTROPY in dataset["loss_name"].values:
     kl = part["kl"].sel(loss_name=CROSS_ENTROPY)
     apart = part["told_apart"].sel(loss_name=CROSS_ENTROPY)
-    rows.append(
+    chosen = kl.argmin("restart")
+    own = apart.isel(restart=chosen)
+    told = int((apart == 1).sum())
+    interval = stats.binomtest(told, apart.size).proportion_ci(0.95)
+    rows += [
       Claim(
-        "z = 1: cross-entropy tells all features apart in two dimensions, however many there are",
-        f"largest KL divergence {float(kl.max()):.1g} nats; share told apart "
-        f"{float(apart.min()):.3f} at least",
-        "all of them in every restart",
-        verdict(bool((apart == 1).all()), decided),
-      )
-    )
+        "z = 1: at the optimum cross-entropy tells all features apart in two dimensions, however "
+        "many there are",
+        f"least KL divergence of each T: {float(kl.isel(restart=chosen).max()):.1g} nats at most; "
+        f"share told apart {float(own.min()):.3f} at least",
+        "all of them in the best descent of every T",
+        verdict(bool((own == 1).all()), decided),
+      ),
+      Claim(
+        "z = 1: share of descents in which cross-entropy tells all features apart",
+        f"{told} of {apart.size}: {interval.low:.1%} to {interval.high:.1%} (95 %)",
+        "",
+        REPORTED,
+      ),
+    ]
   return rows
 
 
