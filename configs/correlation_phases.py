@@ -13,7 +13,7 @@ random directions, to .97 at ρ = 1 in the best training. Where pairs are merged
 the exact code of merged pairs; at p = .1 that begins between ρ = .5 and .75.
 
 The source states neither steps, optimizer nor trainings. Chosen here: Adam at 1e-2 falling to 0 by
-a cosine, uniform values; 50 trainings, which a rise by .03 of numbers with a deviation of .07 needs.
+a cosine, uniform values; 50 trainings, which a rise by .03 of numbers that deviate by .07 needs.
 """
 
 from toy_superposition.config import base

@@ -197,7 +197,8 @@ PAPER_FIGURES: dict[str, str] = {
   "uniform_theory": "No figure of the paper. The loss of equal features over m/n lies below two "
   "theories at every density: of polytopes in orthogonal subspaces, and of random directions.",
   "dropout_basis": "No figure of the paper. Of two later posts one says that dropout inhibits "
-  "superposition, the other that it privileges the hidden units.",
+  "superposition, the other that it privileges the hidden units. Normal noise of the same variance "
+  "is the control.",
 }
 
 

@@ -117,8 +117,8 @@ def _rise_claim(part: "xr.Dataset", decided: bool) -> Claim:
   At ρ = 0 the mean over all pairs of features has the same expectation, and is more certain.
   """
   rhos = part["correlation"].values
-  within = part["within"].where(part["correlation"] != 0, part["between"])
-  within = within.transpose("correlation", "restart").values
+  chosen = part["within"].where(part["correlation"] != 0, part["between"])
+  within = chosen.transpose("correlation", "restart").values
   mean, n = within.mean(axis=1), within.shape[1]
   steps = np.diff(mean)
   error = (within.var(axis=1, ddof=1) / n) ** 0.5
