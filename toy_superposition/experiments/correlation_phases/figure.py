@@ -23,7 +23,8 @@ def draw(dataset: "xr.Dataset") -> Figure:
     figure = style.figure(11.6, 3.8)
     panels = figure.subplots(1, 3, width_ratios=[1.1, 1, 1.3])
     picture = _draw_map(panels[0], dataset["within"].mean("restart"))
-    figure.colorbar(picture, ax=panels[0], label="mean |cosine| within pairs")
+    figure.colorbar(picture, ax=panels[0])
+    panels[0].set_title("mean |cosine| within pairs")
     _draw_cosines(panels[1], dataset)
     _draw_losses(panels[2], dataset)
     n, m = 16, 4
