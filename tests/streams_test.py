@@ -70,4 +70,5 @@ def test_streams_keep_their_numbers():
     "DICTIONARY": 3,
     "EXAMPLES": 4,
     "SAMPLE": 5,
+    "DECOMPOSE": 6,
   }

@@ -23,6 +23,7 @@ class Stream(enum.IntEnum):
   DICTIONARY = 3  # on the host
   EXAMPLES = 4  # of a finite set
   SAMPLE = 5  # examples for other programs
+  DECOMPOSE = 6  # training of decompositions of trained models
 
 
 def host(seed: int, stream: Stream, number: int) -> np.random.Generator:

@@ -66,6 +66,7 @@ FOLLOW_UPS = (
   "compressed_computation",
   "memorization",
   "dropout_basis",
+  "decomposition_targets",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -57,6 +57,7 @@ NAMES = (
   "compressed_computation",
   "memorization",
   "dropout_basis",
+  "decomposition_targets",
 )
 _ADDED: dict[str, Experiment] = {}
 

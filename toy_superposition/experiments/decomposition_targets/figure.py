@@ -1,0 +1,117 @@
+"""Shares of seeds that succeed, scores beside chance, and which components features need."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from toy_superposition.drawing import style
+from toy_superposition.experiments.decomposition_targets.claims import (
+  PUBLISHED_SHARE,
+  interval,
+  is_success,
+  of_seeds,
+)
+
+if TYPE_CHECKING:
+  import xarray as xr
+
+SPREAD = "dots: decomposed seeds; bars: 95 % intervals; matrices: the first seed"
+GOOD, BAD = "#1f77b4", "#d62728"
+MARGIN = 3  # components beside the live ones that a matrix shows
+
+
+def draw(dataset: "xr.Dataset") -> Figure:
+  """Returns the figure: shares, scores and live components above, importances below."""
+  cells = [
+    (str(target), str(middle))
+    for target in dataset["target"].values
+    for middle in dataset["middle"].values
+  ]
+  labels = [f"{target}\n{'+ identity' if m == 'identity' else ''}" for target, m in cells]
+  with style.style():
+    figure = style.figure(11.4, 6.4)
+    above, below = figure.subfigures(2, 1).ravel()
+    axes = above.subplots(1, 4)
+    _draw_shares(axes[0], dataset, cells)
+    for one, name, title in (
+      (axes[1], "mmcs", "MMCS of the encoder"),
+      (axes[2], "live_ratio", "norm ratio of the encoder"),
+    ):
+      _draw_scores(one, dataset, cells, name)
+      one.set(title=title)
+    _draw_numbers(axes[3], dataset, cells)
+    for one in axes:
+      one.set_xticks(range(len(cells)), labels, fontsize="small")
+      one.set_xlim(-0.5, len(cells) - 0.5)
+    first = dataset.isel(target=0, restart=0)
+    panels = below.subplots(1, 5, width_ratios=(5, 5, 5, 5, 5))
+    places = [("none", "encoder"), ("none", "decoder")]
+    places += [("identity", matrix) for matrix in ("encoder", "middle", "decoder")]
+    for one, (middle, matrix) in zip(panels, places, strict=True):
+      _draw_importance(one, first, middle, matrix)
+    figure.suptitle("Stochastic parameter decomposition of trained toy models, p = 0.05")
+  return figure
+
+
+def _draw_shares(axes: Axes, dataset: "xr.Dataset", cells: list[tuple[str, str]]) -> None:
+  for k, (target, middle) in enumerate(cells):
+    good = is_success(dataset.sel(target=target), middle)
+    share, ends = good.mean(), interval(int(good.sum()), good.size)
+    axes.plot([k, k], ends, color=GOOD, linewidth=1.2)
+    axes.plot(k, share, "o", color=GOOD, markersize=5)
+    axes.text(k, -0.13, f"{good.sum()} of {good.size}", ha="center", fontsize="small", color="0.3")
+    low, high = PUBLISHED_SHARE[target]
+    axes.fill_between([k - 0.4, k + 0.4], low - 0.01, high + 0.01, color="0.75", zorder=0)
+  axes.set(ylim=(-0.2, 1.05), title="seeds that succeed; grey: authors' code", ylabel="share")
+
+
+def _draw_scores(
+  axes: Axes, dataset: "xr.Dataset", cells: list[tuple[str, str]], name: str
+) -> None:
+  for k, (target, middle) in enumerate(cells):
+    part = dataset.sel(target=target)
+    values, good = of_seeds(part, middle)[name].values, is_success(part, middle)
+    spread = np.linspace(-0.25, 0.25, len(values)) if len(values) > 1 else np.zeros(1)
+    for chosen, colour in ((good, GOOD), (~good, BAD)):
+      axes.plot(k + spread[chosen], values[chosen], "o", color=colour, markersize=3)
+    if name == "mmcs":
+      chance = float(part["random_mmcs"])
+      axes.plot([k - 0.4, k + 0.4], [chance, chance], "--", color="0.5", linewidth=1)
+  if name == "mmcs":
+    axes.set(ylabel="blue: succeeds, red: fails; dashed: random")
+  else:
+    axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
+
+
+def _draw_numbers(axes: Axes, dataset: "xr.Dataset", cells: list[tuple[str, str]]) -> None:
+  colours = {"encoder": "#1f77b4", "middle": "#2ca02c", "decoder": "#9467bd"}
+  for j, (matrix, colour) in enumerate(colours.items()):
+    for k, (target, middle) in enumerate(cells):
+      part = dataset.sel(target=target)
+      values = of_seeds(part, middle, matrix)["n_live"].values
+      if not len(values):
+        continue
+      expected = float(part["n_dimensions" if matrix == "middle" else "n_features"])
+      at = k + 0.26 * (j - 1) + np.linspace(-0.08, 0.08, len(values))
+      label = matrix if middle == "identity" and k < 2 else None
+      axes.plot(at, values / expected, "o", color=colour, markersize=3, label=label)
+  axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
+  axes.set(ylim=(0, None), title="live components / expected", ylabel="")
+  axes.legend(fontsize="small", loc="best")
+
+
+def _draw_importance(axes: Axes, first: "xr.Dataset", middle: str, matrix: str) -> None:
+  """Draws the importances of components for single features, of one matrix of the first seed."""
+  shown = first["shown_importance"].sel(middle=middle, matrix=matrix)
+  values = shown.transpose("shown_feature", "shown_component").values
+  n = int(first["n_features"])
+  n_shown = int(
+    min(np.isfinite(values[0]).sum(), first["n_live"].sel(middle=middle, matrix=matrix) + MARGIN)
+  )
+  axes.imshow(values[:n, :n_shown], cmap="Blues", vmin=0, vmax=1, aspect="equal")
+  words = "" if middle == "none" else "+ identity: "
+  axes.set(title=f"{words}{matrix}", xlabel="component", ylabel="feature alone")
+  axes.set_xticks([])
+  axes.set_yticks([])
