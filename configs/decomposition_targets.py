@@ -1,24 +1,24 @@
 """Toy models as targets for parameter decomposition, and the share of seeds that are decomposed.
 
-Paper: "Toy Models of Superposition"; the targets are those of Braun et al. (2025), "Interpretability
-in Parameter Space", and of Bushnaq, Braun and Sharkey (2025), "Stochastic Parameter Decomposition"
-(SPD): five features in two dimensions and 40 in ten, p = .05, AdamW at 5e-3 with a decay of .01,
-each decomposed with and without a frozen identity in the middle. W = Σ_c u_c v_cᵀ is trained to be
-faithful, to give the same outputs under stochastic masks g + (1 − g) U[0, 1], and to need few
-components.
+Paper: "Toy Models of Superposition"; the targets are those of Braun et al. (2025),
+"Interpretability in Parameter Space", and of Bushnaq, Braun and Sharkey (2025), "Stochastic
+Parameter Decomposition" (SPD): five features in two dimensions and 40 in ten, p = .05, AdamW at
+5e-3 with a decay of .01, each decomposed with and without a fixed identity in the middle. Every
+matrix W = Σ_c u_c v_cᵀ is trained to be faithful, to give the same outputs under stochastic masks
+g + (1 − g) U[0, 1], and to need few components.
 
-  python -m toy_superposition.main --config=configs/decomposition_targets.py        2 × 10 models
+  python -m toy_superposition.main --config=configs/decomposition_targets.py        2 × 20 models
   python -m toy_superposition.main --config=configs/decomposition_targets.py:quick  2 × 2
   python -m toy_superposition.main --config=configs/decomposition_targets.py:full   2 × 100
 
-To expect: most seeds of 5-2 give one component for each feature, some merge two features. MMCS alone
-does not tell them apart: 20 random components already have .98.
+To expect: most seeds of 5-2 give one component for each feature, some merge two features. MMCS
+alone does not tell them apart: 20 random components already have .98.
 
-The decomposition's size goes with the number of restarts: from 30 on it is the published one, 40 000
-steps of 4 096 examples with 20 or 200 components. The default has the published steps for 5-2, and
-batches of 128, whose noise makes no difference; three seeds of 40-10 with 60 components and 16 000
-steps at 5e-3, which are not enough for the features to separate. SPD's start, the slopes of closed
-gates and the cosine's length are choices of ours.
+The decomposition's size goes with the number of restarts: from 100 on it is the published one,
+40 000 steps of 4 096 examples with 20 or 200 components. From 20 on, the default, 5-2 has all of
+these steps with 128 examples; of 40-10 three seeds have 60 components and 10 000 steps of 32
+examples at a rate of 5e-3, in which the features do not separate. Chosen here: the decomposition's
+start, the slopes of closed gates, and a cosine that ends at 0.
 """
 
 from toy_superposition.config import base
@@ -30,7 +30,7 @@ COST = "5 minutes; quick 20 seconds; full hours on an accelerator"  # on 2 CPU c
 TARGETS = {"5-2": (5, 2), "40-10": (40, 10)}
 # variant: (restarts; steps and batch sizes of both targets)
 SIZES = {
-  "": (10, (10_000, 3000), (1024, 2048)),
+  "": (20, (10_000, 3000), (1024, 2048)),
   "quick": (2, (500, 200), (256, 256)),
   "full": (100, (10_000, 10_000), (1024, 8192)),
 }
@@ -56,6 +56,6 @@ def get_config(variant: str | None = None):
   }
   base.set_axes(config, target=base.together(values, TARGETS), restart=base.restarts(n_restarts))
   config.measures = ()
-  config.evaluation.n_samples = 20_480 if variant == "quick" else 204_800
+  config.evaluation.n_samples = 20_480 if variant == "quick" else 819_200
   config.experiment = "decomposition_targets"
   return config

@@ -201,8 +201,8 @@ PAPER_FIGURES: dict[str, str] = {
   "is the control.",
   "superposition, the other that it privileges the hidden units.",
   "decomposition_targets": "No figure of the paper. In the follow-ups on parameter decomposition a "
-  "matrix of importances has one component for each of five features, and beside it are the columns "
-  "of the components, which are those of the trained model.",
+  "matrix of importances has one component for each of five features, and the components' columns "
+  "are those of the trained model.",
 }
 
 

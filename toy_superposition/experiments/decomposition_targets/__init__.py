@@ -1,4 +1,4 @@
-"""Toy models as targets for parameter decomposition, and how often stochastic decomposition succeeds.
+"""Toy models as targets for parameter decomposition: in which share of seeds does it succeed?
 
 Follow-ups: Braun et al. (2025), "Interpretability in Parameter Space" (APD); Bushnaq, Braun and
 Sharkey (2025), "Stochastic Parameter Decomposition" (SPD).

@@ -1,4 +1,4 @@
-"""Decompositions of trained models, with and without an identity in the middle, and their scores."""
+"""Decompositions of trained models, with and without an identity in the middle; their scores."""
 
 import functools
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ ALL = 10**6
 SETTINGS: dict[str, tuple[tuple[Settings, int], ...]] = {
   "5-2": (
     (Settings(20, 3e-3, 1.0, 500, 29, 5e-3), 2),
-    (Settings(20, 3e-3, 1.0, 40_000, 29), 10),
+    (Settings(20, 3e-3, 1.0, 40_000, 29), ALL),
     (Settings(20, 3e-3, 1.0, 40_000, 927), ALL),
   ),
   "40-10": (
@@ -33,7 +33,7 @@ SETTINGS: dict[str, tuple[tuple[Settings, int], ...]] = {
     (Settings(200, 1e-4, 2.0, 40_000, 3570), ALL),
   ),
 }
-USUAL_FROM, PUBLISHED_FROM = 10, 30  # restarts of a run from which on it has that size
+USUAL_FROM, PUBLISHED_FROM = 20, 100  # restarts of a run from which on it has that size
 MIDDLE, MATRICES = ("none", "identity"), ("encoder", "middle", "decoder")
 SHOWN = (40, 40)  # components and features of the first seed that the figure shows
 ARRAYS = 2  # of (component, gate, example) that a matrix's gradient holds at once
@@ -178,7 +178,7 @@ def _of_target(dataset: "xr.Dataset", mesh: Mesh) -> dict[str, Any]:
   found: dict[str, Any] = {
     "middle_difference": (("restart",), np.asarray(trained.each(difference, models, mesh), float)),
     "exact_loss": (("restart",), np.full(dataset.sizes["restart"], np.nan)),
-    **{name: ((), np.nan) for name in ("exact_optimum", "pentagon_norm", "pentagon_bias")},
+    **dict.fromkeys(("exact_optimum", "pentagon_norm", "pentagon_bias"), ((), np.nan)),
   }
   if n <= expected_loss.MAX_FEATURES:
 

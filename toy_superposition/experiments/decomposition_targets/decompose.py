@@ -1,9 +1,10 @@
 """Stochastic parameter decomposition (SPD) of one trained toy model, in one compiled scan.
 
-Bushnaq, Braun and Sharkey (2025). Every matrix W of the target, (out, in), becomes a sum of rank-one
-components, Σ_c u_c v_cᵀ. How much an input a needs component c is a number g_c on [0, 1] that a
-small network makes of v_c · a alone. Components are trained to add up to W, and such that the output
-stays the same if each of them is scaled by any number between g_c and 1, while the g_c are small.
+Bushnaq, Braun and Sharkey (2025). Every matrix W of the target, (out, in), becomes a sum of
+rank-one components, Σ_c u_c v_cᵀ. How much an input a needs component c is its importance, a number
+g_c on [0, 1] that a small network makes of v_c · a alone. Components are trained to add up to W,
+and such that the output stays the same if each of them is scaled by any number between g_c and 1,
+while the g_c are small.
 """
 
 import math
@@ -22,8 +23,8 @@ from toy_superposition.optimizers import SCHEDULES
 from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Params
 
-Batch = Float[Array, "unit example"]
-Matrix = Float[Array, "out in"]
+Batch = Array  # (unit, example)
+Matrix = Array  # (out, in)
 Scalar = Float[Array, ""]
 
 GATE = 16  # hidden units of a component's network
@@ -46,12 +47,13 @@ class Settings(NamedTuple):
 class Components:
   """The components of one matrix, and the networks that say how much each is needed."""
 
-  U: Float[Array, "component out"] | Any
-  V: Float[Array, "component in"] | Any
-  w1: Float[Array, "component gate"] | Any
-  b1: Float[Array, "component gate"] | Any
-  w2: Float[Array, "component gate"] | Any
-  b2: Float[Array, "component"] | Any
+  # Matrices of one model differ in size, which run-time type checks of axes would refuse.
+  U: Any  # (component, out)
+  V: Any  # (component, in)
+  w1: Any  # (component, gate), likewise b1 and w2
+  b1: Any
+  w2: Any
+  b2: Any  # (component,)
 
   @property
   def sum(self) -> Matrix:
@@ -66,8 +68,8 @@ def matrices(params: Params, has_middle: bool) -> tuple[Matrix, ...]:
 
 
 def init(key: Array, targets: Sequence[Matrix], n_components: int) -> tuple[Components, ...]:
-  """Returns components at the start: normal, of variance 1/in for v and 1/C for u, so that their sum
-  has that of Kaiming's rule; gates that begin near z = 0."""
+  """Returns components at the start: normal numbers, of variance 1/in for v and 1/C for u, so that
+  their sum has the variance 1/in."""
   found = []
   for number, target in enumerate(targets):
     n_out, n_in = target.shape
@@ -111,7 +113,7 @@ opening.defvjp(lambda z: (opening(z), z), _opening_backward)
 
 
 def closing(z: Array) -> Array:
-  """Returns z clipped to [0, 1], but for a slope of LEAK above 1: the form whose size is penalised."""
+  """Returns z clipped to [0, 1], but with a slope of LEAK above 1: the form that is penalised."""
   return jnp.where(z > 1, 1 + LEAK * (z - 1), jnp.clip(z, 0, 1))
 
 
@@ -146,7 +148,7 @@ def active_examples(
   n = density.shape[0]
   none_before = jnp.cumprod(jnp.concatenate([jnp.ones(1), 1 - density[:-1]]), axis=0)
   reached = jnp.cumsum(none_before * density, axis=0)  # probability that the first is up to here
-  first = jnp.sum(u[0] * reached[-1] >= reached[:-1, None], axis=0)
+  first = jnp.sum(u[:1] * reached[-1] >= reached[:-1, None], axis=0, keepdims=True)
   number = jnp.arange(n)[:, None]
   active = (number == first) | ((number > first) & (u[1 : n + 1] < density[:, None]))
   return jnp.where(active, u[n + 1 :], 0)
@@ -157,20 +159,20 @@ def losses(
   targets: Sequence[Matrix],
   b: Float[Array, "feature"],
   x: Batch,
-  r: Float[Array, "pass layer component example"],
+  r: Any,
   share: Scalar,
   settings: Settings,
 ) -> Scalar:
-  """Returns the objective: how unfaithful the sum of components is, the error of the outputs with all
-  matrices masked and with one, and how much the components are needed.
+  """Returns the objective: how far the components' sum is from the matrices, the error of outputs
+  with all matrices masked and with one of them, and the sum of importances.
 
   Args:
     parts: components of every matrix.
     targets: the matrices.
     b: the target's bias, which is not decomposed.
     x: features of examples in which any is active.
-    r: uniform numbers of the masks g + (1 − g) r: of the pass with all matrices masked, and of those
-      with one of them.
+    r: (pass, matrix, component, example), uniform numbers of masks g + (1 − g) r: of the pass with
+      all matrices masked, and of those with one of them.
     share: of examples in which any feature is active.
     settings: of the decomposition.
   """

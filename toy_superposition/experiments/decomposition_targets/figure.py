@@ -24,6 +24,7 @@ MARGIN = 3  # components beside the live ones that a matrix shows
 
 def draw(dataset: "xr.Dataset") -> Figure:
   """Returns the figure: shares, scores and live components above, importances below."""
+  dataset = dataset.sortby("n_features")
   cells = [
     (str(target), str(middle))
     for target in dataset["target"].values
@@ -32,12 +33,12 @@ def draw(dataset: "xr.Dataset") -> Figure:
   labels = [f"{target}\n{'+ identity' if m == 'identity' else ''}" for target, m in cells]
   with style.style():
     figure = style.figure(11.4, 6.4)
-    above, below = figure.subfigures(2, 1).ravel()
+    above, below = figure.subfigures(2, 1, squeeze=False).ravel()
     axes = above.subplots(1, 4)
     _draw_shares(axes[0], dataset, cells)
     for one, name, title in (
       (axes[1], "mmcs", "MMCS of the encoder"),
-      (axes[2], "live_ratio", "norm ratio of the encoder"),
+      (axes[2], "live_ratio", "norm ratio, live components"),
     ):
       _draw_scores(one, dataset, cells, name)
       one.set(title=title)
@@ -64,7 +65,9 @@ def _draw_shares(axes: Axes, dataset: "xr.Dataset", cells: list[tuple[str, str]]
     axes.text(k, -0.13, f"{good.sum()} of {good.size}", ha="center", fontsize="small", color="0.3")
     low, high = PUBLISHED_SHARE[target]
     axes.fill_between([k - 0.4, k + 0.4], low - 0.01, high + 0.01, color="0.75", zorder=0)
-  axes.set(ylim=(-0.2, 1.05), title="seeds that succeed; grey: authors' code", ylabel="share")
+  axes.set(
+    ylim=(-0.2, 1.05), title="seeds that succeed", xlabel="grey: reported of the authors' code"
+  )
 
 
 def _draw_scores(
@@ -80,7 +83,7 @@ def _draw_scores(
       chance = float(part["random_mmcs"])
       axes.plot([k - 0.4, k + 0.4], [chance, chance], "--", color="0.5", linewidth=1)
   if name == "mmcs":
-    axes.set(ylabel="blue: succeeds, red: fails; dashed: random")
+    axes.set(xlabel="blue: succeeds, red: fails; dashed: random components")
   else:
     axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
 
@@ -98,7 +101,7 @@ def _draw_numbers(axes: Axes, dataset: "xr.Dataset", cells: list[tuple[str, str]
       label = matrix if middle == "identity" and k < 2 else None
       axes.plot(at, values / expected, "o", color=colour, markersize=3, label=label)
   axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
-  axes.set(ylim=(0, None), title="live components / expected", ylabel="")
+  axes.set(ylim=(0, None), title="live components / expected")
   axes.legend(fontsize="small", loc="best")
 
 
