@@ -119,6 +119,7 @@ def _decomposition_claims(part: "xr.Dataset", name: str) -> list[Claim]:
 def _share_claim(part: "xr.Dataset", name: str, words: str, middle: str, published: bool) -> Claim:
   """The headline."""
   good = is_success(part, middle)
+  every = good & (of_seeds(part, middle, "decoder")["success"].values == 1)
   low, high = PUBLISHED_SHARE[name]
   ends = interval(int(good.sum()), good.size)
   known = f"{low:.2f}" + (f" to {high:.2f}" if high > low else "")
@@ -127,7 +128,8 @@ def _share_claim(part: "xr.Dataset", name: str, words: str, middle: str, publish
     matrices += " and the identity one for each dimension"
   return Claim(
     f"{words}: share of seeds whose decomposition succeeds: {matrices}",
-    f"{int(good.sum())} of {good.size}; 95 % interval {ends[0]:.2f} to {ends[1]:.2f}",
+    f"{int(good.sum())} of {good.size}; 95 % interval {ends[0]:.2f} to {ends[1]:.2f}; "
+    f"{int(every.sum())} if the decoder has one for each feature too",
     f"an interval with the share reported for the authors' code, {known} (success: as many live "
     f"components, MMCS ≥ {scores.MIN_MMCS:g}, norm ratio 1 ± {scores.RATIO_WITHIN:g})",
     verdict(ends[0] <= high and ends[1] >= low, published),
