@@ -141,7 +141,8 @@ def _score_claims(part: "xr.Dataset", words: str, middle: str, published: bool) 
   own, good = of_seeds(part, middle), is_success(part, middle)
   best, others = own.isel(restart=good), own.isel(restart=~good)
   mmcs, ratio = best["live_mmcs"].values, best["live_ratio"].values
-  near = bool((mmcs >= MMCS).all()) and RATIOS[0] <= float(ratio.mean()) <= RATIOS[1]
+  near = mmcs.size > 0 and bool((mmcs >= MMCS).all())
+  near = near and RATIOS[0] <= float(ratio.mean()) <= RATIOS[1]
   return [
     Claim(
       f"{words}: seeds whose decomposition succeeds have the published MMCS of the encoder, 1.000, "

@@ -17,9 +17,19 @@ from toy_superposition.experiments.decomposition_targets.claims import (
 if TYPE_CHECKING:
   import xarray as xr
 
-SPREAD = "dots: decomposed seeds; bars: 95 % intervals; matrices: the first seed"
+SPREAD = (
+  "{n} {what}; dots: those decomposed; bars: 95 % intervals; matrices: 5-2, first seed of each kind"
+)
 GOOD, BAD = "#1f77b4", "#d62728"
-MARGIN = 3  # components beside the live ones that a matrix shows
+MARGIN = 3  # components beside as many as features that a matrix shows
+# Matrices of the smaller target that are shown: of a seed that succeeds, or of one that fails.
+PLACES = (
+  ("none", "encoder", True),
+  ("none", "decoder", True),
+  ("identity", "middle", True),
+  ("none", "encoder", False),
+  ("identity", "encoder", False),
+)
 
 
 def draw(dataset: "xr.Dataset") -> Figure:
@@ -32,13 +42,13 @@ def draw(dataset: "xr.Dataset") -> Figure:
   ]
   labels = [f"{target}\n{'+ identity' if m == 'identity' else ''}" for target, m in cells]
   with style.style():
-    figure = style.figure(11.4, 6.4)
-    above, below = figure.subfigures(2, 1, squeeze=False).ravel()
+    figure = style.figure(11.4, 5.7)
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(3, 2)).ravel()
     axes = above.subplots(1, 4)
     _draw_shares(axes[0], dataset, cells)
     for one, name, title in (
-      (axes[1], "mmcs", "MMCS of the encoder"),
-      (axes[2], "live_ratio", "norm ratio, live components"),
+      (axes[1], "mmcs", "MMCS of the encoder\n(dashed: random components)"),
+      (axes[2], "live_ratio", "norm ratio, live components\n(blue: succeeds, red: fails)"),
     ):
       _draw_scores(one, dataset, cells, name)
       one.set(title=title)
@@ -46,12 +56,9 @@ def draw(dataset: "xr.Dataset") -> Figure:
     for one in axes:
       one.set_xticks(range(len(cells)), labels, fontsize="small")
       one.set_xlim(-0.5, len(cells) - 0.5)
-    first = dataset.isel(target=0, restart=0)
-    panels = below.subplots(1, 5, width_ratios=(5, 5, 5, 5, 5))
-    places = [("none", "encoder"), ("none", "decoder")]
-    places += [("identity", matrix) for matrix in ("encoder", "middle", "decoder")]
-    for one, (middle, matrix) in zip(panels, places, strict=True):
-      _draw_importance(one, first, middle, matrix)
+    part = dataset.isel(target=0)
+    for one, place in zip(below.subplots(1, len(PLACES)), PLACES, strict=True):
+      _draw_importance(one, part, *place)
     figure.suptitle("Stochastic parameter decomposition of trained toy models, p = 0.05")
   return figure
 
@@ -65,9 +72,7 @@ def _draw_shares(axes: Axes, dataset: "xr.Dataset", cells: list[tuple[str, str]]
     axes.text(k, -0.13, f"{good.sum()} of {good.size}", ha="center", fontsize="small", color="0.3")
     low, high = PUBLISHED_SHARE[target]
     axes.fill_between([k - 0.4, k + 0.4], low - 0.01, high + 0.01, color="0.75", zorder=0)
-  axes.set(
-    ylim=(-0.2, 1.05), title="seeds that succeed", xlabel="grey: reported of the authors' code"
-  )
+  axes.set(ylim=(-0.2, 1.05), title="seeds that succeed\n(grey: authors' code)")
 
 
 def _draw_scores(
@@ -82,9 +87,7 @@ def _draw_scores(
     if name == "mmcs":
       chance = float(part["random_mmcs"])
       axes.plot([k - 0.4, k + 0.4], [chance, chance], "--", color="0.5", linewidth=1)
-  if name == "mmcs":
-    axes.set(xlabel="blue: succeeds, red: fails; dashed: random components")
-  else:
+  if name != "mmcs":
     axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
 
 
@@ -101,20 +104,23 @@ def _draw_numbers(axes: Axes, dataset: "xr.Dataset", cells: list[tuple[str, str]
       label = matrix if middle == "identity" and k < 2 else None
       axes.plot(at, values / expected, "o", color=colour, markersize=3, label=label)
   axes.axhline(1, color="0.5", linewidth=0.8, linestyle=":")
-  axes.set(ylim=(0, None), title="live components / expected")
+  axes.set(ylim=(0, None), title="live components\nover expected ones")
   axes.legend(fontsize="small", loc="best")
 
 
-def _draw_importance(axes: Axes, first: "xr.Dataset", middle: str, matrix: str) -> None:
-  """Draws the importances of components for single features, of one matrix of the first seed."""
-  shown = first["shown_importance"].sel(middle=middle, matrix=matrix)
-  values = shown.transpose("shown_feature", "shown_component").values
-  n = int(first["n_features"])
-  n_shown = int(
-    min(np.isfinite(values[0]).sum(), first["n_live"].sel(middle=middle, matrix=matrix) + MARGIN)
-  )
-  axes.imshow(values[:n, :n_shown], cmap="Blues", vmin=0, vmax=1, aspect="equal")
-  words = "" if middle == "none" else "+ identity: "
-  axes.set(title=f"{words}{matrix}", xlabel="component", ylabel="feature alone")
-  axes.set_xticks([])
-  axes.set_yticks([])
+def _draw_importance(
+  axes: Axes, part: "xr.Dataset", middle: str, matrix: str, succeeds: bool
+) -> None:
+  """Draws the importances of components for single features, of the first seed that succeeds, or
+  fails; nothing without such a seed."""
+  seeds = np.flatnonzero(is_success(part, middle) == succeeds)
+  words = f"{matrix}{' (+ identity)' if middle == 'identity' else ''}"
+  axes.set(title=f"{words}\n{'succeeds' if succeeds else 'fails'}", xticks=[], yticks=[])
+  if not len(seeds):
+    axes.axis("off")
+    return
+  shown = part["shown_importance"].sel(middle=middle, matrix=matrix).isel(restart=int(seeds[0]))
+  n = int(part["n_features"])
+  values = shown.transpose("shown_feature", "shown_component").values[:n, : n + MARGIN]
+  axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+  axes.set(xlabel="component", ylabel="feature alone")
