@@ -11,8 +11,9 @@ g + (1 − g) U[0, 1], and to need few components.
   python -m toy_superposition.main --config=configs/decomposition_targets.py:quick  2 × 2
   python -m toy_superposition.main --config=configs/decomposition_targets.py:full   2 × 100
 
-To expect: most seeds of 5-2 give one component for each feature, some merge two features. MMCS
-alone does not tell them apart: 20 random components already have .98.
+To expect: most seeds of 5-2 give one component for each feature of the encoder, and the decoder of
+half of them has fewer. In others two features share a component. MMCS alone does not tell them
+apart: 20 random components already have .98.
 
 The decomposition's size goes with the number of restarts: from 100 on it is the published one,
 40 000 steps of 4 096 examples with 20 or 200 components. From 20 on, the default, 5-2 has all of
@@ -26,7 +27,7 @@ from toy_superposition.config import base
 ABOUT = (
   "Targets of parameter decomposition: exact optima, and the share of seeds that SPD recovers."
 )
-COST = "5 minutes; quick 20 seconds; full hours on an accelerator"  # on 2 CPU cores
+COST = "10 minutes beside other work (4 CPU minutes); quick 30 seconds; full not measured"  # on 2 CPU cores
 TARGETS = {"5-2": (5, 2), "40-10": (40, 10)}
 # variant: (restarts; steps and batch sizes of both targets)
 SIZES = {
