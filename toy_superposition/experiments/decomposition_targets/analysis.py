@@ -35,7 +35,7 @@ SETTINGS: dict[str, tuple[tuple[Settings, int], ...]] = {
 }
 USUAL_FROM, PUBLISHED_FROM = 20, 100  # restarts of a run from which on it has that size
 MIDDLE, MATRICES = ("none", "identity"), ("encoder", "middle", "decoder")
-SHOWN = (40, 40)  # components and features of the first seed that the figure shows
+SHOWN = (40, 40)  # most components and features of a seed that are stored for the figure
 ARRAYS = 2  # of (component, gate, example) that a matrix's gradient holds at once
 
 
