@@ -19,6 +19,7 @@ from toy_superposition.experiments.experiment import (
   REPORTED,
   UNDECIDED,
 )
+from toy_superposition.theory import sensing
 
 N, M = 20, 4
 
@@ -59,15 +60,15 @@ def test_three_lines_fit_a_plane_at_sixty_degrees_and_six_in_space():
 
 
 def test_the_sensing_bound_is_lowest_at_one_in_e_and_infinite_if_nothing_is_sparse():
-  np.testing.assert_allclose(theory.sensing_bound(np.array([1 / np.e])), np.e)
-  assert np.isinf(theory.sensing_bound(np.array([0.0, 1.0]))).all()
+  np.testing.assert_allclose(sensing.sensing_bound(np.array([1 / np.e])), np.e)
+  assert np.isinf(sensing.sensing_bound(np.array([0.0, 1.0]))).all()
 
 
 def made(factor: float, num: int = 9) -> xr.Dataset:
   """Returns the analysis of models whose F is the published one, times a factor."""
   p = np.geomspace(0.5, 0.1, num)
   published = np.interp(np.log(1 / p), np.log(list(PUBLISHED)), list(PUBLISHED.values()))
-  F = factor * published * theory.sensing_bound(p)
+  F = factor * published * sensing.sensing_bound(p)
   W = np.sqrt(F / N)[:, None, None] * np.ones((num, M, N))
   dataset = datasets.dataset(W=W, axes={"density": p.tolist()}, measured=())
   return EXPERIMENT.run(dataset, meshes.make_mesh(setup.devices(1)), 2**30)

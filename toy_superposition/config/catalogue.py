@@ -67,6 +67,7 @@ FOLLOW_UPS = (
   "memorization",
   "dropout_basis",
   "decomposition_targets",
+  "access",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -58,6 +58,7 @@ NAMES = (
   "memorization",
   "dropout_basis",
   "decomposition_targets",
+  "access",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -203,6 +203,8 @@ PAPER_FIGURES: dict[str, str] = {
   "decomposition_targets": "No figure of the paper. In the follow-ups on parameter decomposition a "
   "matrix of importances has one component for each of five features, and the components' columns "
   "are those of the trained model.",
+  "access": "No figure of the paper. The follow-up by Garg, Kleinberg and Peng proves that linear "
+  "access to every support of k features needs about k² dimensions, and nonlinear access about k.",
 }
 
 

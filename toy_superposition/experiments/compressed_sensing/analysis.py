@@ -7,6 +7,7 @@ from jax.sharding import Mesh
 
 from toy_superposition.experiments.compressed_sensing import theory
 from toy_superposition.geometry.definitions import features_per_dimension
+from toy_superposition.theory import sensing
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -28,7 +29,7 @@ def run(dataset: "xr.Dataset", mesh: Mesh, memory_budget: int) -> "xr.Dataset":
   random = [theory.coherence(rng.normal(size=(m, n))) for n in counts]
   return dataset.assign_coords(vectors=counts, dimensions=list(GROWTH)).assign(
     features_per_dimension=("density", per_dimension),
-    sensing_product=("density", per_dimension / theory.sensing_bound(dataset["density"].values)),
+    sensing_product=("density", per_dimension / sensing.sensing_bound(dataset["density"].values)),
     coherence_found=("vectors", np.array(spread)),
     coherence_random=("vectors", np.array(random)),
     coherence_welch=(

@@ -7,6 +7,7 @@ import numpy as np
 from toy_superposition.experiments.compressed_sensing import theory
 from toy_superposition.experiments.compressed_sensing.analysis import LARGEST
 from toy_superposition.experiments.experiment import REPORTED, Claim, identity, verdict
+from toy_superposition.theory.sensing import ORDER_ONE
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 PUBLISHED = {2.0: 0.64, 3.0: 0.75, 4.0: 0.80, 10.0: 1.08}
 # Relative. The published F was read off to 5–10 %, and F grows with further training by as much.
 TOLERANCE = 0.15
-ORDER_ONE = (0.5, 2.0)  # within a factor of two of 1
 SPARSE = 2.0  # 1/p from which on features are in superposition
 MIN_POINTS = 6  # sparse densities that can decide
 

@@ -9,6 +9,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from toy_superposition.drawing import spread, style
 from toy_superposition.experiments.compressed_sensing import theory
 from toy_superposition.experiments.compressed_sensing.analysis import LARGEST
+from toy_superposition.theory import sensing
 
 if TYPE_CHECKING:
   import xarray as xr
@@ -48,7 +49,7 @@ def _draw_features(axes, dataset: "xr.Dataset") -> None:
   x = 1 / curve["density"].values
   axes.plot(x, curve, "o-", color=OURS, ms=4, label="trained: $F = \\|W\\|_F^2/m$")
   fine = np.geomspace(1.05, x.max(), 200)
-  axes.plot(fine, theory.sensing_bound(1 / fine), "--", color=BOUND, label="$1/(-p\\,\\ln p)$")
+  axes.plot(fine, sensing.sensing_bound(1 / fine), "--", color=BOUND, label="$1/(-p\\,\\ln p)$")
   axes.set(xscale="log", xlabel="$1/(1-S) = 1/p$", ylabel="features per dimension")
   axes.set_ylim(0, 1.4 * float(curve.max()))
   axes.set_xticks([1, 2, 3, 5, 10])

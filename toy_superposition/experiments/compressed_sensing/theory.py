@@ -1,7 +1,6 @@
-"""Almost orthogonal directions: how many fit into d dimensions, and how many a density allows.
+"""Almost orthogonal directions: how many fit into d dimensions.
 
-Paper, section "What Do We Mean by Features, Directions" on the Johnson–Lindenstrauss lemma, and
-the appendix "Connection to Compressed Sensing".
+Paper, section "What Do We Mean by Features, Directions" on the Johnson–Lindenstrauss lemma.
 """
 
 import math
@@ -9,7 +8,6 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-Values = Float[np.ndarray, "..."]
 # Exponents q that approximate the largest |cos|, each descent starting from the previous solution.
 POWERS = (4, 16, 64)
 N_ITERATIONS = 100  # maximum of each descent
@@ -92,10 +90,3 @@ def most_within(largest: float, n_dimensions: int, growth: float = 1.1) -> int:
     if coherence(spread_out(n_vectors=more, n_dimensions=n_dimensions)) > largest + 1e-3:
       return fitting
     fitting = more
-
-
-def sensing_bound(density: Values) -> Values:
-  """Returns 1 / (−p ln p), the largest order of features per dimension; infinite at p = 0 and 1."""
-  p = np.asarray(density, float)
-  with np.errstate(divide="ignore", invalid="ignore"):
-    return np.where((p > 0) & (p < 1), -1 / (p * np.log(p)), np.inf)
