@@ -28,6 +28,7 @@ BY_HAND = {  # parameters, h, x′
   "linear": (AutoencoderParams(W=W, b=b), [-1.5, 1.75], [-1.25, -0.25, 5.75]),
   "relu_output": (AutoencoderParams(W=W, b=b), [-1.5, 1.75], [0, 0, 5.75]),
   "relu_hidden": (AutoencoderParams(W=W, b=b), [0, 1.75], [0.25, 0, 5.75]),
+  "unbiased_relu_output": (AutoencoderParams(W=W, b=b), [-1.5, 1.75], [0, 4.75, 5.25]),
   "absolute_value": (MLPParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, 0, 2.25]),
   "untied_linear": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, -6.75, -0.75]),
   "untied_relu": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, 0, 0]),

@@ -294,7 +294,8 @@ def output(name: str, p: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     return (hidden**2).sum() + p["c"]
   if name == "relu_hidden":
     hidden = relu(hidden)
-  return OUTPUTS.get(name, relu)(p["W"].T @ hidden + p["b"])
+  bias = 0 if name == "unbiased_relu_output" else p["b"]
+  return OUTPUTS.get(name, relu)(p["W"].T @ hidden + bias)
 
 
 @pytest.mark.quick("relu_output")

@@ -68,6 +68,7 @@ FOLLOW_UPS = (
   "dropout_basis",
   "decomposition_targets",
   "access",
+  "incidental_polysemanticity",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

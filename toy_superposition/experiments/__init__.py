@@ -59,6 +59,7 @@ NAMES = (
   "dropout_basis",
   "decomposition_targets",
   "access",
+  "incidental_polysemanticity",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -128,15 +128,18 @@ def squared_relu(z: Feature) -> Feature:
 
 
 def autoencoder(
-  output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden] = identity
+  output: Callable[[Feature], Feature],
+  hidden: Callable[[Hidden], Hidden] = identity,
+  bias: bool = True,
 ) -> Model:
-  """Returns x′ = f(Wᵀ g(W x) + b) with the activations f (`output`) and g (`hidden`)."""
+  """Returns x′ = f(Wᵀ g(W x) + b) with the activations f (`output`) and g (`hidden`); without a
+  bias b stays 0 and is not used."""
 
   def encode(params: AutoencoderParams, x: Feature) -> Hidden:
     return hidden(params.W @ x)
 
   def decode(params: AutoencoderParams, h: Hidden) -> Feature:
-    return output(params.W.T @ h + params.b)
+    return output(params.W.T @ h + params.b if bias else params.W.T @ h)
 
   return Model(init_autoencoder, encode, decode, hidden)
 
@@ -180,6 +183,8 @@ TOYS: dict[str, Model] = {
   "gelu_output": autoencoder(jax.nn.gelu),
   "softplus_output": autoencoder(jax.nn.softplus),
   "tanh_output": autoencoder(jnp.tanh),
+  # x′ = ReLU(WᵀW x) (Lecomte et al. 2023, on incidental polysemanticity).
+  "unbiased_relu_output": autoencoder(jax.nn.relu, bias=False),
   # y′ = Σ_k (W x)_k² + c, trained on Σ v_i x_i² (Scherlis et al. 2022, on capacity).
   "sum_of_squares": sum_of_squares(),
 }

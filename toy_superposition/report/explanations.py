@@ -205,6 +205,8 @@ PAPER_FIGURES: dict[str, str] = {
   "are those of the trained model.",
   "access": "No figure of the paper. The follow-up by Garg, Kleinberg and Peng proves that linear "
   "access to every support of k features needs about k² dimensions, and nonlinear access about k.",
+  "incidental_polysemanticity": "In the follow-up by Lecomte et al. the number of polysemantic "
+  "neurons falls as 1/m along n²/4m, although there are enough neurons for all features.",
 }
 
 
