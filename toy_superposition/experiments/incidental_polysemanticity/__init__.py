@@ -16,14 +16,12 @@ NAME = "incidental_polysemanticity"
 
 
 def refuses(values: Mapping[str, Any], groups: Sequence[Group]) -> None:
-  """Raises UserError for fewer hidden units than features, which have to be shared; without a
-  penalty, which no basis is privileged by; and without the weights before training."""
+  """Raises UserError for fewer hidden units than features, which have to be shared, and without
+  the weights before training."""
   n = values["model.n_features"]
   if any(group.spec.n_hidden < n for group in groups):
     fewest = min(group.spec.n_hidden for group in groups)
     raise refusal(NAME, "model.n_hidden", fewest, f"a hidden unit for each of {n} features")
-  if values["loss.hidden_l1"] <= 0:
-    raise refusal(NAME, "loss.hidden_l1", values["loss.hidden_l1"], "penalties > 0")
   if values["history.num"] < 2:
     raise refusal(NAME, "history.num", values["history.num"], "at least 2: step 0 and the last one")
 
@@ -34,10 +32,11 @@ EXPERIMENT = Experiment(
     "model.name": "unbiased_relu_output",
     "data.distribution": "one_hot",
     "data.value_law": "one",
+    "loss.hidden_l1": 1e-3,
     "evaluation.method": "exact",
   },
   # One feature is active at a time, whatever the density.
-  may_vary=("model.n_features", "loss.hidden_l1", "density.base"),
+  may_vary=("model.n_features", "density.base"),
   axes={"m": "model.n_hidden", "restart": ""},
   optional_axes={},
   run=run,
