@@ -245,6 +245,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "measures": (),
     "axes": ("listed", "repeated"),
   },
+  "pairs": {"model.name": "relu_layer", "measures": (), "axes": ("listed", "repeated")},
 }
 NEEDS_A_SOURCE = ("data.input", "hidden")  # source_test.py
 

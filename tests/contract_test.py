@@ -285,7 +285,7 @@ def test_an_initializer_gives_a_positive_standard_deviation(name):
 
 
 # Targets that are made of one feature each; others mix them.
-MIXING = ("weighted_squares", "block_circuit", "mixed_relu")
+MIXING = ("weighted_squares", "block_circuit", "mixed_relu", "pairs")
 BY_FEATURE = [name for name in TARGETS if name not in MIXING]
 
 

@@ -1,5 +1,7 @@
 """Models worked by hand, their symmetries, and the spread of their first weights."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,11 +15,12 @@ from toy_superposition.models import (
   AutoencoderParams,
   MLPParams,
   Notebook,
+  ReLULayerParams,
   Xavier,
   built,
   has_gram,
 )
-from toy_superposition.models.untied import UntiedLinear
+from toy_superposition.models.untied import ReLULayer, UntiedLinear
 from toy_superposition.streams import Stream
 
 W = jnp.array([[1.0, -2, 0], [0, 1, 3]])
@@ -33,6 +36,11 @@ BY_HAND = {  # parameters, h, x′
   "untied_linear": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, -6.75, -0.75]),
   "untied_relu": (MLPParams(W1=W, W2=W2, b=b), [-1.5, 1.75], [2.25, 0, 0]),
   "relu_mlp": (MLPParams(W1=W, W2=W2, b=b), [0, 1.75], [3.75, -6.75, 2.25]),
+  "relu_layer": (
+    ReLULayerParams(W_in=W, b_in=jnp.array([2.0, -1]), W_out=W2, b_out=b),
+    [0.5, 0.75],
+    [2.25, -5.75, 2.25],
+  ),
 }
 ROUND_OFF = 1e-6  # float32, sums of a few terms of order one
 VISIBLE = 0.05  # a change that is no round-off
@@ -53,6 +61,15 @@ def test_an_untied_model_without_a_bias_ignores_it():
   params = MLPParams(W1=W, W2=W2, b=b)
   output = UntiedLinear(output_bias=False).build().apply(params, x)
   np.testing.assert_array_equal(output, np.array([2.25, -6.75, -0.75]) - b)
+
+
+def test_a_layer_begins_with_its_neurons_bias_and_may_lack_one_of_outputs():
+  model = ReLULayer(output_bias=False, neuron_bias=-1.0).build()
+  params = model.init(jax.random.key(0), n_inputs=3, n_hidden=2, n_outputs=4, std=1.0)
+  np.testing.assert_array_equal(params.b_in, [-1, -1])
+  np.testing.assert_array_equal(params.b_out, np.zeros(4))
+  shifted = dataclasses.replace(params, b_out=jnp.ones(4))
+  np.testing.assert_array_equal(model.apply(shifted, x), model.apply(params, x))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])

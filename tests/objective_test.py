@@ -66,6 +66,8 @@ def test_targets_by_hand():
   np.testing.assert_array_equal(objective.TARGETS["identity"](x, s), [-1, 0.5, 0])
   np.testing.assert_array_equal(objective.TARGETS["absolute"](x, s), [1, 0.5, 0])
   np.testing.assert_array_equal(objective.TARGETS["input"](x, s), s)
+  y = objective.TARGETS["pairs"](jnp.array([1.0, 2, 0, 3]), s)
+  np.testing.assert_array_equal(y, [2, 0, 3, 0, 6, 0])
   residual = objective.TARGETS["residual_relu"](residual=2.0)
   np.testing.assert_array_equal(residual.of(x, s), [-2, 1.5, 0])
   circuit = objective.TARGETS["block_circuit"](n_blocks=1, block_share=1.0, threshold=0.25)

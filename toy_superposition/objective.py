@@ -105,6 +105,14 @@ class MixedReLU:
     return jax.nn.relu(x) + self.mixing * (jnp.asarray(self.matrix(x.shape[0])) @ x)
 
 
+def pairs(x: Array, s: Array) -> Array:
+  """Returns x_i x_j of all pairs i < j, in the order (0, 1), (0, 2), …: the AND of binary
+  features."""
+  del s
+  i, j = np.triu_indices(x.shape[0], 1)
+  return x[i] * x[j]
+
+
 # Functions of (features x, the model's input s without noise); see `rows_of`.
 TARGETS: dict[str, Any] = declare.table(
   "data.target",
@@ -116,6 +124,7 @@ TARGETS: dict[str, Any] = declare.table(
     "block_circuit": BlockCircuit,
     "weighted_squares": WeightedSquares,  # one number, made of all features
     "mixed_relu": MixedReLU,
+    "pairs": pairs,
   },
 )
 

@@ -259,7 +259,8 @@ def mean(each: Float[Array, "*output example"], weights: Weights | None) -> Arra
 def outputs_are_features(spec: Spec) -> bool:
   """Returns whether output i of a model is compared with something of feature i."""
   of_inputs = spec.target == "input" and spec.inputs != "identity"
-  return not of_inputs and n_outputs(spec) == spec.n_features
+  # Three features have three pairs.
+  return not of_inputs and spec.target != "pairs" and n_outputs(spec) == spec.n_features
 
 
 def output_loss(spec: Spec) -> Callable[[Instance, Output, Output], Output]:

@@ -69,6 +69,7 @@ FOLLOW_UPS = (
   "decomposition_targets",
   "access",
   "incidental_polysemanticity",
+  "pairwise_and",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

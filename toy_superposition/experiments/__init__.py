@@ -60,6 +60,7 @@ NAMES = (
   "decomposition_targets",
   "access",
   "incidental_polysemanticity",
+  "pairwise_and",
 )
 _ADDED: dict[str, Experiment] = {}
 

@@ -15,7 +15,7 @@ from toy_superposition.models.model import Model, abstract_params, built, names_
 from toy_superposition.models.sparse_autoencoder import SparseAutoencoderParams
 from toy_superposition.models.sparse_autoencoders import SPARSE_AUTOENCODERS
 from toy_superposition.models.toy import TOYS, AutoencoderParams, MLPParams, SumOfSquaresParams
-from toy_superposition.models.untied import UNTIED
+from toy_superposition.models.untied import UNTIED, ReLULayerParams
 from toy_superposition.types import Instance, Key, Spec
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
   "AutoencoderParams",
   "MLPParams",
   "Model",
+  "ReLULayerParams",
   "SparseAutoencoderParams",
   "SumOfSquaresParams",
   "abstract_params",
@@ -39,7 +40,9 @@ __all__ = [
 
 # A model, or a class with declared fields and `build`.
 MODELS: dict[str, Any] = declare.table("model.name", {**TOYS, **UNTIED, **SPARSE_AUTOENCODERS})
-_KINDS = (AutoencoderParams, MLPParams, SumOfSquaresParams, SparseAutoencoderParams)
+_KINDS = (
+  *(AutoencoderParams, MLPParams, SumOfSquaresParams, SparseAutoencoderParams, ReLULayerParams),
+)
 # Trailing axes of every parameter of any model above, for labelling results.
 PARAM_DIMS: dict[str, tuple[str, ...]] = {k: v for kind in _KINDS for k, v in kind.DIMS.items()}
 

@@ -2,15 +2,37 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jax import lax
+from jaxtyping import Float
 
-from toy_superposition.declare import flag
-from toy_superposition.models.model import Model
+from toy_superposition.declare import flag, number
+from toy_superposition.models.model import Input, Model, Output
 from toy_superposition.models.toy import Feature, Hidden, MLPParams, init_mlp
-from toy_superposition.types import Key
+from toy_superposition.types import Key, Leaf
+
+OUTPUT_BIAS = "whether b is learned; otherwise it is 0"
+
+
+@struct.dataclass
+class ReLULayerParams:
+  """h = ReLU(W_in s + b_in), y′ = W_out h + b_out, of any input s and any number of outputs."""
+
+  DIMS: ClassVar[dict[str, tuple[str, ...]]] = {
+    "W_in": ("hidden", "input"),
+    "b_in": ("hidden",),
+    "W_out": ("output", "hidden"),
+    "b_out": ("output",),
+  }
+
+  W_in: Float[Leaf, "*instance hidden input"] | Any
+  b_in: Float[Leaf, "*instance hidden"] | Any
+  W_out: Float[Leaf, "*instance output hidden"] | Any
+  b_out: Float[Leaf, "*instance output"] | Any
 
 
 @dataclass(frozen=True)
@@ -21,7 +43,7 @@ class Untied:
   up to an invertible map, and its own angles mean nothing.
   """
 
-  output_bias: bool = flag(True, "whether b is learned; otherwise it is 0")
+  output_bias: bool = flag(True, OUTPUT_BIAS)
   frozen_encoder: bool = flag(
     False, "whether W₁ stays as it was drawn, with independent random columns of unit norm"
   )
@@ -99,10 +121,48 @@ class ReLUMLP(Untied):
     return jax.nn.relu(z)
 
 
-UNTIED: dict[str, type[Untied]] = {
+@dataclass(frozen=True)
+class ReLULayer:
+  """y′ = W_out ReLU(W_in s + b_in) + b_out, of what the model sees, s, with any target.
+
+  A neuron's bias sets the sum of inputs above which it responds.
+  """
+
+  output_bias: bool = flag(True, OUTPUT_BIAS)
+  neuron_bias: float = number(0.0, "(-inf, inf)", "initial bias of every neuron")
+
+  def build(self) -> Model:
+    """Returns the model."""
+    return Model(self.init, self.encode, self.decode)
+
+  def init(
+    self, key: Key, *, n_inputs: int, n_hidden: int, n_outputs: int, std: float
+  ) -> ReLULayerParams:
+    """Returns independent normal weights, neurons with their initial bias, and zero biases of
+    outputs."""
+    key_in, key_out = jax.random.split(key)
+    return ReLULayerParams(
+      W_in=std * jax.random.normal(key_in, (n_hidden, n_inputs), dtype=jnp.float32),
+      b_in=jnp.full(n_hidden, self.neuron_bias, dtype=jnp.float32),
+      W_out=std * jax.random.normal(key_out, (n_outputs, n_hidden), dtype=jnp.float32),
+      b_out=jnp.zeros(n_outputs, dtype=jnp.float32),
+    )
+
+  def encode(self, params: ReLULayerParams, s: Input) -> Hidden:
+    """Returns ReLU(W_in s + b_in)."""
+    return jax.nn.relu(params.W_in @ s + params.b_in)
+
+  def decode(self, params: ReLULayerParams, h: Hidden) -> Output:
+    """Returns W_out h + b_out."""
+    bias = params.b_out if self.output_bias else jnp.zeros_like(params.b_out)
+    return params.W_out @ h + bias
+
+
+UNTIED: dict[str, type[Any]] = {
   "untied_linear": UntiedLinear,
   "untied_relu": UntiedReLU,
   "relu_mlp": ReLUMLP,
+  "relu_layer": ReLULayer,
 }
 # Without neurons: no basis of their hidden layer is special.
 LINEAR_INSIDE = ("untied_linear", "untied_relu")

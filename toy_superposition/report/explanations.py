@@ -207,6 +207,9 @@ PAPER_FIGURES: dict[str, str] = {
   "access to every support of k features needs about k² dimensions, and nonlinear access about k.",
   "incidental_polysemanticity": "In the follow-up by Lecomte et al. the number of polysemantic "
   "neurons falls as 1/m along n²/4m, although there are enough neurons for all features.",
+  "pairwise_and": "No figure of the paper. In Newgas (2025) the weights of a trained layer are "
+  "dense and take few values: each neuron reads every input, with either sign, and writes to every "
+  "output.",
 }
 
 
