@@ -276,6 +276,7 @@ NUMBERED = ("even", "scaled", "repeated")
 LEFT_OUT: list[tuple[str, Any]] = [("axis.repeated.field", "")]
 LEFT_OUT += [("source", ""), ("model.prefixes", (3,))]
 LEFT_OUT += [(field, -1.0) for field in ("train.norm_decay", "density.tail", "importance.tail")]
+LEFT_OUT += [("model.neuron_bias", -1.0)]
 LEFT_OUT += [(f"axis.{name}.num", wrong) for name in NUMBERED for wrong in (2**31, 10**30)]
 
 
@@ -705,8 +706,12 @@ TOGETHER: list[tuple[dict[str, Any], list[str]]] = [
       ["config.axis.listed.field", field, allowed],
     )
     for field, points, allowed in (
-      ("train.learning_rate", (0.1, 0.2), "only adam, adamw, norm_adamw, sgd use this one"),
-      ("train.schedule", ("constant", "cosine"), "only adam, adamw, norm_adamw, sgd use this one"),
+      ("train.learning_rate", (0.1, 0.2), "only adam, adamw, norm_adamw, lamb, sgd use this one"),
+      (
+        "train.schedule",
+        ("constant", "cosine"),
+        "only adam, adamw, norm_adamw, lamb, sgd use this one",
+      ),
       ("train.batch_size", (16, 32), "exact does not use"),
       ("data.generator", ("hash", "threefry"), "exact does not use"),
     )

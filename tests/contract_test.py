@@ -179,6 +179,7 @@ def test_an_optimizer_keeps_float32_moves_the_parameters_downhill_and_stands_sti
       numbers={
         "train.weight_decay": jnp.float32(0.01),
         "train.norm_decay": jnp.float32(-0.01),
+        "train.bias_decay": jnp.float32(0.01),
       },
     )
     optimizer, trained = one.optimizer(instance), params

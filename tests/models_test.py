@@ -63,6 +63,14 @@ def test_an_untied_model_without_a_bias_ignores_it():
   np.testing.assert_array_equal(output, np.array([2.25, -6.75, -0.75]) - b)
 
 
+def test_a_layer_s_sums_begin_of_one_size_if_their_deviation_counts_what_they_add_up():
+  model = ReLULayer(fan_in=True).build()
+  params = model.init(jax.random.key(0), n_inputs=50, n_hidden=400, n_outputs=100, std=0.5)
+  for name, n_terms in (("W_in", 50), ("W_out", 400)):
+    expected = 0.5 / n_terms**0.5
+    assert float(jnp.std(getattr(params, name))) == pytest.approx(expected, rel=0.03)
+
+
 def test_a_layer_begins_with_its_neurons_bias_and_may_lack_one_of_outputs():
   model = ReLULayer(output_bias=False, neuron_bias=-1.0).build()
   params = model.init(jax.random.key(0), n_inputs=3, n_hidden=2, n_outputs=4, std=1.0)

@@ -28,6 +28,7 @@ HYPERPARAMETERS: dict[str, float] = {
   "momentum": 0.7,
   "weight_decay": 0.3,
   "norm_decay": 0.4,
+  "bias_decay": 0.2,
 }
 SCHEDULE: dict[str, Any] = {"schedule": "linear", "warmup_steps": 2, "steps": 8}
 SIZES = {"n_features": 2, "n_hidden": 1}
@@ -62,7 +63,7 @@ def instance(learning_rate) -> Instance:
     learning_rate=rate,
     numbers={
       f"train.{name}": jnp.full(rate.shape, HYPERPARAMETERS[name])
-      for name in ("weight_decay", "norm_decay")
+      for name in ("weight_decay", "norm_decay", "bias_decay")
     },
   )
 
@@ -110,14 +111,18 @@ def by_hand(name: str, gradients) -> np.ndarray:
       theta = theta - rate * (direction[step] + 0.4 * theta * [1, 1, 0, 0])
     elif name == "adamw":  # decoupled: the decay is scaled by the rate, not by the moments
       theta = theta - rate * (direction[step] + decay * theta)
+    elif name == "lamb":  # each array's step has its norm; of biases alone there is a decay
+      for part, own_decay in ((slice(0, 2), 0), (slice(2, 4), HYPERPARAMETERS["bias_decay"])):
+        norm, of_step = (np.linalg.norm(each[part]) for each in (theta, direction[step]))
+        theta[part] -= rate * (direction[step, part] * norm / of_step + own_decay * theta[part])
     else:  # coupled: the decay is part of the gradient, and so of the momentum
       momentum = HYPERPARAMETERS["momentum"] * momentum + gradient + decay * theta
       theta = theta - rate * momentum
-    path.append(theta)
+    path.append(theta.copy())
   return np.array(path)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "norm_adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "norm_adamw", "lamb", "sgd"])
 def test_every_step_follows_the_rule(name):
   spec = spec_of(name)
   path = trained(spec, instance(RATE), GRADIENTS)

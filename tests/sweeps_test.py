@@ -199,6 +199,7 @@ STATIC: dict[str, tuple] = {
   "model.frozen_encoder": (True, False),
   "model.output_bias": (True, False),
   "model.neuron_bias": (-1.0, 0.5),
+  "model.fan_in": (True, False),
   "model.decoder_bias": (True, False),
   "model.frozen_decoder": (True, False),
   "model.aux": (0.0, 0.5),
@@ -241,7 +242,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     for field in ("n_blocks", "block_share", "threshold", "circuit")
   },
   **{f"data.{field}": {"data.target": "mixed_relu"} for field in ("n_residual", "embedding")},
-  "model.neuron_bias": {"model.name": "relu_layer"},
+  **{f"model.{field}": {"model.name": "relu_layer"} for field in ("neuron_bias", "fan_in")},
   **{
     f"model.{field}": {"model.name": "untied_relu"} for field in ("frozen_encoder", "output_bias")
   },

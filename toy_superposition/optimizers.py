@@ -207,6 +207,29 @@ class SGD(Decay, Descent):
 
 
 @dataclass(frozen=True)
+class Lamb(Adam):
+  """LAMB (You et al. 2020): Adam's step, rescaled to the norm of what it moves.
+
+  Each array of parameters moves by rate · ‖w‖ u / ‖u‖, u being Adam's step: the learning rate is a
+  relative change. Arrays whose norm is 0 move by rate · u. Biases may decay beside it,
+  b ← b − rate · decay · b, so that neurons that begin silent wake up (Jermyn et al. 2022).
+  """
+
+  bias_decay: Any = number(0.0, "≥ 0", "of biases alone, decoupled", swept=True)
+
+  def build(self, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Returns LAMB."""
+    return optax.chain(
+      optax.scale_by_adam(b1=self.b1, b2=self.b2, eps=self.epsilon),
+      optax.scale_by_trust_ratio(),
+      optax.add_decayed_weights(
+        self.bias_decay, lambda params: jax.tree.map(lambda leaf: leaf.ndim == 1, params)
+      ),
+      optax.scale_by_learning_rate(learning_rate),
+    )
+
+
+@dataclass(frozen=True)
 class BFGS:
   """BFGS, for losses without noise: no learning rate, schedule or decay."""
 
@@ -222,7 +245,7 @@ class BFGS:
 # and its schedule are among the fields.
 OPTIMIZERS: dict[str, type] = declare.table(
   "train.optimizer",
-  {"adam": Adam, "adamw": AdamW, "norm_adamw": NormAdamW, "sgd": SGD, "bfgs": BFGS},
+  {"adam": Adam, "adamw": AdamW, "norm_adamw": NormAdamW, "lamb": Lamb, "sgd": SGD, "bfgs": BFGS},
 )
 
 

@@ -70,6 +70,7 @@ FOLLOW_UPS = (
   "access",
   "incidental_polysemanticity",
   "pairwise_and",
+  "engineering_monosemanticity",
 )
 SUITES = {"paper": PAPER, "follow_ups": FOLLOW_UPS}
 EXPERIMENTS = (*PAPER, *FOLLOW_UPS)

@@ -61,6 +61,7 @@ NAMES = (
   "access",
   "incidental_polysemanticity",
   "pairwise_and",
+  "engineering_monosemanticity",
 )
 _ADDED: dict[str, Experiment] = {}
 

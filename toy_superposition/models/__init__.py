@@ -117,6 +117,16 @@ class UnitColumns(Scheme):
     return n_hidden**-0.5
 
 
+@dataclasses.dataclass(frozen=True)
+class Constant(Scheme):
+  """Weights of one standard deviation, init.scale, whatever the sizes of the model."""
+
+  def std(self, *, n_features: int, n_hidden: int) -> float:
+    """Returns 1."""
+    del n_features, n_hidden
+    return 1.0
+
+
 def with_biases(params: Any, key: Key, std: float) -> Any:
   """Returns parameters with normal output biases of features in the place of zeros."""
   drawn = {
@@ -129,5 +139,6 @@ def with_biases(params: Any, key: Key, std: float) -> Any:
 
 # Rules for the standard deviation of the initial weights.
 INITIALIZERS: dict[str, type] = declare.table(
-  "init.scheme", {"xavier": Xavier, "notebook": Notebook, "unit_columns": UnitColumns}
+  "init.scheme",
+  {"xavier": Xavier, "notebook": Notebook, "unit_columns": UnitColumns, "constant": Constant},
 )

@@ -130,6 +130,11 @@ class ReLULayer:
 
   output_bias: bool = flag(True, OUTPUT_BIAS)
   neuron_bias: float = number(0.0, "(-inf, inf)", "initial bias of every neuron")
+  fan_in: bool = flag(
+    False,
+    "whether the initial deviation of each matrix is divided by the root of the numbers that it "
+    "adds up, as is usual with init.scheme='constant'",
+  )
 
   def build(self) -> Model:
     """Returns the model."""
@@ -141,10 +146,11 @@ class ReLULayer:
     """Returns independent normal weights, neurons with their initial bias, and zero biases of
     outputs."""
     key_in, key_out = jax.random.split(key)
+    std_in, std_out = (std / size**0.5 if self.fan_in else std for size in (n_inputs, n_hidden))
     return ReLULayerParams(
-      W_in=std * jax.random.normal(key_in, (n_hidden, n_inputs), dtype=jnp.float32),
+      W_in=std_in * jax.random.normal(key_in, (n_hidden, n_inputs), dtype=jnp.float32),
       b_in=jnp.full(n_hidden, self.neuron_bias, dtype=jnp.float32),
-      W_out=std * jax.random.normal(key_out, (n_outputs, n_hidden), dtype=jnp.float32),
+      W_out=std_out * jax.random.normal(key_out, (n_outputs, n_hidden), dtype=jnp.float32),
       b_out=jnp.zeros(n_outputs, dtype=jnp.float32),
     )
 

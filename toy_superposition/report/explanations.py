@@ -210,6 +210,9 @@ PAPER_FIGURES: dict[str, str] = {
   "pairwise_and": "No figure of the paper. In Newgas (2025) the weights of a trained layer are "
   "dense and take few values: each neuron reads every input, with either sign, and writes to every "
   "output.",
+  "engineering_monosemanticity": "In Jermyn et al. (2022): from an initial bias of −1 most neurons "
+  "respond to one feature alone, from 0 hardly any, and both have the same loss; wider layers have "
+  "more such neurons, up to one for every feature.",
 }
 
 
