@@ -117,8 +117,8 @@ def _draw_published(axes: Axes, part: "xr.Dataset") -> None:
   line = range(1, others.max() + 1)
   for k, (case, colour) in enumerate(zip(theory.CASES, CASE_COLOURS, strict=True)):
     axes.plot(others, value[:, k], "o", color=colour, markersize=3, alpha=0.5)
-    mean = [theory.read_out(MEAN_OTHERS / r, r)[k] for r in line]
-    axes.plot(line, mean, color=colour, linewidth=1, label=case)
+    mean = np.array([theory.read_out(MEAN_OTHERS / r, r)[k] for r in line])
+    axes.plot(line, np.where(mean > 0, mean, np.nan), color=colour, linewidth=1, label=case)
   axes.set(
     xscale="log", yscale="log", ylim=(1e-3, 2), xlabel="other active inputs $r$, $q$ = 0.1/r"
   )
