@@ -199,7 +199,6 @@ PAPER_FIGURES: dict[str, str] = {
   "dropout_basis": "No figure of the paper. Of two later posts one says that dropout inhibits "
   "superposition, the other that it privileges the hidden units. Normal noise of the same variance "
   "is the control.",
-  "superposition, the other that it privileges the hidden units.",
   "decomposition_targets": "No figure of the paper. In the follow-ups on parameter decomposition a "
   "matrix of importances has one component for each of five features, and the components' columns "
   "are those of the trained model.",
