@@ -41,7 +41,11 @@ __all__ = [
 # A model, or a class with declared fields and `build`.
 MODELS: dict[str, Any] = declare.table("model.name", {**TOYS, **UNTIED, **SPARSE_AUTOENCODERS})
 _KINDS = (
-  *(AutoencoderParams, MLPParams, SumOfSquaresParams, SparseAutoencoderParams, ReLULayerParams),
+  AutoencoderParams,
+  MLPParams,
+  SumOfSquaresParams,
+  SparseAutoencoderParams,
+  ReLULayerParams,
 )
 # Trailing axes of every parameter of any model above, for labelling results.
 PARAM_DIMS: dict[str, tuple[str, ...]] = {k: v for kind in _KINDS for k, v in kind.DIMS.items()}
