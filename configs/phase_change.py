@@ -9,7 +9,8 @@ of an antipodal pair; which of the three it is changes abruptly along lines in t
   python -m toy_superposition.main --config=configs/phase_change.py:quick    8 × 8 × 12
   python -m toy_superposition.main --config=configs/phase_change.py:full   100 × 100 × 10
 
-Of the 75 to 90 seconds training takes 58 to 67; of the 21 seconds of exact, 5, and theory 13.
+Measured from an empty cache of programs: 20 seconds on two quiet cores with AVX-512, of which
+training takes half. Of the 21 seconds of exact training takes 5, and theory 13.
 To expect: the best restart shows the true optimum's phase in at least 99 % of the cells (99.9 %);
 superposition begins at densities .181, .296, .485 for r = .1, .2, .5 and for their inverses.
 
@@ -25,7 +26,7 @@ expectation.
 from toy_superposition.config import base
 
 ABOUT = "Superposition as a phase change: n = 2 features in m = 1 dimension."
-COST = "30 seconds; exact 21, quick 14; full was not run"  # on 2 CPU cores, AVX2 only
+COST = "20 to 40 seconds; exact 21, quick 14; full was not run"  # on 2 CPU cores
 # variant: (points per axis, restarts, steps, batch size)
 SIZES = {
   "": (32, 10, 10_000, 256),
