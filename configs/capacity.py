@@ -18,7 +18,7 @@ probability p, whose kurtosis is 9/(5p); Adam at 1e-2 with a cosine.
 from toy_superposition.config import base
 
 ABOUT = "Capacity: unequal features fill the dimensions of a model of squares like water."
-COST = "1 minute beside other work; quick 10 seconds"  # on 2 CPU cores
+COST = "10 seconds; quick 10 seconds"  # on 2 CPU cores
 # variant: (densities, ratios of importances, restarts, steps, batch size)
 SIZES = {
   "": ((1.0, 0.8, 0.5, 0.2, 0.05), (0.7, 0.85, 1.0), 10, 4000, 1024),

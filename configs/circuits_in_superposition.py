@@ -21,7 +21,7 @@ drawn anew for every layer, and the inhibition is ours.
 from toy_superposition.config import base
 
 ABOUT = "Many small circuits in one network: interference by layer, without any training."
-COST = "8 seconds; quick 6"  # on 2 CPU cores
+COST = "7 seconds; quick 6 seconds"  # on 2 CPU cores
 SIZES = {"": 10, "quick": 3}  # variant: seeds
 
 

@@ -23,7 +23,7 @@ Chosen here: BFGS on the exact loss over all combinations.
 from toy_superposition.config import base
 
 ABOUT = "Objects, or their colours and shapes: what one linear unit can select of a code."
-COST = "100 seconds; quick 20; full was not run"  # on 2 CPU cores
+COST = "62 seconds; quick 20 seconds; full was not run"  # on 2 CPU cores
 CODES = {
   "objects": ("exactly_k", 1),
   "attributes": ("attributes", 2),

@@ -24,7 +24,7 @@ act by their distance, which for the circle is the source's rule; 5 restarts.
 from toy_superposition.config import base
 
 ABOUT = "Words about a point of a circle, figure-eight or sphere: correlations shape the geometry."
-COST = "2.5 minutes; quick 10 seconds; full was not run"  # on 2 CPU cores
+COST = "74 seconds; quick 10 seconds; full was not run"  # on 2 CPU cores
 # variant: (manifolds, models, hidden dimensions, weight decays, restarts, steps)
 SIZES = {
   "": (

@@ -19,7 +19,7 @@ a cosine, uniform values; 50 trainings, which a rise by .03 of numbers that devi
 from toy_superposition.config import base
 
 ABOUT = "Pairs of features with any correlation: where the two of a pair merge into one direction."
-COST = "2 minutes; quick 5 seconds; full was not run"  # on 2 CPU cores
+COST = "25 seconds; quick 5 seconds; full was not run"  # on 2 CPU cores
 # variant: (densities, correlations, restarts, steps, batch size)
 SIZES = {
   "": ((0.02, 0.05, 0.1, 0.2), (0, 0.25, 0.5, 0.75, 1), 50, 4000, 256),

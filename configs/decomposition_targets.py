@@ -25,8 +25,7 @@ start, the slopes of closed gates, and a cosine that ends at 0.
 from toy_superposition.config import base
 
 ABOUT = "Targets of parameter decomposition: optima, and the share of seeds that SPD recovers."
-# On 2 CPU cores; 4 CPU minutes.
-COST = "10 minutes beside other work; quick 30 seconds; full not measured"
+COST = "2.2 minutes; quick 30 seconds; full not measured"  # on 2 CPU cores
 TARGETS = {"5-2": (5, 2), "40-10": (40, 10)}
 # variant: (restarts; steps and batch sizes of both targets)
 SIZES = {

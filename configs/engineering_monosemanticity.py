@@ -27,7 +27,7 @@ from toy_superposition.config import base
 ABOUT = (
   "Neurons that begin with a negative bias end with one feature each, at nearly the same loss."
 )
-COST = "1 minute; quick 15 seconds"  # on 2 CPU cores
+COST = "47 seconds; quick 15 seconds"  # on 2 CPU cores
 # variant: (features, dimensions, density, neurons, biases, embeddings, steps, batch size)
 SIZES = {
   "": (64, 16, 1 / 32, (32, 64, 128, 256), (0.0, -0.5, -1.0), 5, 3000, 256),

@@ -24,7 +24,7 @@ all m |w| of a feature swing about 0 and cost up to 5 % of the objective.
 from toy_superposition.config import base
 
 ABOUT = "Neurons that two features share although there is one for each, by chance at the start."
-COST = "75 seconds; quick 15; full 30 minutes estimated"  # on 2 CPU cores
+COST = "25 seconds; quick 15 seconds; full 30 minutes estimated"  # on 2 CPU cores
 WARMUP = 500  # steps in which interference at the start goes away: without them some diverge
 STEP = 0.1  # of the learning rate on the sum over inputs, of which the loss is the mean
 # variant: (features, hidden units, restarts, steps)

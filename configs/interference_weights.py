@@ -24,7 +24,7 @@ tuning without a bottleneck can reach at best: A, or the identity in (a), for ou
 from toy_superposition.config import base
 
 ABOUT = "Virtual weights in superposition: which are a circuit, and which are interference."
-COST = "1 minute; quick 15 seconds"  # on 2 CPU cores
+COST = "34 seconds; quick 15 seconds"  # on 2 CPU cores
 # Label → (model, features, dimensions, density, target, whether the encoder is frozen, steps).
 SETUPS = {
   "a: easy": ("relu_output", 100, 20, 0.02, "identity", False, 1000),

@@ -22,7 +22,7 @@ examples, so that N enters as a temperature alone.
 from toy_superposition.config import base
 
 ABOUT = "Polygons of six features in a plane: phases of training and of the posterior."
-COST = "1 minute; quick 10 seconds"  # on 2 CPU cores
+COST = "30 seconds; quick 10 seconds"  # on 2 CPU cores
 # variant: (restarts, steps, stored steps)
 SIZES = {"": (40, 40_000, 60), "quick": (3, 2000, 12), "full": (200, 200_000, 120)}
 

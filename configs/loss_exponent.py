@@ -20,7 +20,7 @@ Losses are exact, over all C(T, z) inputs. Chosen here: 300 steps of BFGS from 4
 from toy_superposition.config import base
 
 ABOUT = "Linear readout of binary features in a plane: which embeddings each loss prefers."
-COST = "1 minute; quick 15 seconds; full 4 minutes"  # on 2 CPU cores
+COST = "31 seconds; quick 15 seconds; full 4 minutes"  # on 2 CPU cores
 # Label → (loss, exponent q; not used by cross-entropy).
 LOSSES = {
   "L2": ("power", 2.0),

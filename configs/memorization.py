@@ -20,7 +20,7 @@ of 300 drawn with replacement (full: 5 000): the full batch would take ten times
 from toy_superposition.config import base
 
 ABOUT = "Memorization: examples stored as features are, and the double descent of the test loss."
-COST = "3 minutes; quick 10 seconds; full days"  # on 2 CPU cores
+COST = "62 seconds; quick 10 seconds; full days"  # on 2 CPU cores
 SMALL, LARGE = 0.01, 1.0
 # variant: (features, restarts, steps, largest rate, warm-up, cases: (examples, batch size, decay))
 SIZES = {

@@ -23,7 +23,7 @@ cosine.
 from toy_superposition.config import base
 
 ABOUT = "The AND of all pairs of sparse inputs: a construction without training, and training."
-COST = "1 minute; quick 10 seconds"  # on 2 CPU cores
+COST = "36 seconds; quick 10 seconds"  # on 2 CPU cores
 # variant: (features, neurons, densities, seeds, steps)
 SIZES = {
   "": (10, (5, 10, 20, 45), (0.1, 0.3), 8, 3000),

@@ -21,7 +21,7 @@ unequal densities fall from .277 to .021, with the mean .1.
 from toy_superposition.config import base
 
 ABOUT = "From partial to full representation: load, critical width and the mean field."
-COST = "2 minutes; quick 15 seconds"  # on 2 CPU cores
+COST = "77 seconds; quick 15 seconds"  # on 2 CPU cores
 # Label → (density of the first feature, ratio of the next one's to it) for 128 features.
 FEATURES = {
   "p = 0.05": (0.05, 1.0),

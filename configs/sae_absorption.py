@@ -18,7 +18,7 @@ Chosen here: Adam at 3e-3 falling linearly to 0, 5 000 steps of 512 examples, k 
 from toy_superposition.config import base
 
 ABOUT = "A parent's latent falls silent where its children's can stand for both (absorption)."
-COST = "2 minutes; quick 20 seconds"  # on 2 CPU cores
+COST = "27 seconds; quick 20 seconds"  # on 2 CPU cores
 # Label → (model, penalty λ, k).
 VARIANTS = {
   "L1, λ = 0.05": ("l1_sae", 0.05, 1.0),

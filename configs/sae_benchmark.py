@@ -24,7 +24,7 @@ apart (config.data.directions='repelled').
 from toy_superposition.config import base
 
 ABOUT = "A small SynthSAEBench: the autoencoder that finds most features at equal L0."
-COST = "4 minutes; quick 25 seconds"  # on 2 CPU cores
+COST = "2.7 minutes; quick 25 seconds"  # on 2 CPU cores
 # Label → (model, penalty λ, k, whether the decoder is frozen).
 METHODS = {
   "L1, λ = 0.4": ("l1_sae", 0.4, 1.0, False),

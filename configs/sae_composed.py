@@ -19,7 +19,7 @@ exactly; 5 000 steps of 256 examples, Adam at 3e-3 falling linearly to 0.
 from toy_superposition.config import base
 
 ABOUT = "Two attributes at a time: latents stand for their pairs, not for the features."
-COST = "30 seconds; quick 10 seconds"  # on 2 CPU cores
+COST = "12 seconds; quick 10 seconds"  # on 2 CPU cores
 SET = 3  # features per set
 # variant: (probabilities q that a set is active, λ, seeds, steps)
 SIZES = {

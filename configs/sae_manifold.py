@@ -17,7 +17,7 @@ of 4 096 angles.
 from toy_superposition.config import base
 
 ABOUT = "Sparse autoencoders tile a circle; how far training stays from the best tiling."
-COST = "30 seconds; quick 5"  # on 2 CPU cores
+COST = "14 seconds; quick 5 seconds"  # on 2 CPU cores
 # variant: (numbers of latents, restarts, steps, batch size)
 SIZES = {
   "": ((4, 8, 24), 20, 6000, 512),

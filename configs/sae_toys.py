@@ -19,7 +19,7 @@ with k = 2; 4 000 steps of 512 examples, Adam at 3e-3 falling linearly to 0.
 from toy_superposition.config import base
 
 ABOUT = "Sparse autoencoders on the hidden activations of trained toy models, over density."
-COST = "2 minutes; quick 15 seconds"  # on 2 CPU cores
+COST = "34 seconds; quick 15 seconds"  # on 2 CPU cores
 # variant: (densities, toy models of each, seeds, steps, batch size)
 SIZES = {
   "": ((0.2, 0.1, 0.05, 0.02, 0.01), 2, 10, 4000, 512),

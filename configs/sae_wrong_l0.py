@@ -20,7 +20,7 @@ from toy_superposition.config import base
 ABOUT = (
   "With too few latents on, an autoencoder mixes correlated features; with too many, it splits."
 )
-COST = "1 minute; quick 15 seconds"  # on 2 CPU cores
+COST = "33 seconds; quick 15 seconds"  # on 2 CPU cores
 # variant: (numbers of latents that are on, seeds, steps, batch size)
 SIZES = {
   "": ((1.0, 1.6, 2.4, 3.2, 4.2, 5.6, 8.0), 10, 4000, 512),

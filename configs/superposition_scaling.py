@@ -25,7 +25,7 @@ near that only where all gradients agree.
 from toy_superposition.config import base
 
 ABOUT = "Loss against dimensions with weak and strong superposition: which power law, and why."
-COST = "4 minutes; quick 10 seconds"  # on 2 CPU cores
+COST = "3 minutes; quick 10 seconds"  # on 2 CPU cores
 N_FEATURES = 256
 
 

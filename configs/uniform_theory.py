@@ -17,7 +17,7 @@ Chosen here: Adam with b1 = 0.99 at 6e-3 and a cosine, batches of 256.
 from toy_superposition.config import base
 
 ABOUT = "Equal features over density and m/n: best polytopes and mean field beside training."
-COST = "3 minutes beside other work; quick 10 seconds"  # on 2 CPU cores
+COST = "20 seconds; quick 10 seconds"  # on 2 CPU cores
 # variant: (features, hidden dimensions, densities, restarts, steps, batch size)
 SIZES = {
   "": (128, (16, 32, 64), (0.3, 0.1, 0.05, 0.02), 5, 3000, 256),
