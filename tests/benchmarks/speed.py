@@ -28,7 +28,7 @@ flags.DEFINE_list(
   None,
   "Which to time, of intro, W1, W2, W2x10, W3, W4, W5, W5rare, exact (the phase diagram without "
   "sampling), fused_crossover, sparse_crossover, saturation (speed by number of instances); by "
-  "default all but the last three, and saturation on accelerators; none if empty.",
+  "default all but the last three, and saturation on accelerators; `none` times none.",
 )
 flags.DEFINE_enum(
   "platform",
@@ -100,7 +100,9 @@ def _names(workloads: types.ModuleType) -> list[str]:
     accelerated = FLAGS.platform in ("gpu", "tpu")
     wanted = [*workloads.WORKLOADS, EXACT, *(["saturation"] if accelerated else [])]
   names = []
-  for name in filter(None, wanted):
+  for name in wanted:
+    if name == "none":
+      continue
     if name not in known:
       raise UserError(f"--workloads: there is no {name!r}; allowed: {', '.join(known)}")
     names += workloads.COLLECTIONS.get(name, [name])
