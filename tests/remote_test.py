@@ -1,6 +1,7 @@
 """Runs in folders of object storage, for which fsspec's memory and local file systems stand."""
 
 import itertools
+import sys
 from pathlib import Path
 
 import fsspec
@@ -10,7 +11,7 @@ from absl import flags
 import toy_superposition as ts
 from tests.command import NO_THEORY, TINY, in_process, report_in_process
 from toy_superposition import reproduce as program
-from toy_superposition.cli import reproduce
+from toy_superposition.cli import child, reproduce
 from toy_superposition.config import base
 from toy_superposition.config.resolve import resolve
 from toy_superposition.errors import UserError
@@ -184,14 +185,13 @@ def test_all_experiments_are_reproduced_in_object_storage(tmp_path, stored, monk
   root, _, name = stored.rpartition("/")
   commands = []
 
-  def supervised(command, log):
+  def started(command, log):
     commands.append(command)
-    log.write_text("said\n")
-    return ""
+    return child.Child([sys.executable, "-c", "print('said')"], log)
 
   monkeypatch.setattr(reproduce, "EXPERIMENTS", (name,))
   monkeypatch.setattr(reproduce, "about", lambda name: "About it.")
-  monkeypatch.setattr(reproduce, "_supervise", supervised)
+  monkeypatch.setattr(reproduce, "Child", started)
   if root.startswith("memory://"):  # other processes do not see it
     with pytest.raises(UserError, match="--workdir=memory://bucket: allowed: a folder, or object"):
       reproduce.main(options(f"--workdir={root}"))

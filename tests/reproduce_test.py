@@ -133,6 +133,35 @@ def test_bad_input_is_one_line_before_anything_runs(words, fragment, tmp_path):
   assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_so_many_run_at_a_time_and_the_report_is_in_the_order_of_the_names(
+  tmp_path, monkeypatch, capsys, n_jobs
+):
+  """The first takes longest and the last fails."""
+  names = ["first", "second", "third", "fourth"]
+  (tmp_path / "logs").mkdir()
+  code = (
+    "import sys, time; from pathlib import Path; name, folder = sys.argv[1:3]; "
+    "there = Path(folder) / 'running'; there.mkdir(exist_ok=True); (there / name).touch(); "
+    "print(len(list(there.iterdir())), flush=True); time.sleep(.5 if name == 'first' else .1); "
+    "(there / name).unlink(); sys.exit(name == 'fourth')"
+  )
+
+  def command(name, folder, quick):
+    return [sys.executable, "-c", code, name, str(Path(folder).parent)]
+
+  monkeypatch.setattr(reproduce, "command", command)
+  monkeypatch.setattr(reproduce, "_read", lambda name, *more: report.Run(name, problem=more[-1]))
+  runs = reproduce.run_all(names, tmp_path, options(), n_jobs)
+  assert [run.name for run in runs] == names
+  assert [bool(run.problem) for run in runs] == [False, False, False, True]
+  counts = [int((tmp_path / "logs" / f"{name}.txt").read_text()) for name in names]
+  assert max(counts) == n_jobs
+  lines = capsys.readouterr().out.splitlines()
+  assert sorted(line.split()[1] for line in lines) == sorted(names)
+  assert (lines[0].split()[1] == "first") == (n_jobs == 1)
+
+
 @pytest.mark.slow
 def test_one_failing_experiment_does_not_stop_the_others_and_a_finished_one_is_kept(tmp_path):
   (tmp_path / "introduction").write_text("a file in the way")

@@ -213,11 +213,11 @@ def test_a_child_hears_of_its_parents_signal_and_of_its_end(written, code):
 
 SUPERVISED = f"""
 from pathlib import Path
-from toy_superposition.cli import reproduce
+from toy_superposition.cli.child import Child
 child = {(TAKEN + "open(sys.argv[1], 'w').write(str(os.getpid()))" + chr(10) + BUSY)!r}
 log = Path(sys.argv[1])
 interrupts.take_over()
-reproduce._supervise([sys.executable, "-c", child, str(log.with_name("pid"))], log)
+Child([sys.executable, "-c", child, str(log.with_name("pid"))], log).wait(60)
 """
 
 

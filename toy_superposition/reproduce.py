@@ -45,6 +45,14 @@ def define_flags(values: "flags.FlagValues | None" = None) -> None:
   flags.DEFINE_bool(
     "overwrite", False, "Run finished and interrupted experiments afresh.", flag_values=values
   )
+  flags.DEFINE_integer(
+    "jobs",
+    1,
+    "How many experiments run at a time, each with up to a quarter of the machine's memory. Leave "
+    "it at 1 on an accelerator, which one process takes for itself.",
+    lower_bound=1,
+    flag_values=values,
+  )
   flags.DEFINE_string(
     "claims_page",
     None,

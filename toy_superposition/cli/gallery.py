@@ -22,10 +22,7 @@ def main(options: flags.FlagValues) -> int:
   jax.config.update("jax_platforms", "cpu")  # accelerators are left to the experiments
   with reproduce.opened(options) as root:
     with interrupts.raised("the same command continues"):
-      runs = [
-        reproduce.run_one(name, root, f"[{i}/{len(lecture.SLIDES)}]", options)
-        for i, name in enumerate(lecture.SLIDES, start=1)
-      ]
+      runs = reproduce.run_all(list(lecture.SLIDES), root, options)
     lecture.write(root / NAME, runs)
     print(remote.shown(root / NAME))
   return 1 if any(run.problem for run in runs) else 0

@@ -1,23 +1,20 @@
-"""Runs the experiments of a suite one after another, each in a process of its own.
-
-The child processes are supervised by hand: subprocess.run kills its child at an interrupt, and an
-experiment has to hear of a signal once, and then the time to save its state.
-"""
+"""Runs the experiments of a suite, each in a process of its own."""
 
 import contextlib
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 from absl import flags
 
 from toy_superposition import interrupts, report, terminal
 from toy_superposition.cli import claims_page
+from toy_superposition.cli.child import Child
 from toy_superposition.config.catalogue import EXPERIMENTS, SUITES, about
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.records import files, lock, remote
@@ -25,6 +22,7 @@ from toy_superposition.records.workdir import Workdir
 
 TITLE = "Toy Models of Superposition"
 ALL = "all"
+POLL_SECONDS = 0.2  # between two looks at what runs
 # --suite → what stands behind the page's title.
 TITLES = {
   "paper": "every experiment of the paper",
@@ -46,7 +44,7 @@ def main(options: flags.FlagValues) -> int:
   if page:
     _check_page(page, options)
   with opened(options) as root:
-    return _run_all(names, root, page, options)
+    return _run_and_write(names, root, page, options)
 
 
 @contextlib.contextmanager
@@ -70,14 +68,14 @@ def opened(options: flags.FlagValues) -> Iterator[Path]:
     yield root
 
 
-def _run_all(names: Sequence[str], root: Path, page: Path | None, options: flags.FlagValues) -> int:
+def _run_and_write(
+  names: Sequence[str], root: Path, page: Path | None, options: flags.FlagValues
+) -> int:
   """Runs experiments and writes about them as `main` says; returns the exit code."""
   started = time.perf_counter()
   without = ", without --overwrite," if options.overwrite else ""
   with interrupts.raised(f"the same command{without} continues"):
-    runs = [
-      run_one(name, root, f"[{i}/{len(names)}]", options) for i, name in enumerate(names, start=1)
-    ]
+    runs = run_all(names, root, options, options.jobs)
   for run in runs:
     if run.claims:
       print(f"\n{run.name}\n{terminal.claims_table(run.claims)}")
@@ -131,58 +129,70 @@ def command(name: str, folder: Path | str, quick: bool) -> list[str]:
   return [sys.executable, "-m", "toy_superposition.main", *options]
 
 
-def run_one(name: str, root: Path, label: str, options: flags.FlagValues) -> report.Run:
-  """Runs one experiment, prints a line about it and returns its part of the report."""
-  print(f"{label} {name} ", end="", flush=True)
-  clock, folder = time.perf_counter(), root / name
-  full_command = command(name, remote.shown(folder), options.quick)
-  overwrite = ["--overwrite"] if options.overwrite else []
-  try:
-    problem = _supervise([*full_command, *overwrite], root / "logs" / f"{name}.txt")
-  except interrupts.Interrupted:
-    print()
-    raise
-  remote.send(root)  # its log
-  run = _read(name, folder, shlex.join(["python", *full_command[1:]]), problem)
-  outcome = f"failed: {problem}" if problem else report.summary(run.claims)
-  print(f"({time.perf_counter() - clock:.0f} s): {outcome}", flush=True)
-  return run
+def run_all(
+  names: Sequence[str], root: Path, options: flags.FlagValues, n_jobs: int = 1
+) -> list[report.Run]:
+  """Runs experiments and prints a line about each; returns their parts of the report, in order.
 
-
-def _supervise(full_command: Sequence[str], log: Path) -> str:
-  """Runs a command and returns the last line of its output if it failed, "" otherwise.
+  Args:
+    names: of their configs.
+    root: folder of their folders.
+    options: the flags `quick` and `overwrite`.
+    n_jobs: how many run at a time.
 
   Raises:
-    Interrupted: a signal came; it was passed on, and the command has ended.
+    Interrupted: a signal came; it was passed on, and every process has ended.
   """
-  # In a session of its own: it hears of Ctrl-C from here, once, and saves its state. It hears
-  # through a pipe, which the kernel closes if this process is killed.
-  reading, writing = os.pipe()
-  with (
-    open(log, "w") as output,
-    open(writing, "wb", buffering=0) as pipe,
-    interrupts.deferred() as stop,
-  ):
-    child = subprocess.Popen(
-      full_command,
-      stdout=output,
-      stderr=subprocess.STDOUT,
-      start_new_session=True,
-      pass_fds=[reading],
-      env=os.environ | {interrupts.PARENT: str(reading)},
-    )
-    os.close(reading)
-    passed_on = None
-    while child.poll() is None:
-      if passed_on is None and (passed_on := stop()):
-        pipe.write(bytes([passed_on]))
-      with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(timeout=0.2)
+  waiting = [(name, f"[{i}/{len(names)}] {name} ") for i, name in enumerate(names, start=1)]
+  running: list[_Running] = []
+  runs: dict[str, report.Run] = {}
+  with interrupts.deferred() as stop:
+    while waiting or running:
+      if number := stop():
+        waiting.clear()
+        for one in running:
+          one.child.tell(number)
+      while waiting and len(running) < n_jobs:
+        name, label = waiting.pop(0)
+        print(label * (n_jobs == 1), end="", flush=True)
+        running.append(_start(name, label, root, options))
+      for one in [one for one in running if one.child.wait(POLL_SECONDS / len(running))]:
+        running.remove(one)
+        if not stop():
+          print(one.label * (n_jobs > 1), end="")
+          runs[one.name] = _finish(one, root)
+    if n_jobs == 1 and stop():
+      print()  # the line that was begun
   interrupts.check()
-  if child.returncode == 0:
-    return ""
-  lines = log.read_text().strip().splitlines() or [f"exit code {child.returncode}"]
-  return f"{lines[-1]} ({remote.shown(log)})"
+  return [runs[name] for name in names]
+
+
+class _Running(NamedTuple):
+  """An experiment that runs."""
+
+  name: str
+  label: str  # its place in the list, and its name
+  command: list[str]
+  child: Child
+  started: float
+
+
+def _start(name: str, label: str, root: Path, options: flags.FlagValues) -> _Running:
+  """Starts an experiment's process."""
+  full_command = command(name, remote.shown(root / name), options.quick)
+  overwrite = ["--overwrite"] if options.overwrite else []
+  child = Child([*full_command, *overwrite], root / "logs" / f"{name}.txt")
+  return _Running(name, label, full_command, child, time.perf_counter())
+
+
+def _finish(one: _Running, root: Path) -> report.Run:
+  """Ends the line about an experiment that has ended, and returns its part of the report."""
+  seconds, problem = time.perf_counter() - one.started, one.child.problem()
+  remote.send(root)  # its log
+  run = _read(one.name, root / one.name, shlex.join(["python", *one.command[1:]]), problem)
+  outcome = f"failed: {problem}" if problem else report.summary(run.claims)
+  print(f"({seconds:.0f} s): {outcome}", flush=True)
+  return run
 
 
 def _read(name: str, folder: Path, shown: str, problem: str) -> report.Run:
