@@ -30,7 +30,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize
 
 from toy_superposition.geometry.components import IDEALS, square_antiprism
 
@@ -170,6 +169,8 @@ def _best_of(
   frame: Frame, density: float, step: float, starts: tuple[tuple[float, float], ...]
 ) -> Block:
   """Returns the best norm and bias of given directions, from starts (log of a, b)."""
+  from scipy.optimize import minimize  # takes a fifth of a second to import
+
   others = (*law_of_others(frame, density, step), density)
   options = {"gtol": 1e-8}
   found = [

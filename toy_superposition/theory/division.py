@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
 
 from toy_superposition.theory.blocks import (
   FRAMES,
@@ -70,6 +69,8 @@ def transitions() -> tuple[Transition, ...]:
 
 def crossing(one: str, other: str, between: Sequence[float]) -> float:
   """Returns 1/(1 − S) at which two frames save the same, between two at which they do not."""
+  from scipy.optimize import brentq  # takes a fifth of a second to import
+
   found = brentq(lambda x: _lead(one, other, x), *between, xtol=ROOT_ERROR)
   return float(found)
 

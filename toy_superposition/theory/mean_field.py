@@ -20,7 +20,6 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import optimize, special
 
 # Grid of gains and biases on which the search for the best ones begins.
 GAINS, BIASES = np.linspace(0.04, 2, 50), np.linspace(-1.2, 0.4, 65)
@@ -49,6 +48,8 @@ def rectified_moments(u: Any, s: Any) -> tuple[Any, Any, Any]:
     u: mean.
     s: standard deviation, ≥ 0.
   """
+  from scipy import special
+
   positive = np.maximum(s, 1e-150)  # at s = 0 the limits are those of ReLU(u)ᵏ
   z = np.clip(u / positive, -1e3, 1e3)
   below, density = special.ndtr(z), np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
@@ -88,6 +89,8 @@ def best_code(noise: float, p: float, gain: float | None = None) -> Code:
     p: density of the feature.
     gain: a, where it is given rather than chosen.
   """
+  from scipy import optimize  # takes a fifth of a second to import
+
   gains = GAINS if gain is None else np.array([gain])
   grid = noisy_loss(gains[:, None], BIASES, gains[:, None] * noise, p)
   i, j = np.unravel_index(np.argmin(grid), grid.shape)
@@ -130,6 +133,8 @@ def best_load(p: float) -> float:
   Args:
     p: density of all features, in (0, 1).
   """
+  from scipy import optimize
+
   end = max(MAX_LOAD / (p * np.log(1 / p)), 2)
   loads = np.linspace(0, np.log(end), N_LOADS)
   k = int(np.argmin([_not_saved(x, p) for x in loads]))

@@ -15,7 +15,6 @@ direction; each is the loss of a model, so the optimum is at most the lowest of 
 import functools
 
 import numpy as np
-from scipy.optimize import minimize
 
 STARTS = ((0.1, 0.0), (0.3, -0.3), (0.7, -1.0))  # (log of l, b) of the descents
 
@@ -47,6 +46,8 @@ def _of_logarithm(z: np.ndarray, k: int) -> float:
 def best_feature_loss(k: int) -> float:
   """Returns n times the loss of a feature of the best polygon of k ≥ 4 features, whose bias is not
   positive: inputs of features outside of the polygon then cost it nothing."""
+  from scipy.optimize import minimize  # takes a fifth of a second to import
+
   found = [
     minimize(_of_logarithm, start, (k,), method="Nelder-Mead", options={"xatol": 1e-9})
     for start in STARTS

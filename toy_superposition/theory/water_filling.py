@@ -22,7 +22,6 @@ M_ii / C_i = (κ − 1) μ, and a projection has any diagonal between 0 and 1 wh
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
 
 PerFeature = Float[np.ndarray, "feature"]
 NORMAL = 3.0  # kurtosis of a normal law, above which features share
@@ -36,6 +35,8 @@ def capacities(v: PerFeature, kurtosis: float, n_hidden: int) -> PerFeature:
     kurtosis: κ of the features, > 1.
     n_hidden: m.
   """
+  from scipy.optimize import brentq  # takes a fifth of a second to import
+
   positive = int(np.sum(v > 0))
   if positive <= n_hidden:
     return (v > 0).astype(float)
