@@ -25,6 +25,8 @@ from toy_superposition.problem import Problem
 from toy_superposition.types import Instance, Key, Params, Snapshot, TrainState
 
 Step = Int[Array, ""]
+# For programs that run once: half the time to compile them.
+RUNS_ONCE = {"xla_backend_optimization_level": "1"}
 
 
 def initialize(problem: Problem, instance: Instance, root: Key) -> TrainState:
@@ -99,7 +101,7 @@ def first_state(problem: Problem, plan: Plan) -> Callable[[Instance, Key], Train
     return jitted.lower(_abstract(plan, plan.own.instances, mesh), streams.root(problem.spec.seed))
 
   (program,), mesh = _on_devices(lambda mesh: [lowered(mesh)], plan.mesh)
-  compiled = program.compile()
+  compiled = mapping.compile_for(mesh, program, RUNS_ONCE)
 
   def first(instances: Instance, root: Key) -> TrainState:
     return meshes.spread(compiled(meshes.spread(instances, mesh), root), plan.mesh)
