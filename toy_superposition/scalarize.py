@@ -20,33 +20,13 @@ from jax.extend import core
 from jaxtyping import Array
 
 from toy_superposition import interpret
+from toy_superposition.interpret import ELEMENTWISE, Unsupported
 
 Scalars = np.ndarray  # dtype object: each element is a scalar, or an array over examples
 
 # Lets XLA's CPU compiler reorder a sum, without which it runs one example at a time. NaN and
 # infinities keep their meaning: its fast mathematics honours them unless told otherwise.
 CPU_OPTIONS = {"xla_cpu_enable_fast_math": True}
-
-# One scalar from one scalar each: the primitive itself does it.
-ELEMENTWISE = frozenset(
-  {
-    *("add", "add_any", "sub", "mul", "div", "neg", "abs", "sign", "max", "min"),
-    *("pow", "integer_pow", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1"),
-    *("tanh", "logistic", "sin", "cos", "erf", "erf_inv", "floor"),
-    *("ceil", "round", "clamp", "lt"),
-    *("le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "select_n"),
-    *("convert_element_type", "is_finite", "copy", "stop_gradient"),
-  }
-)
-
-
-class Unsupported(NotImplementedError):
-  """An operation that has no rule here, or a form of it."""
-
-  def __init__(self, what: str):
-    """`what` is the operation's name in jax, with the form if it matters."""
-    super().__init__(f"{what} cannot be written out in scalars")
-    self.what = what
 
 
 def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence[Array]) -> Any:
