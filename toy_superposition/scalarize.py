@@ -82,6 +82,29 @@ def _total_backward(function: Callable[..., Any], saved: tuple, cotangent: Any) 
 _total.defvjp(_total_forward, _total_backward)
 
 
+def in_one_loop(function: Callable[..., Any], *arguments: Any) -> Any:
+  """Returns function(*arguments) of pytrees of Scalars, as a pytree of Scalars.
+
+  XLA's CPU compiler writes a loop over examples for every result, and repeats in each what they
+  have in common. A sum can have many results in one loop. So the results are sums of two terms, the
+  second of which is 0: LLVM unrolls them, drops the second and vectorises the loop.
+  """
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.flat[0].dtype), arguments)
+  closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes)
+  operands = jax.tree.leaves(arguments)
+  values = interpret.evaluate(closed, operands, lambda x: split(np.asarray(x)), _apply)
+  first = lax.iota(jnp.int32, 2) == 0
+  results = [jnp.asarray(e).astype(jnp.float32) for value in values for e in value.flat]
+  terms = [jnp.where(first, _fill(e, (2,)), 0) for e in results]
+  sums = iter(lax.reduce(tuple(terms), (jnp.float32(0),) * len(terms), _add_all, (0,)))
+
+  def returned(shape: jax.ShapeDtypeStruct) -> Scalars:
+    elements = [next(sums) for _ in range(int(np.prod(shape.shape)))]
+    return pack([e.astype(shape.dtype) for e in elements], shape.shape)
+
+  return jax.tree.map(returned, out)
+
+
 def unsupported(function: Callable[..., Any], *shapes: Any) -> str:
   """Returns what in `function` cannot be written out in scalars; "" if everything can.
 
