@@ -99,18 +99,32 @@ def descend(
     first: number of the first update.
     last: one more than the number of the last update.
   """
+  if len(ravel_pytree(params)[0]) <= MAX_SCALARS:
+    return _descend_in_scalars(value_and_gradient, params, state, first, last)
+  descent = bfgs()
+
+  def body(step: Array, carry: tuple[Any, State]) -> tuple[Any, State]:
+    params, state = carry
+    moves, state = descent.update(
+      None, state, params, value_and_gradient=lambda params: value_and_gradient(params, step)
+    )
+    return optax.apply_updates(params, moves), state
+
+  return lax.fori_loop(first, last, body, (params, state))
+
+
+def _descend_in_scalars(
+  value_and_gradient: Callable[[Any, Array], tuple[Array, Any]],
+  params: Any,
+  state: State,
+  first: Step,
+  last: Step,
+) -> tuple[Any, State]:
+  """Returns what `descend` does, carrying one scalar per element: over instances, one array each.
+
+  Arrays would be joined and divided again in every update, which takes longer than the arithmetic.
+  """
   x, unravel = ravel_pytree(params)
-  if len(x) > MAX_SCALARS:
-    descent = bfgs()
-
-    def body(step: Array, carry: tuple[Any, State]) -> tuple[Any, State]:
-      params, state = carry
-      moves, state = descent.update(
-        None, state, params, value_and_gradient=lambda params: value_and_gradient(params, step)
-      )
-      return optax.apply_updates(params, moves), state
-
-    return lax.fori_loop(first, last, body, (params, state))
 
   def ahead(x: Point, packed: State) -> tuple[Point, Trial]:
     trial = _trial(_unpacked(packed, len(x)))
