@@ -316,8 +316,8 @@ def assert_follows_the_model(spec: Spec, **numbers: float):
   assert_is_the_mean(found.gradient, found.gradients)
   if found.own_loss is not None:
     np.testing.assert_allclose(found.own_loss, found.loss, rtol=ROUND_OFF)
-  for leaf in jax.tree.leaves(found.gradient):
-    assert np.any(leaf != 0)
+  moved = [bool(np.any(leaf != 0)) for leaf in jax.tree.leaves(found.gradient)]
+  assert sum(moved) >= len(moved) - (spec.model == "unbiased_relu_output")  # its b has no effect
 
 
 # What it sees.
@@ -760,7 +760,9 @@ def test_a_model_with_an_operation_that_cannot_be_written_out_is_not_fused(monke
 def test_options_that_xla_refuses_cost_a_warning_and_nothing_else(monkeypatch, caplog):
   mapping._warn_once.cache_clear()  # said once in a process
   group = small.group(2, of=small.spec(estimator="autodiff"))
-  expected = small.run(group, [3])[-1]
+  with monkeypatch.context() as patched:
+    patched.setattr(mapping, "CPU_OPTIONS", {})  # what is left if one of them is refused
+    expected = small.run(group, [3])[-1]
   bogus = ESTIMATORS["autodiff"]._replace(cpu_options={"xla_no_such_option": True})
   monkeypatch.setitem(ESTIMATORS, "autodiff", bogus)
   with caplog.at_level(logging.WARNING):

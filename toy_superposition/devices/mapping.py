@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 WAITS = re.compile(r"custom_call @\"?(?!Sharding|SPMD|xla\.sdy)")
 
 # For CPU: vectors as wide as AVX-512's, of which XLA uses half by default. Without AVX-512 they are
-# as wide as there are, as before. The bits of sums change with fast mathematics only.
+# as wide as there are, as before. Sums may be in another order.
 CPU_OPTIONS = {"xla_cpu_prefer_vector_width": "512"}
 
 
