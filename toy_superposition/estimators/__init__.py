@@ -15,6 +15,7 @@ from toy_superposition.estimators.blocked import BLOCKED
 from toy_superposition.estimators.estimator import Estimator
 from toy_superposition.estimators.exact import EXACT
 from toy_superposition.estimators.fused import FUSED
+from toy_superposition.estimators.sampled import Sampled
 from toy_superposition.estimators.sparse import SPARSE
 from toy_superposition.types import Group, Instance, Spec
 
@@ -25,6 +26,7 @@ ESTIMATORS: dict[str, Estimator] = declare.table(
     "fused": FUSED,
     "blocked": BLOCKED,
     "sparse": SPARSE,
+    "sampled": Sampled,
     "exact": EXACT,
   },
 )

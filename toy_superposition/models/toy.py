@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from toy_superposition.models.model import Model
+from toy_superposition.models.model import Model, Rows
 from toy_superposition.types import Key, Leaf
 
 Feature = Float[Array, "feature"]
@@ -141,7 +141,10 @@ def autoencoder(
   def decode(params: AutoencoderParams, h: Hidden) -> Feature:
     return output(params.W.T @ h + params.b if bias else params.W.T @ h)
 
-  return Model(init_autoencoder, encode, decode, hidden)
+  def rows(params: AutoencoderParams) -> Rows:
+    return Rows(params.W.T, params.b if bias else jnp.zeros_like(params.b))
+
+  return Model(init_autoencoder, encode, decode, hidden, rows, output)
 
 
 def mlp(output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden]) -> Model:
@@ -153,7 +156,10 @@ def mlp(output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden]
   def decode(params: MLPParams, h: Hidden) -> Feature:
     return output(params.W2 @ h + params.b)
 
-  return Model(init_mlp, encode, decode, hidden)
+  def rows(params: MLPParams) -> Rows:
+    return Rows(params.W1.T, params.b, params.W2)
+
+  return Model(init_mlp, encode, decode, hidden, rows, output)
 
 
 def sum_of_squares() -> Model:
