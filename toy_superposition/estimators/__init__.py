@@ -1,7 +1,7 @@
 """Estimators: ways to the loss and gradient of one step.
 
 autodiff, fused and blocked use the same random numbers and agree to round-off; sparse draws others
-from the same distribution; exact needs none. The rules of `choose` are here and nowhere else; the
+from the same distribution, and sampled evaluates a share of the outputs; exact needs none. The rules of `choose` are here and nowhere else; the
 measurements behind them are in BUILD_NOTES.md.
 """
 
@@ -19,7 +19,7 @@ from toy_superposition.estimators.sampled import Sampled
 from toy_superposition.estimators.sparse import SPARSE
 from toy_superposition.types import Group, Instance, Spec
 
-ESTIMATORS: dict[str, Estimator] = declare.table(
+ESTIMATORS: dict[str, Estimator | type[Sampled]] = declare.table(
   "train.estimator",
   {
     "autodiff": AUTODIFF,

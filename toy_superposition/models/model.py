@@ -20,12 +20,12 @@ Scalar = Float[Array, ""]
 
 
 class Rows(NamedTuple):
-  """What parameters have of each feature, where h = g(Σ_i x_i into_i) and output i of n is
+  """What parameters have of each feature i, where h = g(Σ_i x_i W_i) and its output is
   f(out_i · h + bias_i)."""
 
-  into: Float[Array, "feature hidden"]
+  directions: Float[Array, "hidden feature"]  # column i is W_i
   bias: Float[Array, "feature"]
-  out: Float[Array, "feature hidden"] | None = None  # None: out_i is into_i
+  out: Float[Array, "feature hidden"] | None = None  # None: out_i is W_i
 
 
 class Model(NamedTuple):
@@ -38,8 +38,8 @@ class Model(NamedTuple):
   # g where h = g(directions @ x), element by element, for the sparse estimator, which computes that
   # product in its own way. None for another form of encoder.
   hidden: Callable[[Hidden], Hidden] | None = None
-  # The parameters by features and f, element by element, for estimators that evaluate some of the
-  # outputs. None for another form of decoder.
+  # The parameters by feature, and f, element by element: for an estimator that evaluates some of
+  # the outputs. None for another form of decoder.
   rows: Callable[[Params], Rows] | None = None
   output: Callable[[Output], Output] | None = None
   # In training, where the examples of a batch are coupled; None: `encode` of each.

@@ -142,7 +142,7 @@ def autoencoder(
     return output(params.W.T @ h + params.b if bias else params.W.T @ h)
 
   def rows(params: AutoencoderParams) -> Rows:
-    return Rows(params.W.T, params.b if bias else jnp.zeros_like(params.b))
+    return Rows(params.W, params.b if bias else jnp.zeros_like(params.b))
 
   return Model(init_autoencoder, encode, decode, hidden, rows, output)
 
@@ -157,7 +157,7 @@ def mlp(output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden]
     return output(params.W2 @ h + params.b)
 
   def rows(params: MLPParams) -> Rows:
-    return Rows(params.W1.T, params.b, params.W2)
+    return Rows(params.W1, params.b, params.W2)
 
   return Model(init_mlp, encode, decode, hidden, rows, output)
 

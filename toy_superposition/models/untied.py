@@ -89,8 +89,8 @@ class Untied:
     return params.b if self.output_bias else jnp.zeros_like(params.b)
 
   def rows(self, params: MLPParams) -> Rows:
-    """Returns the parameters by features."""
-    return Rows(params.W1.T, self.bias(params), params.W2)
+    """Returns the parameters by feature."""
+    return Rows(params.W1, self.bias(params), params.W2)
 
 
 def unit_columns(params: MLPParams) -> MLPParams:
