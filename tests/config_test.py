@@ -809,10 +809,12 @@ print(accepted)
   assert done.returncode == 0, done.stderr
   # Every model on one distribution, and one model on the others. Autodiff and blocked take all,
   # fused those whose features are arithmetic alone, sparse the three independent distributions,
-  # exact two models on one of them, and one on those that are finite whatever their values are.
+  # sampled the same without the model whose only output is no feature's, exact two models on one of
+  # them, and one on those that are finite whatever their values are.
   n_models, n_others = sum(map(models.sees_features, MODELS)), len(DISTRIBUTIONS) - 3
   n_pairs = n_models + n_others
-  assert int(done.stdout) == 3 * n_pairs - len(NOT_FUSED) + n_models + 2 + 2 + len(FINITE)
+  sparse = n_models + 2
+  assert int(done.stdout) == 3 * n_pairs - len(NOT_FUSED) + 2 * sparse - 1 + 2 + len(FINITE)
 
 
 def test_values_at_the_ends_of_their_intervals_are_allowed():

@@ -38,6 +38,11 @@ N, M = SIZES["feature"], SIZES["hidden"]
 # latent_test.py.
 GIVEN = ("tree", "exactly_k", "one_hot", "circle", "bag_of_words", "tuned_circle", "attributes")
 FREE = [name for name in DISTRIBUTIONS if name not in GIVEN]
+WITH_ROWS = [
+  name
+  for name in MODELS
+  if models.sees_features(name) and models.built(declare.build("model.name", name, {})).rows
+]
 
 
 def key(instance=0, stream=Stream.TRAIN):
@@ -85,6 +90,23 @@ def test_a_model_maps_one_input_to_one_output_of_its_size(name):
     assert model.apply(params, one).shape == (N,)
     np.testing.assert_array_equal(model.apply(params, one), model.decode(params, h))
     np.testing.assert_allclose(together, model.apply(params, one), atol=ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_the_rows_of_a_model_make_its_hidden_activations_and_its_outputs(name):
+  model = models.built(declare.build("model.name", name, {}))
+  shapes = abstract_params(model, n_inputs=N, n_hidden=M, n_outputs=N)
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), shapes)
+  x = jnp.float32(rng.uniform(size=N))
+  rows, h = model.rows(params), model.encode(params, x)
+  np.testing.assert_allclose(model.hidden(rows.directions @ x), h, rtol=ROUND_OFF, atol=ROUND_OFF)
+  out = rows.directions.T if rows.out is None else rows.out
+  for i in range(N):
+    expected = model.decode(params, h)[i]
+    np.testing.assert_allclose(
+      model.output(out[i] @ h + rows.bias[i]), expected, rtol=ROUND_OFF, atol=ROUND_OFF
+    )
 
 
 @pytest.mark.parametrize("generator", GENERATORS)

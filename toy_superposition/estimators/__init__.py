@@ -1,8 +1,8 @@
 """Estimators: ways to the loss and gradient of one step.
 
 autodiff, fused and blocked use the same random numbers and agree to round-off; sparse draws others
-from the same distribution, and sampled evaluates a share of the outputs; exact needs none. The rules of `choose` are here and nowhere else; the
-measurements behind them are in BUILD_NOTES.md.
+from the same distribution, and sampled evaluates a share of the outputs; exact needs none. The
+rules of `choose` are here and nowhere else; the measurements behind them are in BUILD_NOTES.md.
 """
 
 import dataclasses
@@ -39,7 +39,8 @@ def choose(spec: Spec, instances: Instance, platform: str, shared: bool = False)
   """Returns the estimator of a group, a row of ESTIMATORS.
 
   It is the one that the Spec names, or for "auto" the fastest for these instances on this platform:
-  a denser instance or another kind of device can lead to another estimator.
+  a denser instance or another kind of device can lead to another estimator. Never "sampled": its
+  gradient is noisier than the batch's.
 
   Args:
     spec: of the group.

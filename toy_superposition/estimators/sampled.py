@@ -3,8 +3,9 @@
 Most of a step of `sparse` is its decoder, and nearly all of its outputs are of features that are
 not active in the example, whose losses all say the same: that the output should be that of a silent
 feature. So the output of an inactive feature is evaluated in one of `inactive_every` examples and
-counted that many times; the outputs of an example's active features are all evaluated. The gradient
-is noisier than the batch's, and right on average.
+counted that many times; the outputs of an example's active features, and of the candidates among
+which they are drawn, are all evaluated. The gradient is noisier than the batch's, and right on
+average.
 
 Features are divided into as many classes, i modulo inactive_every, and the examples of a step into
 as many groups. Every class meets one group: each output is evaluated for an equal share of the
@@ -141,9 +142,7 @@ def _rounds(slots: Slots) -> Array:
   return -(-slots.n_used // TOGETHER)
 
 
-def add_to_rows(
-  table: Table, slots: Slots, terms: list[tuple[Values, Hidden]]
-) -> Table:
+def add_to_rows(table: Table, slots: Slots, terms: list[tuple[Values, Hidden]]) -> Table:
   """Returns the table with Σ factor · vector over the terms added to the row of every slot."""
 
   def add(slot, table):
@@ -191,7 +190,9 @@ def inactive(
 
   def add(k, sums: Sums) -> Sums:
     out, own = lax.dynamic_index_in_dim(table, k, 1, keepdims=False), h[k]
-    slope = slopes(present[k][:, None] * weights[:, k], silent, own @ out.T + bias[:, k])
+    slope = slopes(
+      present[k][:, None] * weights[None, :, k], silent, own @ out.T + bias[None, :, k]
+    )
     return Sums(
       lax.dynamic_update_slice_in_dim(sums.out, (slope.T @ own)[:, None], k, 1),
       sums.bias.at[:, k].set(jnp.sum(slope, axis=0)),
@@ -203,13 +204,14 @@ def inactive(
 
 def slopes_of(one: Problem, instance: Instance) -> Slopes:
   """Returns the slopes of an instance's losses, for outputs of any features in any order."""
-  losses = problem.output_loss(one.spec)
+  losses, output = problem.output_loss(one.spec), one.model.output
+  assert output is not None  # others are refused
 
   def slopes(weights: Array, target: Array, z: Array) -> Array:
     def total(z: Array) -> Scalar:
       weights_, target_, z_ = (jnp.broadcast_to(x, z.shape).ravel() for x in (weights, target, z))
       own = dataclasses.replace(instance, importance=weights_)
-      return jnp.sum(losses(own, target_, one.model.output(z_)), axis=0)
+      return jnp.sum(losses(own, target_, output(z_)), axis=0)
 
     return jax.grad(total)(z)
 
@@ -232,27 +234,27 @@ def mean_penalty(one: Problem, params: Params, instance: Instance, h: Hidden) ->
   return jnp.mean(jax.vmap(one.penalty, (None, None, 0))(params, instance, h), axis=0)
 
 
-def make(one: Problem, instances: Instance) -> Method:
-  """Returns a gradient whose mean over all meetings is that of `sparse` for the same batch.
+def meeting(spec: Spec, key: KeyWords, n_classes: int) -> Int[Array, ""]:
+  """Returns which meeting of groups and classes a step draws: in meeting r, group k meets class
+  (k + r) modulo n_classes."""
+  u = draws.uniform(spec.generator, draws.fold_in(key, MEETING), 1, 1)[0, 0]
+  return jnp.minimum(jnp.floor(u * n_classes), n_classes - 1).astype(jnp.int32)
 
-  Inputs and loss are those of `sparse`: what is logged is the loss of all outputs.
-  """
+
+def gradient_at(
+  one: Problem, instances: Instance
+) -> Callable[[Params, Instance, KeyWords, Array], Params]:
+  """Returns the gradient at a given meeting: a function of parameters, instance, key and it."""
   spec, model = one.spec, one.model
-  n_slots = sparse.n_slots(spec.n_features, float(np.max(instances.density)))
+  n, n_slots = spec.n_features, sparse.n_slots(spec.n_features, float(np.max(instances.density)))
   every = spec.row("train.estimator").inactive_every
-  layout = Layout(every, spec.n_features, spec.batch_size)
-  share = objective.share(one.reduction, spec.n_features) / spec.batch_size
+  layout = Layout(every, n, spec.batch_size)
+  share = objective.share(one.reduction, n) / spec.batch_size
   hidden, rows_of = model.hidden, model.rows
   assert hidden is not None and rows_of is not None  # others are refused
 
-  def gradient(params: Params, instance: Instance, key: KeyWords):
+  def gradient(params: Params, instance: Instance, key: KeyWords, met: Array) -> Params:
     slots = active(one, instance, key, layout, n_slots)
-    u = draws.uniform(spec.generator, draws.fold_in(key, MEETING), 1, 1)[0, 0]
-    meeting = jnp.minimum(jnp.floor(u * every), every - 1).astype(jnp.int32)
-
-    def meet(x: Array) -> Array:  # row k is of the group that meets class k
-      return jnp.roll(layout.by_group(x), meeting, axis=0)
-
     rows, to_params = jax.vjp(rows_of, params)
     into = layout.of_features(transposed(rows.directions, 1))
     out = into if rows.out is None else layout.of_features(rows.out)
@@ -262,14 +264,17 @@ def make(one: Problem, instances: Instance) -> Method:
     slopes = slopes_of(one, instance)
     h, to_z = jax.vjp(jax.vmap(hidden), weighted_rows(into, slots))
 
-    present = meet(jnp.ones(spec.batch_size))
-    sums = inactive(layout, slopes, out, bias, every * weights, silent, meet(h), present)
-    d_h = layout.by_example(jnp.roll(sums.h, -meeting, axis=0))
+    # Row k is of the group that meets class k.
+    own, present = (
+      jnp.roll(layout.by_group(x), met, axis=0) for x in (h, jnp.ones(spec.batch_size))
+    )
+    sums = inactive(layout, slopes, out, bias, every * weights, silent, own, present)
+    d_h = layout.by_example(jnp.roll(sums.h, -met, axis=0))
 
-    # Of an active feature the output is evaluated with its target, instead of as an inactive one's.
+    # An active feature's output has its own target, and is not counted as an inactive one's.
     of_slot = jnp.append(weights, 0)[slots.rows]
     group = jnp.arange(spec.batch_size) // layout.group_size
-    counted = every * (slots.rows % every == (group + meeting) % every)
+    counted = every * (slots.rows % every == ((group + met) % every)[None])
     z = products(out, h, slots) + jnp.append(bias, 0)[slots.rows]
     target = jax.vmap(one.target, (None, 1, 1), 1)(instance, slots.values, slots.values)
     slope = slopes(of_slot, target, z) - slopes(counted * of_slot, silent, z)
@@ -280,18 +285,29 @@ def make(one: Problem, instances: Instance) -> Method:
       of_params, of_h = jax.grad(mean_penalty, (1, 3))(one, params, instance, h)
       d_h = d_h + of_h
     (d_z,) = to_z(d_h)
-    d_out = sums.out.reshape(out.shape)
+    d_out, of_inputs = sums.out.reshape(out.shape), (slots.values, d_z)
     if rows.out is None:
-      d_into = add_to_rows(d_out, slots, [(slope, h), (slots.values, d_z)])
+      d_into, d_out = add_to_rows(d_out, slots, [(slope, h), of_inputs]), None
     else:
-      d_into = add_to_rows(jnp.zeros_like(into), slots, [(slots.values, d_z)])
-      d_out = add_to_rows(d_out, slots, [(slope, h)])
-    n = spec.n_features
-    d_rows = Rows(transposed(d_into[:n], 0), d_bias[:n], rows.out if rows.out is None else d_out[:n])
-    (gradients,) = to_params(d_rows)
-    return None, jax.tree.map(jnp.add, gradients, of_params) if one.penalty else gradients
+      d_into = add_to_rows(jnp.zeros_like(into), slots, [of_inputs])
+      d_out = add_to_rows(d_out, slots, [(slope, h)])[:n]
+    (gradients,) = to_params(Rows(transposed(d_into[:n], 0), d_bias[:n], d_out))
+    return jax.tree.map(jnp.add, gradients, of_params) if one.penalty else gradients
 
-  batch = sparse.make(one, instances)
+  return gradient
+
+
+def make(one: Problem, instances: Instance) -> Method:
+  """Returns a gradient whose mean over all meetings is that of `sparse` for the same batch.
+
+  Inputs and loss are those of `sparse`: what is logged is the loss of all outputs.
+  """
+  batch, at = sparse.make(one, instances), gradient_at(one, instances)
+  n_classes = one.spec.row("train.estimator").inactive_every
+
+  def gradient(params: Params, instance: Instance, key: KeyWords):
+    return None, at(params, instance, key, meeting(one.spec, key, n_classes))
+
   return Method(gradient, batch.loss, batch.inputs)
 
 
@@ -323,7 +339,7 @@ class Sampled:
   """The estimator, with its share of outputs."""
 
   inactive_every: int = integer(
-    16,
+    4,
     "≥ 1",
     "the output of a feature that is not active is evaluated in one of this many examples, and "
     "counted as many times; 1: in all",
