@@ -99,6 +99,7 @@ def test_the_rows_of_a_model_make_its_hidden_activations_and_its_outputs(name):
   rng = np.random.default_rng(0)
   params = jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), shapes)
   x = jnp.float32(rng.uniform(size=N))
+  assert model.rows and model.hidden and model.output
   rows, h = model.rows(params), model.encode(params, x)
   np.testing.assert_allclose(model.hidden(rows.directions @ x), h, rtol=ROUND_OFF, atol=ROUND_OFF)
   out = rows.directions.T if rows.out is None else rows.out

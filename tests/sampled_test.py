@@ -142,7 +142,7 @@ def test_inputs_and_loss_are_those_of_sparse_bitwise_and_a_step_is_one_of_the_me
   instance = jax.tree.map(lambda leaf: leaf[0], instances)
   own, others = (ESTIMATORS[name].make(one, instances) for name in ("sampled", "sparse"))
   assert own.inputs is not None and others.inputs is not None
-  inputs = [jax.jit(method.inputs)(instance, KEY) for method in (own, others)]
+  inputs = (jax.jit(own.inputs)(instance, KEY), jax.jit(others.inputs)(instance, KEY))
   np.testing.assert_array_equal(*inputs)
   losses = [jax.jit(method.loss)(params, instance, KEY) for method in (own, others)]
   assert losses[0] == losses[1]

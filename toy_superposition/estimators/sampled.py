@@ -285,12 +285,12 @@ def gradient_at(
       of_params, of_h = jax.grad(mean_penalty, (1, 3))(one, params, instance, h)
       d_h = d_h + of_h
     (d_z,) = to_z(d_h)
-    d_out, of_inputs = sums.out.reshape(out.shape), (slots.values, d_z)
+    d_table, of_inputs, of_outputs = sums.out.reshape(out.shape), (slots.values, d_z), (slope, h)
     if rows.out is None:
-      d_into, d_out = add_to_rows(d_out, slots, [(slope, h), of_inputs]), None
+      d_into, d_out = add_to_rows(d_table, slots, [of_outputs, of_inputs]), None
     else:
       d_into = add_to_rows(jnp.zeros_like(into), slots, [of_inputs])
-      d_out = add_to_rows(d_out, slots, [(slope, h)])[:n]
+      d_out = add_to_rows(d_table, slots, [of_outputs])[:n]
     (gradients,) = to_params(Rows(transposed(d_into[:n], 0), d_bias[:n], d_out))
     return jax.tree.map(jnp.add, gradients, of_params) if one.penalty else gradients
 
