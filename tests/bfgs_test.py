@@ -94,6 +94,49 @@ def test_descents_in_lock_step_are_those_alone():
     np.testing.assert_allclose(together[i], minimized(bowl, starts[i], 7)[0], atol=ROUND_OFF)
 
 
+def valley(x, step):
+  """Two coordinates in two arrays, with a curved valley; the number of the step is not used."""
+  del step
+  return jax.value_and_grad(lambda x: 5 * (x["b"][0] - x["a"] ** 2) ** 2 + (1 - x["a"]) ** 2)(x)
+
+
+def descended(starts, state=None, *, first=0, last=12):
+  """Returns parameters and states of descents in lock step."""
+  state = jax.vmap(bfgs.bfgs().init)(starts) if state is None else state
+
+  def one(x, state, first, last):
+    return bfgs.descend(valley, x, state, first, last)
+
+  return jax.jit(jax.vmap(one, (0, 0, None, None)))(starts, state, first, last)
+
+
+def starts_of_valley():
+  a, b = np.random.default_rng(1).normal(size=(2, 6)).astype(np.float32)
+  return {"a": jnp.asarray(a), "b": jnp.asarray(b[:, None])}
+
+
+def test_written_out_in_scalars_a_descent_is_the_same_with_the_same_state(monkeypatch):
+  in_scalars = descended(starts_of_valley())
+  monkeypatch.setattr(bfgs, "MAX_SCALARS", 1)
+  in_matrices = descended(starts_of_valley())
+  # Round-off grows along the valley, by the condition number of about 100.
+  jax.tree.map(
+    lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=100 * ROUND_OFF),
+    in_scalars,
+    in_matrices,
+  )
+  assert jax.tree.map(lambda x: (x.shape, x.dtype), in_scalars) == jax.tree.map(
+    lambda x: (x.shape, x.dtype), in_matrices
+  )
+  inverse = np.asarray(in_scalars[1].inverse_hessian)
+  np.testing.assert_array_equal(inverse, np.swapaxes(inverse, 1, 2))
+
+
+def test_a_descent_that_pauses_goes_on_bit_for_bit():
+  paused = descended(*descended(starts_of_valley(), last=5), first=5)
+  jax.tree.map(np.testing.assert_array_equal, paused, descended(starts_of_valley()))
+
+
 @pytest.mark.slow
 def test_trained_on_the_exact_loss_the_best_of_ten_is_the_true_optimum():
   group = small.group(

@@ -268,7 +268,10 @@ def test_no_collectives_in_the_programs_of_an_estimator(estimator):
 )
 def test_no_collectives_in_the_programs_of_a_model(model):
   group = group_for("autodiff", 16, model=model, generator="hash")
-  plan = small.plan(group, n_devices=8)
+  numbers = {"model.k": 2.0, "model.sparsity": 0.1, "model.bandwidth": 0.1}  # of some models
+  of_all = {field: np.full(16, number, np.float32) for field, number in numbers.items()}
+  instances = dataclasses.replace(group.instances, numbers=group.instances.numbers | of_all)
+  plan = small.plan(group._replace(instances=instances), n_devices=8)
   assert_no_collectives(train.compile_programs(problem.make(group.spec), plan))
 
 

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from configs import base
-from toy_superposition import evaluation, problem, runner
+from toy_superposition import activations, evaluation, problem, runner
 from toy_superposition.config import resolve as config
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
@@ -276,7 +276,7 @@ def relu(x):
 
 OUTPUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
   "linear": lambda z: z,
-  "leaky_relu_output": lambda z: np.maximum(z, toy.LEAK * z),
+  "leaky_relu_output": lambda z: np.maximum(z, activations.LEAK * z),
   "squared_relu_output": lambda z: relu(z) ** 2,
   # The common approximation by a hyperbolic tangent (Hendrycks and Gimpel, 2016).
   "gelu_output": lambda z: z / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3))),

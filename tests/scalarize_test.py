@@ -321,3 +321,21 @@ def test_what_cannot_be_written_out_is_found_from_shapes_alone(name):
 @pytest.mark.parametrize("name", STRUCTURAL)
 def test_what_can_be_written_out_is_not_refused(name):
   assert scalarize.unsupported(STRUCTURAL[name], *shapes()) == ""
+
+
+def test_in_one_loop_a_function_of_scalars_is_the_function_also_where_it_is_not_finite():
+  def several(a, b):
+    return {"product": a @ b, "flags": b > 0, "quotient": a[0] / b, "root": jnp.sqrt(b[0])}
+
+  def written_out(a, b):
+    found = scalarize.in_one_loop(several, scalarize.split(a), scalarize.split(b))
+    return jax.tree.map(scalarize.join, found)
+
+  a = jnp.float32([[[1, 2], [3, 4], [0, 1]]] * 3)
+  b = jnp.float32([[0.5, -2], [0, 1], [-1, jnp.nan]])
+  for options in ({}, scalarize.CPU_OPTIONS):
+    found = jax.jit(jax.vmap(written_out), compiler_options=dict(options))(a, b)
+    expected = jax.vmap(several)(a, b)
+    assert found["flags"].dtype == bool
+    for name, x in expected.items():
+      np.testing.assert_allclose(found[name], x, rtol=1e-6, err_msg=name)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from toy_superposition import declare
+from toy_superposition.activations import relu
 from toy_superposition.declare import integer, number
 from toy_superposition.types import Params
 
@@ -33,7 +34,7 @@ class ResidualReLU:
   def of(self, x: Array, s: Array) -> Array:
     """Returns r x + ReLU(x)."""
     del s
-    return self.residual * x + jax.nn.relu(x)
+    return self.residual * x + relu(x)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class BlockCircuit:
   def of(self, x: Array, s: Array) -> Array:
     """Returns ReLU(A x − t)."""
     del s
-    return jax.nn.relu(jnp.asarray(self.weights(x.shape[0])) @ x - self.threshold)
+    return relu(jnp.asarray(self.weights(x.shape[0])) @ x - self.threshold)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class MixedReLU:
   def of(self, x: Array, s: Array) -> Array:
     """Returns ReLU(x) + c M x."""
     del s
-    return jax.nn.relu(x) + self.mixing * (jnp.asarray(self.matrix(x.shape[0])) @ x)
+    return relu(x) + self.mixing * (jnp.asarray(self.matrix(x.shape[0])) @ x)
 
 
 def pairs(x: Array, s: Array) -> Array:

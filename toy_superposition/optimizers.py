@@ -249,6 +249,15 @@ OPTIMIZERS: dict[str, type] = declare.table(
 )
 
 
+def descends(spec: Spec) -> bool:
+  """Returns whether an optimizer's steps are BFGS alone, which bfgs.descend takes faster."""
+  return isinstance(spec.row("train.optimizer"), BFGS) and not _constrains(models.of(spec))
+
+
+def _constrains(model: models.Model) -> bool:
+  return bool(model.running or model.project)
+
+
 def searches(name: str) -> bool:
   """Returns whether an optimizer evaluates the loss itself instead of being given gradients."""
   return getattr(OPTIMIZERS[name], "searches", False)
@@ -263,7 +272,7 @@ def transformation(spec: Spec, instance: Instance) -> optax.GradientTransformati
 
   scheduled = rate if isinstance(row, Descent) else instance.learning_rate
   inner = optax.with_extra_args_support(row.build(scheduled))
-  return constrained(inner, model) if model.running or model.project else inner
+  return constrained(inner, model) if _constrains(model) else inner
 
 
 def constrained(

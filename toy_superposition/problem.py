@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from toy_superposition import (
   objective,
   optimizers,
   streams,
+  vectorize,
 )
 from toy_superposition.objective import function_of
 from toy_superposition.perturbations import Dropout, IsotropicNoise, Noise
@@ -79,6 +80,9 @@ class Problem(NamedTuple):
   optimizer: Callable[[Instance], optax.GradientTransformationExtraArgs]
   # Whose examples all models of the group are trained on; None if they have their own.
   common: Instance | None = None
+  # Of a function of one example, what is the same for all, and arrays with examples along the last
+  # axis: the function of every example, along the last axis.
+  over_examples: Callable[..., Any] = vectorize.by_vmap
 
   def training_stream(self, root: Key, instance: Instance) -> draws.KeyWords:
     """Returns the key of all that is drawn in an instance's training; common to all if examples
@@ -113,7 +117,7 @@ class Problem(NamedTuple):
       by_row=self.shared,
       rare=self.rare(instance),
     )
-    return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
+    return self.over_examples(lambda instance, u: self.features(u, instance), (instance,), u)
 
   def training_sample(self, instance: Instance, columns: Columns) -> Batch:
     """Returns features of a training step: fresh ones, or examples of the instance's fixed set."""
@@ -130,7 +134,7 @@ class Problem(NamedTuple):
     u = draws.uniform_columns(
       self.spec.generator, stream, self.n_draws, chosen, self.rare(instance)
     )
-    return jax.vmap(self.features, in_axes=(1, None), out_axes=1)(u, instance)
+    return self.over_examples(lambda instance, u: self.features(u, instance), (instance,), u)
 
   def rare(self, instance: Instance) -> draws.Rare | None:
     """Returns whether an instance's draws need more bits; None if no instance of the group does."""
@@ -175,16 +179,16 @@ class Problem(NamedTuple):
   ) -> Output:
     """Returns the loss of each output, averaged over a batch of features, of the model as it is
     used. `columns` of the batch are needed for noise alone; for `weights` see `loss`."""
-    s = jax.vmap(self.seen, (None, 1), 1)(instance, x)
-    target = jax.vmap(self.target, (None, 1, 1), 1)(instance, x, s)
+    s = self.over_examples(self.seen, (instance,), x)
+    target = self.over_examples(self.target, (instance,), x, s)
     if columns is not None:
       s = self.with_noise(s, instance, columns)
     model = self.model_of(instance)
 
-    def each(s: Input, target: Output) -> Output:
+    def each(params: Params, instance: Instance, s: Input, target: Output) -> Output:
       return self.decoded_loss(params, instance, target, model.encode(params, s))
 
-    return mean(jax.vmap(each, (1, 1), 1)(s, target), weights)
+    return mean(self.over_examples(each, (params, instance), s, target), weights)
 
   def loss(
     self,
@@ -206,20 +210,21 @@ class Problem(NamedTuple):
       weights: of the examples, with the sum 1; by default all have the same.
     """
     model = self.model_of(instance)
-    s = jax.vmap(self.seen, (None, 1), 1)(instance, x)
-    target = jax.vmap(self.target, (None, 1, 1), 1)(instance, x, s)
+    s = self.over_examples(self.seen, (instance,), x)
+    target = self.over_examples(self.target, (instance,), x, s)
     s = s if columns is None else self.with_noise(s, instance, columns)
     s = s if attack is None else s + attack
     if model.encode_batch is None:
-      h = jax.vmap(model.encode, (None, 1), 1)(params, s)
+      h = self.over_examples(model.encode, (params,), s)
     else:
       h = model.encode_batch(params, s)
     if "model.dropout" in self.spec.active and columns is not None:
       h = self.with_dropout(h, instance, columns)
-    each = jax.vmap(self.decoded_loss, (None, None, 1, 1), 1)(params, instance, target, h)
+    each = self.over_examples(self.decoded_loss, (params, instance), target, h)
     loss = self.reduction(mean(each, weights))
     if self.penalty:
-      loss = loss + mean(jax.vmap(self.penalty, (None, None, 1))(params, instance, h), weights)
+      penalties = self.over_examples(self.penalty, (params, instance), h)
+      loss = loss + mean(penalties, weights)
     if model.auxiliary:
       loss_of = self._loss_of(instance, target)
       share = objective.share(self.reduction, self.n_outputs)
@@ -230,8 +235,13 @@ class Problem(NamedTuple):
     self, instance: Instance, target: Float[Array, "output example"]
   ) -> Callable[[Float[Array, "output example"]], Scalar]:
     """Returns the reduced mean loss of a batch as a function of its outputs."""
-    each = jax.vmap(output_loss(self.spec), (None, 1, 1), 1)
-    return lambda output: self.reduction(jnp.mean(each(instance, target, output), axis=1))
+    each = output_loss(self.spec)
+
+    def loss(output: Float[Array, "output example"]) -> Scalar:
+      losses = self.over_examples(each, (instance,), target, output)
+      return self.reduction(jnp.mean(losses, axis=1))
+
+    return loss
 
   def step_loss(
     self,

@@ -20,33 +20,13 @@ from jax.extend import core
 from jaxtyping import Array
 
 from toy_superposition import interpret
+from toy_superposition.interpret import ELEMENTWISE, Unsupported
 
 Scalars = np.ndarray  # dtype object: each element is a scalar, or an array over examples
 
 # Lets XLA's CPU compiler reorder a sum, without which it runs one example at a time. NaN and
 # infinities keep their meaning: its fast mathematics honours them unless told otherwise.
 CPU_OPTIONS = {"xla_cpu_enable_fast_math": True}
-
-# One scalar from one scalar each: the primitive itself does it.
-ELEMENTWISE = frozenset(
-  {
-    *("add", "add_any", "sub", "mul", "div", "neg", "abs", "sign", "max", "min"),
-    *("pow", "integer_pow", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1"),
-    *("tanh", "logistic", "sin", "cos", "erf", "erf_inv", "floor"),
-    *("ceil", "round", "clamp", "lt"),
-    *("le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "select_n"),
-    *("convert_element_type", "is_finite", "copy", "stop_gradient"),
-  }
-)
-
-
-class Unsupported(NotImplementedError):
-  """An operation that has no rule here, or a form of it."""
-
-  def __init__(self, what: str):
-    """`what` is the operation's name in jax, with the form if it matters."""
-    super().__init__(f"{what} cannot be written out in scalars")
-    self.what = what
 
 
 def total(function: Callable[..., Any], arguments: Sequence[Any], rows: Sequence[Array]) -> Any:
@@ -100,6 +80,29 @@ def _total_backward(function: Callable[..., Any], saved: tuple, cotangent: Any) 
 
 
 _total.defvjp(_total_forward, _total_backward)
+
+
+def in_one_loop(function: Callable[..., Any], *arguments: Any) -> Any:
+  """Returns function(*arguments) of pytrees of Scalars, as a pytree of Scalars.
+
+  XLA's CPU compiler writes a loop over examples for every result, and repeats in each what they
+  have in common. A sum can have many results in one loop. So the results are sums of two terms, the
+  second of which is 0: LLVM unrolls them, drops the second and vectorises the loop.
+  """
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.flat[0].dtype), arguments)
+  closed, out = jax.make_jaxpr(function, return_shape=True)(*shapes)
+  operands = jax.tree.leaves(arguments)
+  values = interpret.evaluate(closed, operands, lambda x: split(np.asarray(x)), _apply)
+  first = lax.iota(jnp.int32, 2) == 0
+  results = [jnp.asarray(e).astype(jnp.float32) for value in values for e in value.flat]
+  terms = [jnp.where(first, _fill(e, (2,)), 0) for e in results]
+  sums = iter(lax.reduce(tuple(terms), (jnp.float32(0),) * len(terms), _add_all, (0,)))
+
+  def returned(shape: jax.ShapeDtypeStruct) -> Scalars:
+    elements = [next(sums) for _ in range(int(np.prod(shape.shape)))]
+    return pack([e.astype(shape.dtype) for e in elements], shape.shape)
+
+  return jax.tree.map(returned, out)
 
 
 def unsupported(function: Callable[..., Any], *shapes: Any) -> str:

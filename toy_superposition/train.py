@@ -16,7 +16,7 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from toy_superposition import draws, objective, optimizers, streams
+from toy_superposition import bfgs, draws, objective, optimizers, streams
 from toy_superposition.devices import mapping, memory, meshes
 from toy_superposition.devices.plan import Plan
 from toy_superposition.estimators import ESTIMATORS
@@ -65,6 +65,12 @@ def train_segment(
   The bounds are data, so one program serves segments of every length.
   """
   stream = problem.training_stream(root, instance)
+
+  def of_step(params: Params, step: Step):
+    return method.gradient(params, instance, draws.fold_in(stream, step))
+
+  if optimizers.descends(problem.spec):
+    return TrainState(*bfgs.descend(of_step, state.params, state.opt_state, first, last))
 
   def body(step: Step, state: TrainState) -> TrainState:
     return train_step(problem, method, state, instance, draws.fold_in(stream, step))

@@ -8,6 +8,7 @@ import xarray as xr
 
 from configs import activation_functions
 from tests import datasets, small
+from toy_superposition.activations import LEAK
 from toy_superposition.config.resolve import resolve
 from toy_superposition.devices import meshes, setup
 from toy_superposition.errors import UserError
@@ -15,7 +16,6 @@ from toy_superposition.estimators import choose
 from toy_superposition.experiments.activation_functions import EXPERIMENT, figure
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, IDENTITY, UNDECIDED
 from toy_superposition.models import MODELS, AutoencoderParams
-from toy_superposition.models.toy import LEAK
 
 # Density at which superposition begins at r = 1; it falls on both sides.
 BEGINS = {

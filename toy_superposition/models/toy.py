@@ -13,13 +13,13 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
+from toy_superposition.activations import leaky_relu, relu, squared_relu
 from toy_superposition.models.model import Model, Rows
 from toy_superposition.types import Key, Leaf
 
 Feature = Float[Array, "feature"]
 Hidden = Float[Array, "hidden"]
 Rotation = Float[Array, "hidden hidden"]
-LEAK = 0.1  # slope of the leaky ReLU below 0
 
 
 @struct.dataclass
@@ -117,16 +117,6 @@ def identity(z: Hidden) -> Hidden:
   return z
 
 
-def leaky_relu(z: Feature) -> Feature:
-  """Returns z where it is positive, and LEAK z elsewhere."""
-  return jnp.where(z > 0, z, LEAK * z)
-
-
-def squared_relu(z: Feature) -> Feature:
-  """Returns ReLU(z)²."""
-  return jax.nn.relu(z) ** 2
-
-
 def autoencoder(
   output: Callable[[Feature], Feature],
   hidden: Callable[[Hidden], Hidden] = identity,
@@ -178,11 +168,11 @@ TOYS: dict[str, Model] = {
   # x′ = WᵀW x + b: the baseline that never shows superposition (paper, §2).
   "linear": autoencoder(identity),
   # x′ = ReLU(WᵀW x + b): the paper's main model (§2).
-  "relu_output": autoencoder(jax.nn.relu),
+  "relu_output": autoencoder(relu),
   # x′ = ReLU(Wᵀ ReLU(W x) + b) (section "Superposition in a Privileged Basis").
-  "relu_hidden": autoencoder(jax.nn.relu, hidden=jax.nn.relu),
+  "relu_hidden": autoencoder(relu, hidden=relu),
   # y′ = ReLU(W₂ ReLU(W₁ x) + b), trained on |x| (section "Computation in Superposition").
-  "absolute_value": mlp(jax.nn.relu, hidden=jax.nn.relu),
+  "absolute_value": mlp(relu, hidden=relu),
   # x′ = f(WᵀW x + b) with other activations f (a comment on the paper by Redwood Research).
   "leaky_relu_output": autoencoder(leaky_relu),
   "squared_relu_output": autoencoder(squared_relu),
@@ -190,7 +180,7 @@ TOYS: dict[str, Model] = {
   "softplus_output": autoencoder(jax.nn.softplus),
   "tanh_output": autoencoder(jnp.tanh),
   # x′ = ReLU(WᵀW x) (Lecomte et al. 2023, on incidental polysemanticity).
-  "unbiased_relu_output": autoencoder(jax.nn.relu, bias=False),
+  "unbiased_relu_output": autoencoder(relu, bias=False),
   # y′ = Σ_k (W x)_k² + c, trained on Σ v_i x_i² (Scherlis et al. 2022, on capacity).
   "sum_of_squares": sum_of_squares(),
 }

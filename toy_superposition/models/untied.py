@@ -10,6 +10,7 @@ from flax import struct
 from jax import lax
 from jaxtyping import Float
 
+from toy_superposition.activations import relu
 from toy_superposition.declare import flag, number
 from toy_superposition.models.model import Input, Model, Output, Rows
 from toy_superposition.models.toy import Feature, Hidden, MLPParams, init_mlp
@@ -114,7 +115,7 @@ class UntiedReLU(Untied):
 
   def activation(self, z: Feature) -> Feature:
     """Returns ReLU(z)."""
-    return jax.nn.relu(z)
+    return relu(z)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class ReLUMLP(Untied):
 
   def hidden(self, z: Hidden) -> Hidden:
     """Returns ReLU(z)."""
-    return jax.nn.relu(z)
+    return relu(z)
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class ReLULayer:
 
   def encode(self, params: ReLULayerParams, s: Input) -> Hidden:
     """Returns ReLU(W_in s + b_in)."""
-    return jax.nn.relu(params.W_in @ s + params.b_in)
+    return relu(params.W_in @ s + params.b_in)
 
   def decode(self, params: ReLULayerParams, h: Hidden) -> Output:
     """Returns W_out h + b_out."""

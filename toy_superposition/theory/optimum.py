@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import lax
 from jaxtyping import Array, Float
 
 from toy_superposition import bfgs, streams
@@ -55,14 +53,9 @@ def minimize(
 
   Fixed number of evaluations, so that `vmap` over starts wastes none on waiting.
   """
-  descent = bfgs.bfgs()
-
-  def body(_, carry):
-    x, state = carry
-    step, state = descent.update(None, state, x, value_and_gradient=value_and_gradient)
-    return optax.apply_updates(x, step), state
-
-  x, state = lax.fori_loop(0, n_iterations, body, (start, descent.init(start)))
+  x, state = bfgs.descend(
+    lambda x, _: value_and_gradient(x), start, bfgs.bfgs().init(start), 0, n_iterations
+  )
   return x, state.value
 
 
