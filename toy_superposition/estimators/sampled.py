@@ -25,7 +25,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from toy_superposition import draws, models, objective, problem, scalarize, sizes
+from toy_superposition import draws, models, objective, problem, scalarize
 from toy_superposition.declare import integer
 from toy_superposition.draws import KeyWords
 from toy_superposition.estimators import sparse
@@ -330,8 +330,8 @@ def working_bytes(spec: Spec, instances: Instance) -> int:
   batch's active features, hidden activations and sampled outputs."""
   every = spec.row("train.estimator").inactive_every
   n_slots = sparse.n_slots(spec.n_features, float(np.max(instances.density)))
-  numbers = SLOT_ARRAYS * n_slots + HIDDEN_ARRAYS * spec.n_hidden + 2 * spec.n_features / every
-  return round(4 * spec.batch_size * numbers) + 2 * sizes.params_bytes(spec)
+  of_example = SLOT_ARRAYS * n_slots + HIDDEN_ARRAYS * spec.n_hidden + 2 * spec.n_features / every
+  return round(4 * (spec.batch_size * of_example + 2 * spec.n_features * spec.n_hidden))
 
 
 @dataclass(frozen=True)
