@@ -227,6 +227,7 @@ def test_every_name_is_checked_and_the_nearest_valid_one_suggested(field):
 # What has to be set beside a name.
 BESIDE: dict[str, dict[str, Any]] = {
   "sparse": {"axis.listed.points": (0.05, 0.1)},
+  "sampled": {"axis.listed.points": (0.05, 0.1)},
   "common": {"axes": ("repeated",)},  # all have one density
   "bfloat16": {"train.estimator": "blocked"},
   "exact": {"axes": ("listed", "repeated")},  # the batch size is none of its affairs

@@ -327,10 +327,11 @@ def refuses(spec: Spec, instances: Instance) -> str:
 
 def working_bytes(spec: Spec, instances: Instance) -> int:
   """Returns the bytes of a table of the directions and one of their gradient, and of the full
-  batch's active features, hidden activations and sampled outputs."""
+  batch's active features and hidden activations, and of the outputs of one class."""
   every = spec.row("train.estimator").inactive_every
   n_slots = sparse.n_slots(spec.n_features, float(np.max(instances.density)))
-  of_example = SLOT_ARRAYS * n_slots + HIDDEN_ARRAYS * spec.n_hidden + 2 * spec.n_features / every
+  of_example = SLOT_ARRAYS * n_slots + HIDDEN_ARRAYS * spec.n_hidden
+  of_example += 2 * spec.n_features / every**2  # a class for its group
   return round(4 * (spec.batch_size * of_example + 2 * spec.n_features * spec.n_hidden))
 
 
