@@ -25,6 +25,7 @@ SIZES = {
   "fused": {"n_features": 5, "n_hidden": 2},
   "blocked": {"n_features": 100, "n_hidden": 10},
   "sparse": {"n_features": 100, "n_hidden": 10},
+  "sampled": {"n_features": 100, "n_hidden": 10},
   "exact": {"n_features": 3, "n_hidden": 2},
 }
 # Both sides draw the same numbers in full float32; sums in another order move the loss by some

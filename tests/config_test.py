@@ -227,6 +227,7 @@ def test_every_name_is_checked_and_the_nearest_valid_one_suggested(field):
 # What has to be set beside a name.
 BESIDE: dict[str, dict[str, Any]] = {
   "sparse": {"axis.listed.points": (0.05, 0.1)},
+  "sampled": {"axis.listed.points": (0.05, 0.1)},
   "common": {"axes": ("repeated",)},  # all have one density
   "bfloat16": {"train.estimator": "blocked"},
   "exact": {"axes": ("listed", "repeated")},  # the batch size is none of its affairs
@@ -809,10 +810,12 @@ print(accepted)
   assert done.returncode == 0, done.stderr
   # Every model on one distribution, and one model on the others. Autodiff and blocked take all,
   # fused those whose features are arithmetic alone, sparse the three independent distributions,
-  # exact two models on one of them, and one on those that are finite whatever their values are.
+  # sampled the same without the model whose only output is no feature's, exact two models on one of
+  # them, and one on those that are finite whatever their values are.
   n_models, n_others = sum(map(models.sees_features, MODELS)), len(DISTRIBUTIONS) - 3
   n_pairs = n_models + n_others
-  assert int(done.stdout) == 3 * n_pairs - len(NOT_FUSED) + n_models + 2 + 2 + len(FINITE)
+  sparse = n_models + 2
+  assert int(done.stdout) == 3 * n_pairs - len(NOT_FUSED) + 2 * sparse - 1 + 2 + len(FINITE)
 
 
 def test_values_at_the_ends_of_their_intervals_are_allowed():

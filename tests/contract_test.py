@@ -38,6 +38,11 @@ N, M = SIZES["feature"], SIZES["hidden"]
 # latent_test.py.
 GIVEN = ("tree", "exactly_k", "one_hot", "circle", "bag_of_words", "tuned_circle", "attributes")
 FREE = [name for name in DISTRIBUTIONS if name not in GIVEN]
+WITH_ROWS = [
+  name
+  for name in MODELS
+  if models.sees_features(name) and models.built(declare.build("model.name", name, {})).rows
+]
 
 
 def key(instance=0, stream=Stream.TRAIN):
@@ -85,6 +90,27 @@ def test_a_model_maps_one_input_to_one_output_of_its_size(name):
     assert model.apply(params, one).shape == (N,)
     np.testing.assert_array_equal(model.apply(params, one), model.decode(params, h))
     np.testing.assert_allclose(together, model.apply(params, one), atol=ROUND_OFF)
+
+
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_the_rows_of_a_model_make_its_hidden_activations_and_its_outputs(name):
+  model = models.built(declare.build("model.name", name, {}))
+  shapes = abstract_params(model, n_inputs=N, n_hidden=M, n_outputs=N)
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), shapes)
+  x = jnp.float32(rng.uniform(size=N))
+  assert model.rows and model.hidden and model.output
+  rows, h = model.rows(params), model.encode(params, x)
+  out = rows.directions.T if rows.out is None else rows.out
+  outputs = [
+    model.output(out[i : i + 1] @ h + rows.bias[i : i + 1]) for i in range(N)
+  ]  # one by one
+  pairs = (
+    (model.hidden(rows.directions @ x), h),
+    (jnp.concatenate(outputs), model.decode(params, h)),
+  )
+  for found, expected in pairs:
+    np.testing.assert_allclose(found, expected, atol=ROUND_OFF * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("generator", GENERATORS)

@@ -22,6 +22,7 @@ from toy_superposition.estimators import (
   FUSED_OUTPUTS,
   SPARSE_DENSITY,
   SPARSE_FEATURES,
+  autodiff,
   blocked,
   choose,
   fused,
@@ -40,6 +41,7 @@ N_ERRORS = 4.5  # standard errors: a chance of 1e-5 per number, and the keys are
 LEAST_P_VALUE = 1e-3  # of a Kolmogorov–Smirnov test
 N, M, BATCH, BLOCK = 4, 3, 100, 32  # three blocks, and a smaller one
 N_SPARSE = 64  # more features than slots
+FEW_ACTIVE = ("sparse", "sampled")
 REDUCTIONS, GENERATORS = ("sum", "mean"), ("threefry", "hash")
 SAMPLING = ("autodiff", "fused", "blocked")  # they see the same numbers
 INDEPENDENT = ("sparse_uniform", "sparse_signed_uniform")
@@ -77,7 +79,7 @@ def instances_of(spec: Spec) -> Instance:
   n = spec.n_features
   mixed = np.resize([0, 1, 0.1, 0.5], n)
   density = np.stack([np.full(n, p) for p in (1, 0.1, 0.001)] + [mixed])
-  if spec.estimator == "sparse":
+  if spec.estimator in FEW_ACTIVE:
     density = 0.09 * density
   if DISTRIBUTIONS[spec.distribution].exclusive:
     density = density / spec.row("data.distribution").set_size
@@ -126,7 +128,7 @@ def case_of(name: str, model: str, distribution: str) -> Spec:
     rank=1 if distribution == "copula" else 0,
     branching=1,
     k_active=2,
-    n_features=N_SPARSE if name == "sparse" else N,
+    n_features=N_SPARSE if name in FEW_ACTIVE else N,
     n_hidden=M,
     batch_size=BATCH,
     estimator=name,
@@ -175,7 +177,13 @@ def test_the_combinations_that_an_estimator_takes_are_those_that_are_tried():
         taken.append((name, model, distribution, target))
   exact = [("exact", model, "sparse_uniform", "identity") for model in ("linear", "relu_output")]
   exact += [("exact", "relu_output", name, t) for name in FINITE for t in TARGETS]
-  assert sorted(taken) == sorted([(*c, t) for c in SUPPORTED for t in TARGETS] + exact)
+  sampled = [  # tried in sampled_test.py
+    ("sampled", *c, t)
+    for c in COMBINATIONS
+    for t in TARGETS
+    if DISTRIBUTIONS[c[1]].independent and c[0] != "sum_of_squares"
+  ]
+  assert sorted(taken) == sorted([(*c, t) for c in SUPPORTED for t in TARGETS] + exact + sampled)
 
 
 @pytest.mark.parametrize("name", [*SAMPLING, "sparse"])
@@ -763,7 +771,7 @@ def test_options_that_xla_refuses_cost_a_warning_and_nothing_else(monkeypatch, c
   with monkeypatch.context() as patched:
     patched.setattr(mapping, "CPU_OPTIONS", {})  # what is left if one of them is refused
     expected = small.run(group, [3])[-1]
-  bogus = ESTIMATORS["autodiff"]._replace(cpu_options={"xla_no_such_option": True})
+  bogus = autodiff.AUTODIFF._replace(cpu_options={"xla_no_such_option": True})
   monkeypatch.setitem(ESTIMATORS, "autodiff", bogus)
   with caplog.at_level(logging.WARNING):
     found = small.run(group, [3])[-1]

@@ -26,6 +26,7 @@ SAMPLING = ("autodiff", "fused", "blocked")  # estimators that see the same numb
 SIZES: dict[str, dict[str, int]] = {
   "blocked": {"batch_size": 2 * blocked.BLOCK},  # more than one block
   "sparse": {"n_features": 60},  # more features than slots
+  "sampled": {"n_features": 60},
   "exact": {"n_features": 3},  # compiles fast
 }
 
@@ -57,7 +58,7 @@ def group_for(estimator: str, n_instances: int, index=None, **changes) -> Group:
   """Returns instances of a Spec, and with densities, that the estimator takes."""
   spec = small.spec(**SIZES.get(estimator, {}), estimator=estimator, **changes)
   group = small.group(n_instances, index, of=spec)
-  if estimator == "sparse":
+  if estimator in ("sparse", "sampled"):
     rare = group.instances.density / 10
     group = group._replace(instances=dataclasses.replace(group.instances, density=rare))
   assert not ESTIMATORS[estimator].refuses(spec, group.instances)

@@ -57,6 +57,10 @@ def taken_by(plan) -> int:
     ("blocked", (400, 30, 1024), 8, None, ABSOLUTE),
     ("sparse", (4096, 64, 1024), 2, 0.001, {}),
     ("sparse", (4096, 64, 1024), 1, 0.05, {}),
+    ("sampled", (4096, 64, 1024), 2, 0.001, {}),
+    ("sampled", (4096, 64, 1024), 1, 0.05, {}),
+    ("sampled", (2048, 256, 1024), 1, 0.001, {}),
+    ("sampled", (2048, 256, 1024), 1, 0.001, ABSOLUTE),
   ],
 )
 def test_planned_memory_is_what_the_compiled_program_takes(

@@ -288,14 +288,19 @@ def output_loss(spec: Spec) -> Callable[[Instance, Output, Output], Output]:
 @functools.cache
 def n_outputs(spec: Spec) -> int:
   """Returns how many numbers the target of an example has."""
-  declared = declare.declared(objective.TARGETS[spec.target])
-  numbers = {f"data.{name}": 1.0 for name, declaration in declared if declaration.swept}
-  row = declare.build("data.target", spec.target, dict(spec.hyperparameters) | numbers)
   x, s = (
     jax.ShapeDtypeStruct((size,), jnp.float32)
     for size in (spec.n_features, spec.row("data.input").size(spec))
   )
-  return jax.eval_shape(function_of(row), x, s).shape[0]
+  return jax.eval_shape(function_at_one(spec, "data.target", spec.target), x, s).shape[0]
+
+
+def function_at_one(spec: Spec, field: str, name: str) -> Callable[..., Array]:
+  """Returns the target or loss that a Spec chose in a field, its swept numbers being 1: for what
+  does not depend on them."""
+  section, declared = field.partition(".")[0], declare.declared(declare.TABLES[field][name])
+  numbers = {f"{section}.{own}": 1.0 for own, declaration in declared if declaration.swept}
+  return function_of(declare.build(field, name, dict(spec.hyperparameters) | numbers))
 
 
 def make(spec: Spec, shared: bool = False) -> Problem:

@@ -119,6 +119,29 @@ def unsupported(function: Callable[..., Any], *shapes: Any) -> str:
   return ""
 
 
+def is_elementwise(function: Callable[..., Array], n_operands: int) -> bool:
+  """Returns whether a function of vectors makes each number of its result of those at the same
+  place alone, in the same way everywhere: only then can it be applied to some of the places."""
+
+  def constant(x: Any) -> int:
+    if np.ndim(x):
+      raise Unsupported("an array of constants")
+    return 0
+
+  def apply(equation: core.JaxprEqn, operands: list[int]) -> list[int]:
+    name = equation.primitive.name
+    if name not in ELEMENTWISE and not (name == "broadcast_in_dim" and operands == [0]):
+      raise Unsupported(name)
+    return [len(x.aval.shape) for x in equation.outvars]  # type: ignore[attr-defined]
+
+  vectors = [jax.ShapeDtypeStruct((3,), jnp.float32)] * n_operands
+  closed = jax.make_jaxpr(function)(*vectors)
+  try:
+    return interpret.evaluate(closed, [1] * n_operands, constant, apply) == [1]
+  except Unsupported:
+    return False
+
+
 def split(x: Any) -> Scalars:
   """Returns the elements of an array as scalars."""
   return pack([x[i] for i in np.ndindex(x.shape)], x.shape)

@@ -104,8 +104,9 @@ class Spec:
   estimator: str = declare.choice(
     "auto",
     "of the gradient: auto is the fastest of autodiff (the reference), fused (tiny models), "
-    "blocked (matrix products) and sparse (large n, few active); exact differentiates the expected "
-    "loss of few features, without sampling",
+    "blocked (matrix products) and sparse (large n, few active); sampled is sparse with a share of "
+    "the inactive outputs, faster and noisier; exact differentiates the expected loss of few "
+    "features, without sampling",
     of="train.estimator",
     names=("auto",),
   )

@@ -89,15 +89,19 @@ def work(spec: Spec, instances: Instance) -> tuple[int, int] | None:
   instances; None where nothing is drawn.
 
   Products: forward h = W x and Wᵀ h; backward through Wᵀ h to h, and to W from either. The sparse
-  estimator's encoder and its gradient see active features only, of which it draws the slots.
+  estimator's encoder and its gradient see active features only, of which it draws the slots; the
+  sampled one's decoder sees these and a share of the others.
   """
   if spec.estimator == "exact":
     return None
   n, m, batch = spec.n_features, spec.n_hidden, spec.batch_size
   n_instances, highest = len(instances.index), float(np.max(instances.density))
+  active = float(np.sum(np.mean(instances.density, axis=0)))
   if spec.estimator == "sparse":
-    active = float(np.sum(np.mean(instances.density, axis=0)))
     each = 2 * m * (3 * n + 2 * active), 2 * n_slots(n, highest)
+  elif spec.estimator == "sampled":
+    share = 1 / spec.row("train.estimator").inactive_every
+    each = 2 * m * (3 * n * share + 5 * active), 2 * n_slots(n, highest)
   else:
     each = 2 * m * 5 * n, spec.row("data.distribution").n_draws(n)
   return round(each[0] * batch * n_instances), each[1] * batch * n_instances

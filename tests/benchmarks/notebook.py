@@ -41,7 +41,7 @@ class Notebook:
       lr=float(group.instances.learning_rate[0]),
       betas=(row.b1, row.b2),
       eps=row.epsilon,
-      weight_decay=row.weight_decay,
+      weight_decay=float(group.instances.numbers["train.weight_decay"][0]),
     )
 
   def advance(self, n_steps: int) -> float:

@@ -51,11 +51,12 @@ ABSOLUTE: dict[str, Any] = {
   "data.target": "absolute",
 }
 AUTODIFF, FUSED, EXACT, SPARSE = map(Method, ("autodiff", "fused", "exact", "sparse"))
+SAMPLED = Method("sampled")
 BLOCKED, ROUNDED = Method("blocked"), Method("blocked", "bfloat16")
 TINY = (AUTODIFF, FUSED, BLOCKED)
 MANY = (AUTODIFF, FUSED, EXACT)
 MIDDLE = (AUTODIFF, BLOCKED, ROUNDED)
-LARGE = (AUTODIFF, BLOCKED, ROUNDED, SPARSE)
+LARGE = (AUTODIFF, BLOCKED, ROUNDED, SPARSE, SAMPLED)
 NOTEBOOK = (1.0, 1 / 20)  # 20 to the power of −linspace(0, 1, instances)
 
 WORKLOADS: dict[str, Workload] = {

@@ -1,8 +1,8 @@
 """Estimators: ways to the loss and gradient of one step.
 
 autodiff, fused and blocked use the same random numbers and agree to round-off; sparse draws others
-from the same distribution; exact needs none. The rules of `choose` are here and nowhere else; the
-measurements behind them are in BUILD_NOTES.md.
+from the same distribution, and sampled evaluates a share of the outputs; exact needs none. The
+rules of `choose` are here and nowhere else; the measurements behind them are in BUILD_NOTES.md.
 """
 
 import dataclasses
@@ -15,16 +15,18 @@ from toy_superposition.estimators.blocked import BLOCKED
 from toy_superposition.estimators.estimator import Estimator
 from toy_superposition.estimators.exact import EXACT
 from toy_superposition.estimators.fused import FUSED
+from toy_superposition.estimators.sampled import Sampled
 from toy_superposition.estimators.sparse import SPARSE
 from toy_superposition.types import Group, Instance, Spec
 
-ESTIMATORS: dict[str, Estimator] = declare.table(
+ESTIMATORS: dict[str, Estimator | type[Sampled]] = declare.table(
   "train.estimator",
   {
     "autodiff": AUTODIFF,
     "fused": FUSED,
     "blocked": BLOCKED,
     "sparse": SPARSE,
+    "sampled": Sampled,
     "exact": EXACT,
   },
 )
@@ -37,7 +39,8 @@ def choose(spec: Spec, instances: Instance, platform: str, shared: bool = False)
   """Returns the estimator of a group, a row of ESTIMATORS.
 
   It is the one that the Spec names, or for "auto" the fastest for these instances on this platform:
-  a denser instance or another kind of device can lead to another estimator.
+  a denser instance or another kind of device can lead to another estimator. Never "sampled": its
+  gradient is noisier than the batch's.
 
   Args:
     spec: of the group.

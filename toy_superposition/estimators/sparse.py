@@ -62,40 +62,51 @@ def _log_silent(density: Float[Array, ""]) -> Float[Array, ""]:
   return jnp.log1p(-jnp.maximum(density, 1e-30))
 
 
-def make(problem: Problem, instances: Instance) -> Method:
-  """Returns the gradient of the mean loss over a batch that is drawn gap by gap."""
+def active(
+  problem: Problem, instance: Instance, key: KeyWords, slots: int
+) -> tuple[Positions, Values]:
+  """Returns the active features of a step's batch, drawn gap by gap, and their values.
+
+  An example's positions increase. A candidate that its density rejects has the value 0.
+  """
   spec = problem.spec
   n, batch = spec.n_features, spec.batch_size
+  distribution = spec.row("data.distribution")
+  highest, rare = jnp.max(instance.density), problem.rare(instance)
+  u, v = draws.uniform_pairs(spec.generator, key, slots, batch, rare)
+  # Geometric gaps: candidates at the highest density; a feature is active in its share of them.
+  gaps = coarse_gaps(u, highest)
+  if rare is not None:
+    w, _ = draws.uniform_pairs(spec.generator, draws.fold_in(key, WITHIN), slots, batch)
+    gaps = jnp.where(rare, fine_gaps(u, w, highest), gaps)
+  steps = 1 + jnp.minimum(gaps, n).astype(jnp.int32)
+  positions = jnp.minimum(jnp.cumsum(steps, axis=0) - 1, n)
+  share = instance.density / jnp.where(highest > 0, highest, 1)
+  share = jnp.concatenate([share, jnp.zeros(1, jnp.float32)])[positions]
+
+  def feature(v, density):  # of one active candidate, as if it were all of an example
+    return distribution.features(v[None], dataclasses.replace(instance, density=density[None]))[0]
+
+  return positions, jax.vmap(jax.vmap(feature))(v, share)
+
+
+def dense(n_features: int, positions: Positions, values: Values) -> Batch:
+  """Returns all features of examples of which the active ones are given."""
+  example = lax.broadcasted_iota(jnp.int32, positions.shape, 1)
+  zero = jnp.zeros((n_features, positions.shape[1]), jnp.float32)
+  return zero.at[positions, example].add(values, mode="drop")
+
+
+def make(problem: Problem, instances: Instance) -> Method:
+  """Returns the gradient of the mean loss over a batch that is drawn gap by gap."""
+  n = problem.spec.n_features
   slots = n_slots(n, float(np.max(instances.density)))
-  hidden, distribution = problem.model.hidden, spec.row("data.distribution")
+  hidden = problem.model.hidden
   assert hidden is not None  # others are refused
-
-  def active(instance: Instance, key: KeyWords) -> tuple[Positions, Values]:
-    highest, rare = jnp.max(instance.density), problem.rare(instance)
-    u, v = draws.uniform_pairs(spec.generator, key, slots, batch, rare)
-    # Geometric gaps: candidates at the highest density; a feature is active in its share of them.
-    gaps = coarse_gaps(u, highest)
-    if rare is not None:
-      w, _ = draws.uniform_pairs(spec.generator, draws.fold_in(key, WITHIN), slots, batch)
-      gaps = jnp.where(rare, fine_gaps(u, w, highest), gaps)
-    steps = 1 + jnp.minimum(gaps, n).astype(jnp.int32)
-    positions = jnp.minimum(jnp.cumsum(steps, axis=0) - 1, n)
-    share = instance.density / jnp.where(highest > 0, highest, 1)
-    share = jnp.concatenate([share, jnp.zeros(1, jnp.float32)])[positions]
-
-    def feature(v, density):  # of one active candidate, as if it were all of an example
-      return distribution.features(v[None], dataclasses.replace(instance, density=density[None]))[0]
-
-    return positions, jax.vmap(jax.vmap(feature))(v, share)
-
-  def dense(positions: Positions, values: Values) -> Batch:
-    example = lax.broadcasted_iota(jnp.int32, positions.shape, 1)
-    zero = jnp.zeros((n, positions.shape[1]), jnp.float32)
-    return zero.at[positions, example].add(values, mode="drop")
 
   def loss_of(params: Params, instance: Instance, positions: Positions, values: Values) -> Scalar:
     h = jax.vmap(hidden)(encode(params.directions, positions, values))
-    x = dense(positions, values)
+    x = dense(n, positions, values)
     target = jax.vmap(problem.target, (None, 1, 1), 1)(instance, x, x)
     losses = jax.vmap(problem.decoded_loss, in_axes=(None, None, 1, 0), out_axes=1)
     loss = problem.reduction(jnp.mean(losses(params, instance, target, h), axis=1))
@@ -104,13 +115,13 @@ def make(problem: Problem, instances: Instance) -> Method:
     return loss
 
   def over_blocks(function, params: Params, instance: Instance, key: KeyWords):
-    positions, values = active(instance, key)
+    positions, values = active(problem, instance, key, slots)
 
     def of_block(first: Array, size: int):
       block = (lax.dynamic_slice_in_dim(x, first, size, 1) for x in (positions, values))
       return function(params, instance, *block)
 
-    return blocked.mean_over_blocks(of_block, batch)
+    return blocked.mean_over_blocks(of_block, problem.spec.batch_size)
 
   def loss(params: Params, instance: Instance, key: KeyWords) -> Scalar:
     return over_blocks(loss_of, params, instance, key)
@@ -118,7 +129,10 @@ def make(problem: Problem, instances: Instance) -> Method:
   def gradient(params: Params, instance: Instance, key: KeyWords):
     return None, over_blocks(jax.grad(loss_of), params, instance, key)
 
-  return Method(gradient, loss, lambda instance, key: dense(*active(instance, key)))
+  def inputs(instance: Instance, key: KeyWords) -> Batch:
+    return dense(n, *active(problem, instance, key, slots))
+
+  return Method(gradient, loss, inputs)
 
 
 @jax.custom_vjp
@@ -132,10 +146,10 @@ def encode(
     return total + columns[positions[slot]] * values[slot][:, None]
 
   zero = jnp.zeros((positions.shape[1], W.shape[0]), W.dtype)
-  return lax.fori_loop(0, _n_used(positions, W.shape[1]), add, zero)
+  return lax.fori_loop(0, n_used(positions, W.shape[1]), add, zero)
 
 
-def _n_used(positions: Positions, n_features: int) -> Array:
+def n_used(positions: Positions, n_features: int) -> Array:
   """Returns the number of slots that any example uses; an example's used ones come first."""
   return jnp.max(jnp.sum(positions < n_features, axis=0), axis=0)
 
@@ -150,7 +164,7 @@ def _encode_backward(saved, cotangent: Float[Array, "example hidden"]):
   def add(slot, total):
     return total.at[positions[slot]].add(cotangent * values[slot][:, None], mode="drop")
 
-  return lax.fori_loop(0, _n_used(positions, W.shape[1]), add, jnp.zeros_like(W.T)).T, None, None
+  return lax.fori_loop(0, n_used(positions, W.shape[1]), add, jnp.zeros_like(W.T)).T, None, None
 
 
 encode.defvjp(_encode_forward, _encode_backward)

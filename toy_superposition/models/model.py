@@ -19,6 +19,15 @@ Outputs = Float[Array, "output example"]
 Scalar = Float[Array, ""]
 
 
+class Rows(NamedTuple):
+  """What parameters have of each feature i, where h = g(Σ_i x_i W_i) and its output is
+  f(out_i · h + bias_i)."""
+
+  directions: Float[Array, "hidden feature"]  # column i is W_i
+  bias: Float[Array, "feature"]
+  out: Float[Array, "feature hidden"] | None = None  # None: out_i is W_i
+
+
 class Model(NamedTuple):
   """Pure functions, like an optimizer; `encode` and `decode` see ONE example."""
 
@@ -29,6 +38,10 @@ class Model(NamedTuple):
   # g where h = g(directions @ x), element by element, for the sparse estimator, which computes that
   # product in its own way. None for another form of encoder.
   hidden: Callable[[Hidden], Hidden] | None = None
+  # The parameters by feature, and f, element by element: for an estimator that evaluates some of
+  # the outputs. None for another form of decoder.
+  rows: Callable[[Params], Rows] | None = None
+  output: Callable[[Output], Output] | None = None
   # In training, where the examples of a batch are coupled; None: `encode` of each.
   encode_batch: Callable[[Params, Inputs], Activations] | None = None
   # (parameters, inputs, h, loss of outputs, share) → what is added to the loss of a training batch.

@@ -14,7 +14,7 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from toy_superposition.activations import leaky_relu, relu, squared_relu
-from toy_superposition.models.model import Model
+from toy_superposition.models.model import Model, Rows
 from toy_superposition.types import Key, Leaf
 
 Feature = Float[Array, "feature"]
@@ -131,7 +131,10 @@ def autoencoder(
   def decode(params: AutoencoderParams, h: Hidden) -> Feature:
     return output(params.W.T @ h + params.b if bias else params.W.T @ h)
 
-  return Model(init_autoencoder, encode, decode, hidden)
+  def rows(params: AutoencoderParams) -> Rows:
+    return Rows(params.W, params.b if bias else jnp.zeros_like(params.b))
+
+  return Model(init_autoencoder, encode, decode, hidden, rows, output)
 
 
 def mlp(output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden]) -> Model:
@@ -143,7 +146,10 @@ def mlp(output: Callable[[Feature], Feature], hidden: Callable[[Hidden], Hidden]
   def decode(params: MLPParams, h: Hidden) -> Feature:
     return output(params.W2 @ h + params.b)
 
-  return Model(init_mlp, encode, decode, hidden)
+  def rows(params: MLPParams) -> Rows:
+    return Rows(params.W1, params.b, params.W2)
+
+  return Model(init_mlp, encode, decode, hidden, rows, output)
 
 
 def sum_of_squares() -> Model:

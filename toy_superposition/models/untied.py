@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from toy_superposition.activations import relu
 from toy_superposition.declare import flag, number
-from toy_superposition.models.model import Input, Model, Output
+from toy_superposition.models.model import Input, Model, Output, Rows
 from toy_superposition.models.toy import Feature, Hidden, MLPParams, init_mlp
 from toy_superposition.types import Key, Leaf
 
@@ -64,6 +64,8 @@ class Untied:
       self.encode,
       self.decode,
       None if self.frozen_encoder else self.hidden,
+      self.rows,
+      self.activation,
       project=unit_columns if self.frozen_encoder else None,
     )
 
@@ -81,8 +83,15 @@ class Untied:
 
   def decode(self, params: MLPParams, h: Hidden) -> Feature:
     """Returns f(W₂ h + b)."""
-    bias = params.b if self.output_bias else jnp.zeros_like(params.b)
-    return self.activation(params.W2 @ h + bias)
+    return self.activation(params.W2 @ h + self.bias(params))
+
+  def bias(self, params: MLPParams) -> Feature:
+    """Returns b, or zeros in its place."""
+    return params.b if self.output_bias else jnp.zeros_like(params.b)
+
+  def rows(self, params: MLPParams) -> Rows:
+    """Returns the parameters by feature."""
+    return Rows(params.W1, self.bias(params), params.W2)
 
 
 def unit_columns(params: MLPParams) -> MLPParams:
