@@ -76,7 +76,7 @@ class Torch(torch.nn.Module):
       gradient -= (self.W_dec * gradient).sum(1, keepdim=True) * self.W_dec
     self.optimizer.step()
     with torch.no_grad():
-      self.W_dec /= self.W_dec.norm(dim=1, keepdim=True)
+      self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True))
 
 
 def theirs(batch_size: int) -> float:
