@@ -255,9 +255,7 @@ def test_an_evaluation_is_the_expected_loss_within_its_error(name, model):
   for i in range(n_instances):
     active = rng.uniform(size=(n_samples, 4)) < np.asarray(instances.density[i])
     x = active * rng.uniform(size=(n_samples, 4))
-    outputs = apply(
-      jax.tree.map(lambda leaf, i=i: leaf[i], params), jnp.float32(x)
-    )
+    outputs = apply(jax.tree.map(lambda leaf, i=i: leaf[i], params), jnp.float32(x))
     error = np.asarray(instances.importance[i]) * (x - np.asarray(outputs)) ** 2
     spread = error.std(axis=0) * np.sqrt(2 / n_samples)  # of the difference of two sample means
     assert np.all(np.abs(error.mean(axis=0) - losses[i]) < N_ERRORS * spread)
