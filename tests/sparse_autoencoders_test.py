@@ -311,6 +311,7 @@ def config(name: str, **axes):
   settings.model.n_features, settings.model.n_hidden = 8, 10
   settings.data.input, settings.data.n_dimensions, settings.data.target = "dictionary", 6, "input"
   settings.density.base, settings.measures = 0.1, ()
+  settings.data.generator = "hash"  # compiles faster
   settings.train.optimizer, settings.train.learning_rate = "adam", 1e-2
   settings.train.steps, settings.train.batch_size = 30, 32
   settings.evaluation.n_samples = 256
