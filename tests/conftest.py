@@ -69,7 +69,7 @@ def _check_shapes(jaxtyped: Callable = jaxtyping.jaxtyped, **keywords: Any) -> C
   return decorate
 
 
-jaxtyping.jaxtyped = _check_shapes
+jaxtyping.jaxtyped = _check_shapes  # type: ignore[assignment]
 jaxtyping.install_import_hook(_declare_shapes(), "beartype.beartype")
 
 

@@ -122,7 +122,7 @@ def test_a_distribution_is_a_function_of_its_draws_and_silent_where_the_density_
     instance = instance_of(density)
     return jax.vmap(lambda u: distribution.features(u, instance), 1, 1)(u)
 
-  density = np.float32([0, 0.5, 0, 1, 1e-3, 0])
+  density = np.array([0, 0.5, 0, 1, 1e-3, 0], np.float32)
   x = np.asarray(sample(u[0], density))
   assert x.shape == (6, 64)
   assert_float32_and_finite(x)

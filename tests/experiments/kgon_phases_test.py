@@ -75,8 +75,9 @@ def test_minima_and_their_coefficients_by_two_ways():
 
 
 def test_neighbours_exchange_their_models_by_metropolis_rule():
-  beta, u = np.float32([1.0, 2.0, 4.0]), np.full(3, 0.5, np.float32)
-  better = np.float32([0.1, 0.9, 0.2])  # the hotter chain has the lower loss: always exchanged
+  beta, u = np.array([1.0, 2.0, 4.0], np.float32), np.full(3, 0.5, np.float32)
+  # The hotter chain has the lower loss: always exchanged.
+  better = np.array([0.1, 0.9, 0.2], np.float32)
   swapped = jax.jit(sampling.swapped)
   assert swapped(better, beta, 0, u).tolist() == [1, 0, 2]
   assert swapped(better, beta, 1, u).tolist() == [0, 1, 2]  # e^−1.4 < ½
