@@ -24,6 +24,14 @@ def words(instance: int = 0, step: int = 0):
   return draws.fold_in(streams.words(streams.root(0), Stream.TRAIN, instance), step)
 
 
+# As programs use them: compiled, and for every shape once.
+uniform = jax.jit(
+  draws.uniform, static_argnames=("generator", "n_rows", "n_examples", "n_columns", "by_row")
+)
+uniform_rows = jax.jit(draws.uniform_rows, static_argnames=("generator", "n_rows", "n_examples"))
+uniform_pairs = jax.jit(draws.uniform_pairs, static_argnames=("generator", "n_rows", "n_examples"))
+
+
 every_precision = pytest.mark.parametrize("rare", [None, True])
 
 
@@ -60,7 +68,7 @@ def test_threefry_is_jax_s_own_bit_by_bit():
 @pytest.mark.quick("shape1", "shape4")
 @pytest.mark.parametrize("shape", [(2, 1), (2, 5), (4, 1000), (6, 33), (64, 16)])
 def test_threefry_numbers_are_those_of_jax_random_uniform(shape):
-  ours = draws.uniform("threefry", words(1, 2), *shape)
+  ours = uniform("threefry", words(1, 2), *shape)
   key = jax.random.fold_in(streams.key(streams.root(0), Stream.TRAIN, 1), 2)
   with jax.threefry_partitionable(False):
     np.testing.assert_array_equal(ours, jax.random.uniform(key, shape))
@@ -82,11 +90,11 @@ def test_fold_in_is_jax_s_own_bit_by_bit(number):
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 2, 3, 8, 9])
 def test_rows_one_by_one_are_the_rows_of_the_whole_bitwise(generator, n_rows, rare):
-  rows = draws.uniform_rows(generator, words(), n_rows, 100, flag(rare))
+  rows = uniform_rows(generator, words(), n_rows, 100, flag(rare))
   assert len(rows) == n_rows
   np.testing.assert_array_equal(
     np.stack(rows).reshape(n_rows, -1),
-    draws.uniform(generator, words(), n_rows, 100, rare=flag(rare)),
+    uniform(generator, words(), n_rows, 100, rare=flag(rare)),
   )
 
 
@@ -96,14 +104,14 @@ def test_rows_one_by_one_are_the_rows_of_the_whole_bitwise(generator, n_rows, ra
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 8])
 def test_rows_for_devices_that_share_them_are_the_same_bitwise(generator, n_rows, rare):
   arguments = (generator, words(), n_rows, 96, 10, 20)
-  alone = draws.uniform(*arguments, by_row=True, rare=flag(rare))
-  np.testing.assert_array_equal(alone, draws.uniform(*arguments, rare=flag(rare)))
+  alone = uniform(*arguments, by_row=True, rare=flag(rare))
+  np.testing.assert_array_equal(alone, uniform(*arguments, rare=flag(rare)))
 
 
 @every_generator
 def test_an_odd_number_of_rows_is_one_row_less_of_the_next_even_one(generator):
-  even = draws.uniform(generator, words(), 8, 100)
-  np.testing.assert_array_equal(draws.uniform(generator, words(), 7, 100), even[:7])
+  even = uniform(generator, words(), 8, 100)
+  np.testing.assert_array_equal(uniform(generator, words(), 7, 100), even[:7])
 
 
 @pytest.mark.quick("7-hash-True", "7-threefry-None")
@@ -111,21 +119,20 @@ def test_an_odd_number_of_rows_is_one_row_less_of_the_next_even_one(generator):
 @every_generator
 @pytest.mark.parametrize("n_rows", (4, 7))
 def test_blocks_of_columns_are_those_of_the_whole_bitwise(generator, n_rows, rare):
-  uniform = functools.partial(draws.uniform, generator, words(), n_rows, 96, rare=flag(rare))
-  whole = np.asarray(uniform())
-  block = jax.jit(lambda first: uniform(first, 32))
-  blocks = [block(jnp.int32(first)) for first in (0, 32, 64)]
+  columns = functools.partial(uniform, generator, words(), n_rows, 96, rare=flag(rare))
+  whole = np.asarray(columns())
+  blocks = [columns(jnp.int32(first), 32) for first in (0, 32, 64)]
   np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
-  np.testing.assert_array_equal(uniform(90, 6), whole[:, 90:])
+  np.testing.assert_array_equal(columns(90, 6), whole[:, 90:])
 
 
 @pytest.mark.quick("threefry")
 @every_generator
 def test_a_key_s_numbers_are_the_same_beside_other_keys(generator):
-  keys = jnp.stack([words(instance) for instance in range(3)])
+  keys = np.stack([words(instance) for instance in range(3)])
   together = jax.jit(jax.vmap(lambda key: draws.uniform(generator, key, 3, 50)))(keys)
   for key, numbers in zip(keys, together, strict=True):
-    np.testing.assert_array_equal(draws.uniform(generator, key, 3, 50), numbers)
+    np.testing.assert_array_equal(uniform(generator, key, 3, 50), numbers)
 
 
 @pytest.mark.quick("4-hash-None", "4-threefry-True")
@@ -133,7 +140,7 @@ def test_a_key_s_numbers_are_the_same_beside_other_keys(generator):
 @every_generator
 @pytest.mark.parametrize("n_rows", [1, 4, 7])
 def test_pairs_do_not_change_when_more_rows_are_drawn(generator, n_rows, rare):
-  few, many = (draws.uniform_pairs(generator, words(), n, 96, flag(rare)) for n in (n_rows, 9))
+  few, many = (uniform_pairs(generator, words(), n, 96, flag(rare)) for n in (n_rows, 9))
   for part, whole in zip(few, many, strict=True):
     assert part.shape == (n_rows, 96)
     np.testing.assert_array_equal(part, whole[:n_rows])
@@ -141,15 +148,15 @@ def test_pairs_do_not_change_when_more_rows_are_drawn(generator, n_rows, rare):
 
 def test_pairs_are_the_two_words_of_their_blocks():
   key, n = words(), 96
-  counter = jnp.arange(3 * n, dtype=jnp.uint32).reshape(3, n)
-  blocks = draws.threefry(key[0], key[1], counter, counter + jnp.uint32(2**31))
-  for numbers, bits in zip(draws.uniform_pairs("threefry", key, 3, n), blocks, strict=True):
+  counter = np.arange(3 * n, dtype=np.uint32).reshape(3, n)
+  blocks = jax.jit(draws.threefry)(key[0], key[1], counter, counter + np.uint32(2**31))
+  for numbers, bits in zip(uniform_pairs("threefry", key, 3, n), blocks, strict=True):
     np.testing.assert_array_equal(numbers, np.floor(np.asarray(bits) / 2**9) / 2**23)
 
 
 @every_generator
 def test_numbers_are_multiples_of_2_to_the_minus_23_on_0_to_1(generator):
-  u = np.asarray(draws.uniform(generator, words(), 4, 2**14), np.float64)
+  u = np.asarray(uniform(generator, words(), 4, 2**14), np.float64)
   assert u.min() >= 0 and u.max() < 1
   np.testing.assert_array_equal(u * 2**23, np.round(u * 2**23))
   assert np.any(np.round(u * 2**23) % 2 == 1)  # and of no coarser grid
@@ -157,8 +164,8 @@ def test_numbers_are_multiples_of_2_to_the_minus_23_on_0_to_1(generator):
 
 def several(generator: str, rare: bool | None) -> np.ndarray:
   """Returns the numbers of `uniform` and of `uniform_pairs`, in one row."""
-  one = draws.uniform(generator, words(), 4, 2**14, rare=flag(rare))
-  pairs = draws.uniform_pairs(generator, words(), 2, 2**14, flag(rare))
+  one = uniform(generator, words(), 4, 2**14, rare=flag(rare))
+  pairs = uniform_pairs(generator, words(), 2, 2**14, flag(rare))
   return np.concatenate([np.ravel(x) for x in (one, *pairs)])
 
 
@@ -211,7 +218,7 @@ Numbers = np.ndarray  # of SHAPE, float64
 @functools.lru_cache(maxsize=3)
 def numbers(generator: str) -> Numbers:
   n_instances, n_steps, n_rows, n_examples = SHAPE
-  keys = jnp.array([[words(i, step) for step in range(n_steps)] for i in range(n_instances)])
+  keys = np.array([[words(i, step) for step in range(n_steps)] for i in range(n_instances)])
   of_key = functools.partial(draws.uniform, generator, n_rows=n_rows, n_examples=n_examples)
   return np.asarray(jax.jit(jax.vmap(jax.vmap(of_key)))(keys), np.float64)
 
@@ -336,7 +343,7 @@ def pairs_of(generator: str) -> Callable:
 def pair_p_values(of_key: Callable) -> np.ndarray:
   """Returns p-values of two arrays of numbers from a key: of correlations of first and second
   numbers, of their difference, and of their highest bits."""
-  keys = jnp.stack([words(0, step) for step in range(16)])
+  keys = np.stack([words(0, step) for step in range(16)])
   u, v = (np.asarray(x, np.float64) for x in jax.jit(jax.vmap(of_key))(keys))
   p_values: list[Any] = []
   for moment, other in itertools.product(MOMENTS, repeat=2):

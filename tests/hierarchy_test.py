@@ -1,6 +1,7 @@
 """Distributions beyond the paper's: densities, moments and dependence in closed form."""
 
 import dataclasses
+import functools
 import itertools
 
 import jax
@@ -42,9 +43,14 @@ def instance(density) -> Instance:
 def samples(distribution, density) -> np.ndarray:
   """Returns features (feature, example)."""
   key = streams.words(streams.root(3), streams.Stream.EVALUATE, 0)
-  u = draws.uniform("threefry", key, distribution.n_draws(len(density)), N_SAMPLES)
   one = instance(density)
-  return np.asarray(jax.jit(jax.vmap(lambda u: distribution.features(u, one), 1, 1))(u), float)
+
+  @jax.jit
+  def drawn(key):
+    u = draws.uniform("threefry", key, distribution.n_draws(len(density)), N_SAMPLES)
+    return jax.vmap(lambda u: distribution.features(u, one), 1, 1)(u)
+
+  return np.asarray(drawn(key), float)
 
 
 def assert_density(x, density):
@@ -57,10 +63,11 @@ def assert_density(x, density):
 def test_values_have_the_mean_and_mean_square_that_they_declare(name):
   law = VALUES[name]
   middles = (np.arange(2**16) + 0.5) / 2**16  # every cell of a fine grid once
-  x = np.asarray(law.of(jnp.float32(middles)), float)
+  of = jax.jit(law.of)
+  x = np.asarray(of(jnp.float32(middles)), float)
   # The last cell of an unbounded law holds what is lacking: 2⁻¹⁶ · ln² 2¹⁶ < .002.
   np.testing.assert_allclose([x.mean(), (x**2).mean()], [law.mean, law.mean_square], atol=2e-3)
-  ends = np.asarray(law.of(jnp.float32([0, 1 - 2.0**-23, 1])))
+  ends = np.asarray(of(jnp.float32([0, 1 - 2.0**-23, 1])))
   assert np.isfinite(ends).all()  # u / p may be rounded to 1
   assert (ends < 0).any() == law.signed
   assert (x < 0).any() == law.signed and (law.is_one == (len(np.unique(x)) == 1))
@@ -74,9 +81,9 @@ def test_values_of_coarse_draws_have_their_moments_down_to_the_density_that_need
 ):
   # All multiples of 2⁻²³ below the density; one draw per feature decides and makes the value.
   p, made = float(np.float32(density)), row("independent", value_law=name)
-  u = jnp.arange(int(p * 2**23) + 2, dtype=jnp.float32) * 2.0**-23
+  u = np.arange(int(p * 2**23) + 2, dtype=np.float32) * np.float32(2.0**-23)
   one = instance([density])
-  x = np.asarray(jax.vmap(lambda u: made.features(u[None], one)[0])(u), float)
+  x = np.asarray(jax.jit(jax.vmap(lambda u: made.features(u[None], one)[0]))(u), float)
   assert x[u >= p].tolist() == [0] * int((u >= p).sum())
   mean, mean_square = (np.sum(power) * 2.0**-23 / p for power in (x, x**2))
   expected = {  # E x, E x² of an active value
@@ -166,9 +173,9 @@ def test_of_many_exclusive_siblings_one_ends_where_the_next_begins(seed):
   made = row("tree", branching=16, depth=1, value_law="one")
   ends = np.cumsum(share)[:-1].astype(np.float32)
   near = ends.view(np.int32)[:, None] + np.arange(-4, 5, dtype=np.int32)  # neighbouring numbers
-  u = jnp.asarray(near.view(np.float32).ravel())
+  u = near.view(np.float32).ravel()
   one = instance([1, *share])
-  x = jax.vmap(lambda u: made.features(jnp.full(34, u), one), out_axes=1)(u)
+  x = jax.jit(jax.vmap(lambda u: made.features(jnp.full(34, u), one), out_axes=1))(u)
   np.testing.assert_array_equal(np.asarray(x)[1:].sum(axis=0), 1)
 
 
@@ -178,7 +185,7 @@ def test_the_least_share_of_one_number_has_its_probability():
     row("one_hot", value_law="one"),
     np.array([1 - RARE - 1e-7, RARE + 1e-7], np.float32),
   )
-  u, one = jnp.arange(2**23, dtype=jnp.float32) * 2.0**-23, instance(density)
+  u, one = np.arange(2**23, dtype=np.float32) * np.float32(2.0**-23), instance(density)
   x = jax.jit(jax.vmap(lambda u: made.features(jnp.stack([u, u]), one)[1]))(u)
   assert float(np.asarray(x, float).mean()) == pytest.approx(float(density[1]), rel=ERROR)
 
@@ -273,7 +280,7 @@ def test_every_distribution_of_finitely_many_examples_is_tried():
 def test_all_examples_with_their_weights_are_the_distribution(name):
   fields, density = FINITE[name]
   made = row(name, value_law="one", **fields)
-  x, weights = map(np.asarray, made.patterns(instance(density)))
+  x, weights = map(np.asarray, jax.jit(made.patterns)(instance(density)))
   assert x.shape == (4, made.n_patterns(4))
   assert float(weights.sum()) == pytest.approx(1, abs=1e-6) and weights.min() >= -1e-7
   np.testing.assert_allclose(x @ weights, density, atol=1e-6)
@@ -408,6 +415,7 @@ def test_training_on_a_whole_set_is_training_on_its_examples():
   one = problem.make(resolve(config).groups[0].spec)
   own = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), resolve(config).groups[0].instances)
   key = streams.words(streams.root(0), streams.Stream.TRAIN, 0)
-  x = one.training_sample(own, problem.Columns(key, 6, generator=one.spec.generator))
-  examples = one.fixed_examples(own, jnp.arange(3, dtype=jnp.uint32))
+  columns = functools.partial(problem.Columns, of=6, generator=one.spec.generator)
+  x = jax.jit(lambda key: one.training_sample(own, columns(key)))(key)
+  examples = jax.jit(one.fixed_examples)(own, jnp.arange(3, dtype=jnp.uint32))
   np.testing.assert_array_equal(x, np.tile(examples, 2))

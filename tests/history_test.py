@@ -30,6 +30,7 @@ def resolved() -> config.ResolvedConfig:
   settings = introduction.get_config("quick")
   settings.axis.density.num = settings.axis.restart.num = 2
   settings.train.steps, settings.train.batch_size = 40, 16
+  settings.train.estimator, settings.data.generator = "autodiff", "hash"  # compile fast
   settings.history.num = 5
   settings.run.log_every, settings.run.checkpoint_seconds = 7, 0.0
   settings.evaluation.n_samples = 1024

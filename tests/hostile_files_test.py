@@ -455,18 +455,25 @@ def test_damaged_results_are_made_again_and_unreadable_ones_are_not(run, caplog)
 FULL = resolved(**AXES)
 
 
-@pytest.fixture
-def root(tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory) -> Path:
   """A folder of two shards whose models were given."""
+  root = tmp_path_factory.mktemp("shards")
   for number in range(2):
     shard = Shard(number, 2)
     own = shards.cut(FULL, shard, "cpu")
-    folder = shard.folder(tmp_path)
+    folder = shard.folder(root)
     opening.open_workdir(
       folder, own.values, shards.identity(FULL, shard), overwrite=False, command=[], devices=[]
     )
     shards.save(folder, own, [encoded(group) for group in own.groups])
-  return tmp_path
+  return root
+
+
+@pytest.fixture
+def root(untouched, tmp_path) -> Path:
+  """A copy of these shards, to be made hostile."""
+  return Path(shutil.copytree(untouched, tmp_path, dirs_exist_ok=True))
 
 
 def shard_file(root: Path, number: int = 0) -> Path:

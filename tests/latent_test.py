@@ -26,14 +26,23 @@ def instance(density) -> Instance:
   return Instance(jnp.int32(0), density, jnp.ones_like(density), jnp.float32(1))
 
 
+def samples(made, one: Instance) -> np.ndarray:
+  """Returns features (feature, example)."""
+
+  @jax.jit
+  def drawn(key):
+    u = draws.uniform("threefry", key, made.n_draws(N), N_SAMPLES)
+    return jax.vmap(lambda u: made.features(u, one), 1, 1)(u)
+
+  return np.asarray(drawn(streams.words(streams.root(3), streams.Stream.EVALUATE, 0)), float)
+
+
 @pytest.mark.parametrize("manifold", BagOfWords.MANIFOLDS)
 def test_samples_and_all_examples_have_the_same_moments(manifold):
   made = row(manifold)
   one = instance(made.densities(np.zeros(N)))
-  key = streams.words(streams.root(3), streams.Stream.EVALUATE, 0)
-  u = draws.uniform("threefry", key, made.n_draws(N), N_SAMPLES)
-  x = np.asarray(jax.jit(jax.vmap(lambda u: made.features(u, one), 1, 1))(u), float)
-  all_x, weights = (np.asarray(array, float) for array in made.patterns(one))
+  x = samples(made, one)
+  all_x, weights = (np.asarray(array, float) for array in jax.jit(made.patterns)(one))
   assert weights.sum() == pytest.approx(1, abs=1e-6)
   assert len(weights) == made.n_patterns(N)
   exact = (all_x * weights) @ all_x.T
@@ -79,7 +88,7 @@ def with_correlation(made, rho: float):
 def test_indicators_of_a_set_have_exactly_the_correlation_and_sets_are_independent(rho, set_size):
   p = 0.2
   made = with_correlation(coins(set_size=set_size), rho)
-  x, weights = (np.asarray(array, float) for array in made.patterns(instance([p] * N)))
+  x, weights = (np.asarray(array, float) for array in jax.jit(made.patterns)(instance([p] * N)))
   assert weights.sum() == pytest.approx(1, abs=1e-6)
   np.testing.assert_allclose(x @ weights, p, atol=1e-6)
   covariance = (x * weights) @ x.T - p**2
@@ -92,10 +101,8 @@ def test_indicators_of_a_set_have_exactly_the_correlation_and_sets_are_independe
 def test_samples_of_shared_coins_have_the_moments_of_all_examples_whatever_the_densities(rho):
   density = [0.1, 0.3, 0.5, 0.5, 0.0, 1.0]
   made, one = with_correlation(coins(), rho), instance(density)
-  key = streams.words(streams.root(3), streams.Stream.EVALUATE, 0)
-  u = draws.uniform("threefry", key, made.n_draws(N), N_SAMPLES)
-  x = np.asarray(jax.jit(jax.vmap(lambda u: made.features(u, one), 1, 1))(u), float)
-  all_x, weights = (np.asarray(array, float) for array in made.patterns(one))
+  x = samples(made, one)
+  all_x, weights = (np.asarray(array, float) for array in jax.jit(made.patterns)(one))
   exact = (all_x * weights) @ all_x.T
   np.testing.assert_allclose(np.diag(exact), density, atol=1e-6)
   error = np.sqrt(np.maximum(exact * (1 - exact), 0) / N_SAMPLES)

@@ -29,6 +29,7 @@ def tiny(density: tuple[float, ...], restarts: int) -> ConfigDict:
   config = ts.get_config()
   config.name = "tiny"
   config.train.steps, config.train.batch_size = 40, 16
+  config.train.estimator, config.data.generator = "autodiff", "hash"  # compile fast
   base.set_axes(
     config, density=base.points("density.base", density), restart=base.restarts(restarts)
   )

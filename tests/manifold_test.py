@@ -35,9 +35,13 @@ def moments(amplitude: str) -> np.ndarray:
 @amplitudes
 def test_samples_have_their_densities_and_moments(amplitude):
   made, one = row(amplitude), instance(DENSITY)
-  key = streams.words(streams.root(3), streams.Stream.EVALUATE, 0)
-  u = draws.uniform("threefry", key, made.n_draws(len(DENSITY)), N_SAMPLES)
-  x = np.asarray(jax.jit(jax.vmap(lambda u: made.features(u, one), 1, 1))(u), float)
+
+  @jax.jit
+  def drawn(key):
+    u = draws.uniform("threefry", key, made.n_draws(len(DENSITY)), N_SAMPLES)
+    return jax.vmap(lambda u: made.features(u, one), 1, 1)(u)
+
+  x = np.asarray(drawn(streams.words(streams.root(3), streams.Stream.EVALUATE, 0)), float)
   p = np.array(DENSITY)
   error = N_ERRORS * np.sqrt(p * (1 - p) / N_SAMPLES) + 1e-6
   assert np.all(np.abs((x != 0).mean(axis=1) - p) <= error + 2e-5)  # cos is 0 at one point
@@ -51,7 +55,7 @@ def test_samples_have_their_densities_and_moments(amplitude):
 @amplitudes
 def test_the_grid_of_the_exact_loss_has_the_moments_of_features_that_are_not_too_narrow(amplitude):
   made, one = row(amplitude), instance(DENSITY)
-  x, weights = (np.asarray(array, float) for array in made.patterns(one))
+  x, weights = (np.asarray(array, float) for array in jax.jit(made.patterns)(one))
   assert x.shape == (len(DENSITY), made.n_patterns(len(DENSITY)))
   assert weights.sum() == pytest.approx(1, abs=1e-6)
   found, wide = np.stack([x @ weights, x**2 @ weights]), np.array(DENSITY) >= 0.1

@@ -130,7 +130,7 @@ def jax_loss(name, target, reduction="sum"):
 
   def loss(values, x):
     params = make(**{field: jnp.asarray(v, jnp.float32) for field, v in values.items()})
-    return problem.make(spec).loss(params, instance, jnp.asarray(x.T, jnp.float32))
+    return problem.make(spec).loss(params, instance, jnp.asarray(x, jnp.float32).T)
 
   return loss
 
@@ -143,15 +143,16 @@ def reference_loss(name, values, x):
 @pytest.mark.parametrize("name", REFERENCE)
 def test_the_loss_is_the_reference_s_and_its_sum_is_n_times_its_mean(name):
   values, x, target = case(name)
-  total = float(jax_loss(name, target)(values, x))
+  total = float(jax.jit(jax_loss(name, target))(values, x))
   assert total == pytest.approx(reference_loss(name, values, x), rel=ROUND_OFF)
-  assert N * float(jax_loss(name, target, "mean")(values, x)) == pytest.approx(total, rel=ROUND_OFF)
+  mean = jax.jit(jax_loss(name, target, "mean"))(values, x)
+  assert N * float(mean) == pytest.approx(total, rel=ROUND_OFF)
 
 
 @pytest.mark.parametrize("name", REFERENCE)
 def test_the_loss_gradient_is_that_of_central_differences(name):
   values, x, target = case(name)
-  gradients = jax.grad(jax_loss(name, target))(
+  gradients = jax.jit(jax.grad(jax_loss(name, target)))(
     {field: jnp.float32(v) for field, v in values.items()}, x
   )
   for field, value in values.items():
@@ -170,8 +171,7 @@ def test_the_loss_gradient_is_that_of_central_differences(name):
 @pytest.mark.parametrize("name", REFERENCE)
 def test_a_feature_without_importance_does_not_move_its_bias(name):
   values, x, target = case(name)
-  gradient = np.asarray(
-    jax.grad(jax_loss(name, target))({f: jnp.float32(v) for f, v in values.items()}, x)["b"]
-  )
+  start = {f: jnp.float32(v) for f, v in values.items()}
+  gradient = np.asarray(jax.jit(jax.grad(jax_loss(name, target)))(start, x)["b"])
   assert gradient[1] == 0
   assert np.any(gradient != 0)

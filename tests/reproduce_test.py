@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from toy_superposition import report
+from toy_superposition import report, terminal
 from toy_superposition.cli import claims_page, reproduce
 from toy_superposition.config import catalogue
 from toy_superposition.errors import UserError
@@ -124,12 +124,21 @@ def start(*arguments) -> subprocess.Popen:
     (["--suite=all", "--claims_page=missing.md"], "--claims_page=missing.md: No such file"),
   ],
 )
-def test_bad_input_is_one_line_before_anything_runs(words, fragment, tmp_path):
-  process = start(f"--workdir={tmp_path / 'runs'}", *words)
-  stdout, stderr = process.communicate()
-  assert (process.returncode, stdout) == (1, "")
+def test_bad_input_is_one_line_before_anything_runs(words, fragment, tmp_path, capsys):
+  with pytest.raises(SystemExit) as ended:
+    terminal.guarded(reproduce.main, options(f"--workdir={tmp_path / 'runs'}", *words))
+  stdout, stderr = capsys.readouterr()
+  assert (ended.value.code, stdout) == (1, "")
   assert stderr.count("\n") == 1
   assert fragment in stderr
+  assert os.listdir(tmp_path) == []
+
+
+def test_bad_input_ends_the_process_in_one_line(tmp_path):
+  process = start(f"--workdir={tmp_path / 'runs'}", "--experiments=introducton")
+  stdout, stderr = process.communicate()
+  assert (process.returncode, stdout) == (1, "")
+  assert stderr.count("\n") == 1 and "did you mean 'introduction'?" in stderr
   assert os.listdir(tmp_path) == []
 
 

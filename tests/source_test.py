@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import toy_superposition as ts
-from tests.command import ROOT, assert_same_bits
+from tests.command import ROOT, assert_same_bits, in_process, reads_configs
 from toy_superposition.config import base, resolve
 from toy_superposition.config import source as sources
 from toy_superposition.errors import UserError
@@ -24,6 +24,7 @@ def get_config():
   config.name = "toys"
   config.model.n_features, config.model.n_hidden = 6, 3
   config.train.steps, config.train.batch_size = 40, 32
+  config.train.estimator, config.data.generator = "autodiff", "hash"
   config.evaluation.n_samples = 256
   base.set_axes(
     config, density=base.points("density.base", (0.1, 0.3)), restart=base.restarts(2)
@@ -219,9 +220,10 @@ def test_axes_of_the_source_s_names_have_its_points(second):
   assert [axis.name for axis in resolve.resolve(settings).axes] == ["restart", "density"]
 
 
-def test_a_source_that_is_unfinished_or_damaged_is_refused(tmp_path, toys, second):
+@reads_configs
+def test_a_source_that_is_unfinished_or_damaged_is_refused(tmp_path, toys, second, monkeypatch):
   runs = tmp_path / "toys"
-  assert main(f"--config={toys}", f"--workdir={runs}").returncode == 0
+  assert in_process(monkeypatch, f"--config={toys}", f"--workdir={runs}").returncode == 0
   config = second(source=runs)
   content = bytearray((runs / "results.nc").read_bytes())
   content[len(content) // 2] ^= 1

@@ -1,6 +1,7 @@
 """Sparse autoencoders against independent NumPy, and the complaints of their users."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -37,6 +38,17 @@ def row(name: str, **values):
   """Returns a row with numbers for its swept fields."""
   given = {f"model.{field}": value for field, value in values.items()}
   return declare.build("model.name", name, NUMBERS | given)
+
+
+def encoded(model, params: SparseAutoencoderParams, s) -> np.ndarray:
+  """Returns the latents of a batch, each example encoded by itself."""
+  return np.asarray(jax.jit(jax.vmap(model.encode, (None, 1), 1))(params, s))
+
+
+def begun(model) -> SparseAutoencoderParams:
+  """Returns first parameters."""
+  sizes = {"n_inputs": M, "n_hidden": D, "n_outputs": M, "std": 1.0}
+  return jax.jit(functools.partial(model.init, **sizes))(jax.random.key(0))
 
 
 def relu(x):
@@ -93,12 +105,12 @@ def by_hand(name: str, p: SparseAutoencoderParams, s: Any) -> np.ndarray:
 @pytest.mark.parametrize("name", SPARSE_AUTOENCODERS)
 def test_latents_and_outputs_are_those_of_the_definition(name, params, s):
   model = models.built(row(name))
-  h = np.stack([model.encode(params, column) for column in s.T], axis=1)
+  h = encoded(model, params, s)
   expected = by_hand(name, params, s)
   np.testing.assert_allclose(h, expected, atol=2e-5)
   assert (expected > 0).any() and (expected == 0).any()
   output = np.asarray(params.W_dec) @ expected[:, 0] + np.asarray(params.b_dec)
-  np.testing.assert_allclose(model.decode(params, jnp.float32(h[:, 0])), output, atol=2e-5)
+  np.testing.assert_allclose(jax.jit(model.decode)(params, h[:, 0]), output, atol=2e-5)
 
 
 @pytest.mark.quick("l1_sae", "jumprelu_sae", "gated_sae")
@@ -107,7 +119,7 @@ def test_nothing_is_nan_at_inputs_of_zero_and_before_training(name):
   model = models.built(row(name, aux=0.5))
   if name == "matching_pursuit_sae":
     model = models.built(row(name))
-  start = model.init(jax.random.key(0), n_inputs=M, n_hidden=D, n_outputs=M, std=1.0)
+  start = begun(model)
   np.testing.assert_allclose(np.linalg.norm(start.W_dec, axis=0), 1, rtol=1e-6)
   np.testing.assert_array_equal(start.W_enc, start.W_dec.T)
   zero, auxiliary = jnp.zeros((M, 3)), model.auxiliary
@@ -117,7 +129,7 @@ def test_nothing_is_nan_at_inputs_of_zero_and_before_training(name):
     h = model.encode_batch(params, zero) if model.encode_batch else jnp.zeros((D, 3))
     return auxiliary(params, zero, h, lambda output: jnp.sum(output**2), SUM)
 
-  for leaf in jax.tree.leaves(jax.value_and_grad(objective)(start)):
+  for leaf in jax.tree.leaves(jax.jit(jax.value_and_grad(objective))(start)):
     assert np.isfinite(leaf).all()
 
 
@@ -148,7 +160,7 @@ def test_what_is_kept_are_positive_numbers_and_ties_together():
 def test_a_batch_keeps_k_latents_per_example_on_average(params, s):
   model = models.built(row("batch_topk_sae", k=1.5))
   assert model.encode_batch is not None
-  h = np.asarray(model.encode_batch(params, s))
+  h = np.asarray(jax.jit(model.encode_batch)(params, s))
   assert (h > 0).sum() == 1.5 * BATCH
   assert h[h > 0].min() >= np.sort(relu(by_hand("l1_sae", params, s)).ravel())[-60] * (1 - 1e-6)
 
@@ -172,10 +184,10 @@ def test_a_step_of_matching_pursuit_takes_one_latent_where_two_fit_equally_well(
 def test_without_a_decoder_bias_it_is_0_whatever_its_parameter(name, params, s):
   model = models.built(row(name, decoder_bias=False))
   zero = dataclasses.replace(params, b_dec=jnp.zeros(M))
-  h = jax.vmap(model.encode, (None, 1), 1)(params, s)
+  h = encoded(model, params, s)
   np.testing.assert_allclose(h, by_hand(name, zero, s), atol=2e-5)
-  expected = np.asarray(params.W_dec) @ np.asarray(h)[:, 0]
-  np.testing.assert_allclose(model.decode(params, h[:, 0]), expected, atol=2e-5)
+  expected = np.asarray(params.W_dec) @ h[:, 0]
+  np.testing.assert_allclose(jax.jit(model.decode)(params, h[:, 0]), expected, atol=2e-5)
 
 
 # Terms of the loss.
@@ -185,7 +197,8 @@ def auxiliary(name: str, params, s, **values):
   model = models.built(row(name, **values))
   assert model.auxiliary is not None
   function, h = model.auxiliary, jnp.float32(by_hand("l1_sae", params, s))
-  return lambda params: function(params, s, h, lambda o: jnp.mean(jnp.sum((s - o) ** 2, 0)), SUM)
+  error = lambda o: jnp.mean(jnp.sum((s - o) ** 2, 0))  # noqa: E731
+  return jax.jit(lambda params: function(params, s, h, error, SUM))
 
 
 def test_the_l1_penalty_is_the_mean_sum_of_latents(params, s):
@@ -197,11 +210,11 @@ def test_thresholds_have_the_published_gradients(params, s):
   """Rajamanoharan et al. (2024): of z·1(z > θ), −θ/ε within ε/2 of θ; of the step, −1/ε."""
   z = by_hand("l1_sae", params, s)
   within = (np.abs(z - 0.4) < 0.1).sum(axis=1) / 0.2
-  slope = jax.grad(auxiliary("jumprelu_sae", params, s))(params).latent_threshold
+  slope = jax.jit(jax.grad(auxiliary("jumprelu_sae", params, s)))(params).latent_threshold
   np.testing.assert_allclose(slope, -0.3 * within / BATCH, rtol=1e-5)
   model = models.built(row("jumprelu_sae"))
   latents = jax.vmap(model.encode, (None, 1), 1)
-  slope = jax.grad(lambda params: latents(params, s).sum())(params).latent_threshold
+  slope = jax.jit(jax.grad(lambda params: latents(params, s).sum()))(params).latent_threshold
   np.testing.assert_allclose(slope, -0.4 * within, rtol=1e-5)
   assert within.any()
 
@@ -214,17 +227,18 @@ def test_the_gradient_of_a_threshold_is_that_of_the_expected_number_of_latents(t
   n, width = 20_000, 0.2
   s = jnp.float32(np.random.default_rng(4).normal(size=(M, n)))
   model = models.built(row("jumprelu_sae", bandwidth=width, sparsity=1.0))
-  params = model.init(jax.random.key(0), n_inputs=M, n_hidden=D, n_outputs=M, std=1.0)
+  params = begun(model)
   params = dataclasses.replace(params, latent_threshold=jnp.full(D, threshold))
   assert model.auxiliary is not None
   function, zero = model.auxiliary, jnp.zeros((D, n))
-  slope = jax.grad(lambda params: function(params, s, zero, lambda _: jnp.float32(0), SUM))(params)
+  penalty = lambda params: function(params, s, zero, lambda _: jnp.float32(0), SUM)  # noqa: E731
+  slope = jax.jit(jax.grad(penalty))(params)
   share = norm.cdf(threshold + width / 2) - norm.cdf(threshold - width / 2)
   error = (share / n) ** 0.5 / width  # standard deviation over draws
   np.testing.assert_allclose(slope.latent_threshold, -share / width, atol=5 * error)
   # Of the latents themselves, z·1(z > θ): θ times that.
   latents = jax.vmap(model.encode, (None, 1), 1)
-  slope = jax.grad(lambda params: latents(params, s).sum() / n)(params)
+  slope = jax.jit(jax.grad(lambda params: latents(params, s).sum() / n))(params)
   law = -threshold * share / width
   np.testing.assert_allclose(slope.latent_threshold, law, atol=5 * threshold * error)
 
@@ -240,7 +254,7 @@ def test_the_gate_learns_by_a_reconstruction_that_leaves_the_decoder_alone(param
   error = np.asarray(s) - np.asarray(params.W_dec) @ gate - np.asarray(params.b_dec)[:, None]
   expected = 0.3 * gate.sum(axis=0).mean() + (error**2).sum(axis=0).mean()
   assert loss(params) == pytest.approx(expected, rel=1e-5)
-  slope = jax.grad(loss)(params)
+  slope = jax.jit(jax.grad(loss))(params)
   np.testing.assert_array_equal(slope.W_dec, 0)
   assert np.any(slope.W_enc != 0)
 
@@ -274,7 +288,7 @@ def test_silent_latents_reconstruct_the_detached_error_once(params, s):
   expected = ((error - np.asarray(params.W_dec) @ kept) ** 2).sum(axis=0).mean()
   with_aux = auxiliary("l1_sae", params, s, aux=0.5, aux_k=2, sparsity=0.0)
   assert with_aux(params) == pytest.approx(0.5 * expected, rel=1e-4)
-  slope = jax.grad(with_aux)(params)
+  slope = jax.jit(jax.grad(with_aux))(params)
   np.testing.assert_array_equal(slope.W_enc[4:], 0)  # the error has no gradient
   np.testing.assert_array_equal(slope.W_dec[:, 4:], 0)
   # Of ½ |e − D z|² with constant e: −z eᵀ … of D, and of z by the encoder to b_d.
@@ -297,6 +311,7 @@ def config(name: str, **axes):
   settings.model.n_features, settings.model.n_hidden = 8, 10
   settings.data.input, settings.data.n_dimensions, settings.data.target = "dictionary", 6, "input"
   settings.density.base, settings.measures = 0.1, ()
+  settings.data.generator = "hash"  # compiles faster
   settings.train.optimizer, settings.train.learning_rate = "adam", 1e-2
   settings.train.steps, settings.train.batch_size = 30, 32
   settings.evaluation.n_samples = 256
@@ -319,10 +334,10 @@ def test_weights_relative_to_the_loss_do_not_depend_on_the_reduction(name):
       problem.make(group.spec),
       jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), group.instances),
     )
-    params = made.init(jax.random.key(0))
+    params = jax.jit(made.init)(jax.random.key(0))
     silent = jnp.where(jnp.arange(10) < 4, 1e-4, 0.1)
     params = dataclasses.replace(params, latent_frequency=silent)
-    found[reduction] = jax.value_and_grad(made.loss)(params, instance, x)
+    found[reduction] = jax.jit(jax.value_and_grad(made.loss))(params, instance, x)
   (sum_, of_sum), (mean, of_mean) = found["sum"], found["mean"]
   assert mean == pytest.approx(float(sum_) / 6, rel=1e-5)
   running = models.built(row(name)).running
@@ -450,7 +465,7 @@ def test_gradients_of_the_decoder_are_at_right_angles_to_its_columns(params):
   random = jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), params)
   model = models.built(row("l1_sae"))
   assert model.tangent is not None
-  left = model.tangent(params, random)
+  left = jax.jit(model.tangent)(params, random)
   np.testing.assert_allclose((left.W_dec * params.W_dec).sum(axis=0), 0, atol=1e-6)
   np.testing.assert_array_equal(left.W_enc, random.W_enc)
   # What was taken away is along the columns.

@@ -6,8 +6,6 @@ paths in its command.
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ import xarray as xr
 
 import toy_superposition as ts
 from configs import base
+from tests.command import report_in_process
 from toy_superposition import fields
 from toy_superposition.config import resolve as config
 from toy_superposition.errors import UserError
@@ -104,9 +103,8 @@ def test_python_takes_a_file_that_xarray_opened_and_one_that_the_package_loaded(
     np.testing.assert_allclose(measured, opened["feature_norm"], rtol=1e-6)
 
 
-def test_the_report_draws_figure_and_page_again(run):
-  command = [sys.executable, "-m", "toy_superposition.report", f"--workdir={run.path}"]
-  done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_report_draws_figure_and_page_again(run, monkeypatch):
+  done = report_in_process(monkeypatch, f"--workdir={run.path}")
   assert (done.returncode, done.stderr) == (0, "")
   assert {path.name for path in run.figures.iterdir()} == {
     "feature_count.png",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def examples(n: int, resolution: float, amplitude: str) -> tuple[np.ndarray, np.
   row = declare.build("data.distribution", "tuned_circle", {"data.amplitude": amplitude})
   density = jnp.full(n, resolution / 2, jnp.float32)
   one = Instance(jnp.int32(0), density, jnp.ones(n), jnp.float32(1))
-  x, weights = (np.asarray(array, float) for array in row.patterns(one))
+  x, weights = (np.asarray(array, float) for array in jax.jit(row.patterns)(one))
   return x, weights / weights.sum()
 
 

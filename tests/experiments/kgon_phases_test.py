@@ -21,6 +21,7 @@ LOSSES = np.array([0.04819, 0.06180, 0.06874, 7 / 72, 7.5 / 72, 1 / 9, 1 / 6, 2 
 COEFFICIENTS = np.array([8.5, 8.5, 7.0, 8.5, 8.0, 7.5, *[np.nan] * 4])
 EXAMPLES = np.geomspace(20, 3000, 15)
 ENDS = 12  # descents
+loss, term = jax.jit(theory.loss), jax.jit(theory.term)
 
 
 def test_a_term_is_the_integral_that_defines_it():
@@ -28,7 +29,7 @@ def test_a_term_is_the_integral_that_defines_it():
   a = (np.arange(20_000) + 0.5) / 20_000
   output = np.maximum(g[..., None] * a + b[..., None], 0)
   expected = ((t[..., None] * a - output) ** 2).mean(axis=-1)
-  np.testing.assert_allclose(theory.term(*map(jnp.asarray, (g, b, t))), expected, atol=2e-6)
+  np.testing.assert_allclose(term(*map(jnp.float32, (g, b, t))), expected, atol=2e-6)
 
 
 def test_the_loss_is_that_of_the_model_on_its_examples():
@@ -39,19 +40,19 @@ def test_the_loss_is_that_of_the_model_on_its_examples():
   x = np.eye(6)[:, :, None] * a  # (feature, active, example)
   output = np.maximum(np.einsum("hf,hg,gke->fke", W, W, x) + b[:, None, None], 0)
   expected = ((x - output) ** 2).sum(axis=0).mean()
-  assert float(theory.loss(jnp.asarray(model))) == pytest.approx(expected, rel=1e-5)
+  assert float(loss(jnp.asarray(model))) == pytest.approx(expected, rel=1e-5)
 
 
 def test_losses_of_squares_are_closed_forms():
   for level, expected in zip(POLYGONS[3:], LOSSES[3:6], strict=True):
-    assert float(theory.loss(jnp.asarray(theory.drawn(level)))) == pytest.approx(expected, rel=1e-6)
+    assert float(loss(jnp.asarray(theory.drawn(level)))) == pytest.approx(expected, rel=1e-6)
 
 
 def test_losses_of_polygons_are_those_of_the_certificate():
   losses = dict(zip(POLYGONS, theory.minima()[1], strict=False))
-  for level, loss in losses.items():
+  for level, found in losses.items():
     if level.replaced == 6 - level.corners:  # all others are replaced by their mean
-      assert loss == pytest.approx(polygons.level(level.corners, 6), abs=1e-5)
+      assert found == pytest.approx(polygons.level(level.corners, 6), abs=1e-5)
 
 
 def test_free_energies_are_equal_at_the_leading_crossing():
@@ -74,11 +75,13 @@ def test_minima_and_their_coefficients_by_two_ways():
 
 
 def test_neighbours_exchange_their_models_by_metropolis_rule():
-  beta, u = jnp.array([1.0, 2.0, 4.0]), jnp.full(3, 0.5)
-  better = jnp.array([0.1, 0.9, 0.2])  # the hotter chain has the lower loss: always exchanged
-  assert sampling.swapped(better, beta, 0, u).tolist() == [1, 0, 2]
-  assert sampling.swapped(better, beta, 1, u).tolist() == [0, 1, 2]  # e^−1.4 < ½
-  assert sampling.swapped(better, beta, 1, 0.1 * u).tolist() == [0, 2, 1]
+  beta, u = np.array([1.0, 2.0, 4.0], np.float32), np.full(3, 0.5, np.float32)
+  # The hotter chain has the lower loss: always exchanged.
+  better = np.array([0.1, 0.9, 0.2], np.float32)
+  swapped = jax.jit(sampling.swapped)
+  assert swapped(better, beta, 0, u).tolist() == [1, 0, 2]
+  assert swapped(better, beta, 1, u).tolist() == [0, 1, 2]  # e^−1.4 < ½
+  assert swapped(better, beta, 1, 0.1 * u).tolist() == [0, 2, 1]
 
 
 def test_stages_are_runs_at_one_kind():
@@ -189,4 +192,4 @@ def test_another_problem_is_refused_by_name(field, value):
 
 def test_a_loss_is_differentiable_where_features_have_no_direction():
   model = jnp.asarray(theory.drawn(POLYGONS[-1]))
-  assert np.isfinite(np.asarray(jax.grad(theory.loss)(model))).all()
+  assert np.isfinite(np.asarray(jax.jit(jax.grad(theory.loss))(model))).all()

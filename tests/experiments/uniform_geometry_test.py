@@ -37,7 +37,7 @@ from toy_superposition.geometry.components import IDEALS, dimensionalities
 
 N, M = 400, 30
 CONTINUUM = 5.5  # 1/(1 − S)
-X = np.geomspace(1, 10, 50)
+X = np.geomspace(1, 10, 25)  # half the densities of the config, each of which is divided
 PUBLISHED = {1.0: 1.0} | CURVE | dict.fromkeys(PLATEAU, 0.5)  # 1/(1 − S) → D*
 
 
@@ -124,9 +124,19 @@ def about(claim: Claim, texts: tuple[str, ...]) -> bool:
   return any(text in claim.statement for text in texts)
 
 
+DECIDED: dict[int, tuple[xr.Dataset, list[Claim]]] = {}  # holds the datasets: no id is used twice
+
+
+def decided(dataset: xr.Dataset) -> list[Claim]:
+  """Returns the claims of a dataset, which no test changes afterwards; computed once."""
+  if id(dataset) not in DECIDED:
+    DECIDED[id(dataset)] = dataset, EXPERIMENT.claims(dataset)
+  return DECIDED[id(dataset)][1]
+
+
 def row(dataset: xr.Dataset, text: str) -> Claim:
   """Returns the only claim whose statement contains a text."""
-  (claim,) = [claim for claim in EXPERIMENT.claims(dataset) if text in claim.statement]
+  (claim,) = [claim for claim in decided(dataset) if text in claim.statement]
   return claim
 
 
@@ -135,7 +145,7 @@ def test_polytopes_on_the_published_curve_confirm_every_statement(published):
   off = row(published, "those of the best division")
   assert off.verdict == CONTRADICTED
   touching = row(published, "line of the triangle is")  # by less than the figure can be read
-  others = {c.verdict for c in EXPERIMENT.claims(published) if c not in (off, touching)}
+  others = {c.verdict for c in decided(published) if c not in (off, touching)}
   assert others == {CONFIRMED, IDENTITY, REPORTED}
   assert "2/5: 2 of 2" in row(published, "second fraction").measured
   assert figure.draw(published).axes
@@ -143,8 +153,8 @@ def test_polytopes_on_the_published_curve_confirm_every_statement(published):
 
 def test_a_dataset_without_restarts_and_in_another_order_says_the_same(published):
   single = published.isel(restart=0, drop=True).sortby("density").transpose("feature", ...)
-  verdicts = [claim.verdict for claim in EXPERIMENT.claims(single)]
-  assert verdicts == [claim.verdict for claim in EXPERIMENT.claims(published)]
+  verdicts = [claim.verdict for claim in decided(single)]
+  assert verdicts == [claim.verdict for claim in decided(published)]
 
 
 def test_components_are_counted_by_kind_and_absent_features_have_none(published):
@@ -199,7 +209,7 @@ def test_few_dimensions_or_coarse_densities_decide_nothing(published):
   assert row(coarse, "on the plateau of pairs").verdict == UNDECIDED
   small = published.isel(hidden=slice(0, 10))
   others = (*THEORY, "is its capacity", "where WWᵀ")  # of weights that no longer fit D_i
-  claims = [claim for claim in EXPERIMENT.claims(small) if not about(claim, others)]
+  claims = [claim for claim in decided(small) if not about(claim, others)]
   assert {claim.verdict for claim in claims} == {UNDECIDED, IDENTITY, REPORTED}
 
 
