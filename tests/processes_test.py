@@ -60,7 +60,8 @@ def assert_equal_runs(ours, theirs):
 @pytest.mark.parametrize("n", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_processes_make_the_run_that_one_makes(tmp_path, n):
   arguments = [*TINY, *NO_THEORY, "--config.axis.restart.num=3", "--config.history.num=3"]
-  arguments += ["--config.train.estimator=autodiff"]  # fast to compile
+  if n == 2:
+    arguments += ["--config.train.estimator=autodiff"]  # compiles faster than that of the config
   done = [end(p) for p in together(n, *arguments, f"--workdir={tmp_path / 'together'}")]
   assert [d.returncode for d in done] == [0] * n, [d.stderr for d in done]
   assert "models, 0 not finite" in done[0].stdout
