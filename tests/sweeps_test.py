@@ -220,10 +220,12 @@ STATIC: dict[str, tuple] = {
   "train.epsilon": (1e-7, 1e-6),
   "train.momentum": (0.5, 0.8),
   "train.decay_biases": (True, False),
+  "train.inactive_every": (2, 4),
 }
 # What has to be set beside such an axis, for its field to have an effect.
 BESIDE: dict[str, dict[str, Any]] = {
   "train.precision": {"train.estimator": "blocked"},
+  "train.inactive_every": {"train.estimator": "sampled"},
   "train.momentum": {"train.optimizer": "sgd"},
   "data.set_size": {"data.distribution": "correlated_sets"},
   "init.n_instances": {"init.scheme": "notebook"},
@@ -285,7 +287,7 @@ def test_an_axis_over_a_compiled_field_makes_a_group_with_the_right_spec_per_val
   beside = BESIDE.get(field, {})
   what = resolve(
     beside,
-    density=base.linear("density.base", 0.1, 1, 3),
+    density=base.linear("density.base", 0.01, 0.1, 3),  # that every estimator takes
     static=base.points(field, STATIC[field]),
     restart=base.restarts(2),
   )
