@@ -25,7 +25,7 @@ ever more examples; the last sixteen are compared on a million others.
 from toy_superposition.config import base
 
 ABOUT = "A ReLU in the hidden layer: monosemantic neurons when dense, polysemantic when sparse."
-COST = "204 seconds; quick 13"
+COST = "90 to 204 seconds; quick 13"
 
 # variant: (restarts, steps)
 SIZES = {"": (1000, 4000), "quick": (24, 1500)}

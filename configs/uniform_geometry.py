@@ -25,7 +25,7 @@ one in 4 000 steps, nor in 1 000 with batches four times as large; in 12 000 it 
 from toy_superposition.config import base
 
 ABOUT = "Equally important features: how many share a dimension, and in which shapes."
-COST = "9 minutes; quick 20 seconds; full was not run"
+COST = "5 to 9 minutes; quick 20 seconds; full was not run"
 
 # variant: (features, hidden dimensions, densities, restarts, steps, batch size)
 SIZES = {
