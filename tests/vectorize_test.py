@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from tests import small
 from toy_superposition import activations, problem, sizes, vectorize
@@ -24,6 +25,9 @@ FUNCTIONS = {
   "matrix and example": lambda W, b, x: W @ x,
   "example and matrix": lambda W, b, x: (W @ x) @ W + b,
   "matrix and an example's matrix": lambda W, b, x: W @ (W * x[None, :]).T,
+  "example and a matrix's last axis": lambda W, b, x: lax.dot_general(
+    x, W, (((0,), (1,)), ((), ()))
+  ),
   "vector and example": lambda W, b, x: b @ x,
   "scalar of an example": lambda W, b, x: jnp.where(x[0] > 0, 1.0, jnp.sum(b)) * 2,
   "sums": lambda W, b, x: jnp.sum(x) + jnp.max(x) * jnp.min(x) + jnp.prod(x),
@@ -115,3 +119,12 @@ def test_steps_of_the_paper_s_models_are_not_left_to_vmap(model, distribution, l
   assert not left_to_vmap(
     lambda: jax.eval_shape(method.gradient, params, instance, key), monkeypatch
   )
+
+
+def test_the_relu_is_jax_s_and_its_derivative_at_zero_is_zero():
+  """Models without biases see inputs of exactly 0: silent examples would move them otherwise."""
+  z = jnp.array([-2.0, -0.0, 0.0, 3.0, jnp.inf, jnp.nan])
+  np.testing.assert_array_equal(activations.relu(z), jax.nn.relu(z))
+  slopes = jax.vmap(jax.grad(activations.relu))(z[:5])
+  np.testing.assert_array_equal(slopes, [0, 0, 0, 1, 1])
+  np.testing.assert_array_equal(slopes, jax.vmap(jax.grad(jax.nn.relu))(z[:5]))
