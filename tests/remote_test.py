@@ -1,7 +1,6 @@
 """Runs in folders of object storage, for which fsspec's memory and local file systems stand."""
 
 import itertools
-import sys
 from pathlib import Path
 
 import fsspec
@@ -183,21 +182,22 @@ def options(*words: str) -> flags.FlagValues:
 def test_all_experiments_are_reproduced_in_object_storage(tmp_path, stored, monkeypatch, capsys):
   """The experiment, here one that is finished, is a process of its own."""
   root, _, name = stored.rpartition("/")
-  commands = []
+  given = []
 
-  def started(command, log):
-    commands.append(command)
-    return child.Child([sys.executable, "-c", "print('said')"], log)
+  def started(module, words, log):
+    given.append(words)
+    return child.Child("this", (), log)  # prints and ends
 
   monkeypatch.setattr(reproduce, "EXPERIMENTS", (name,))
   monkeypatch.setattr(reproduce, "about", lambda name: "About it.")
   monkeypatch.setattr(reproduce, "Child", started)
+  monkeypatch.setattr(child, "IMPORTS", (child.__name__,))
   if root.startswith("memory://"):  # other processes do not see it
     with pytest.raises(UserError, match="--workdir=memory://bucket: allowed: a folder, or object"):
       reproduce.main(options(f"--workdir={root}"))
     return
   assert reproduce.main(options(f"--workdir={root}", f"--experiments={name}")) == 0
-  assert commands[0][-1] == f"--workdir={stored}"
+  assert given[0][-1] == f"--workdir={stored}"
   made = contents(root)
   assert {"report.html", "claims.json", "claims.md", f"logs/{name}.txt"} <= made.keys()
   assert b"About it." in made["report.html"]

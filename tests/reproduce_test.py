@@ -12,7 +12,7 @@ import pytest
 from absl import flags
 
 from toy_superposition import report, terminal
-from toy_superposition.cli import claims_page, reproduce
+from toy_superposition.cli import child, claims_page, reproduce
 from toy_superposition.config import catalogue
 from toy_superposition.errors import UserError
 from toy_superposition.experiments.experiment import CONFIRMED, CONTRADICTED, Claim
@@ -149,17 +149,16 @@ def test_so_many_run_at_a_time_and_the_report_is_in_the_order_of_the_names(
   """The first takes longest and the last fails."""
   names = ["first", "second", "third", "fourth"]
   (tmp_path / "logs").mkdir()
-  code = (
-    "import sys, time; from pathlib import Path; name, folder = sys.argv[1:3]; "
-    "there = Path(folder) / 'running'; there.mkdir(exist_ok=True); (there / name).touch(); "
+  (tmp_path / "program.py").write_text(
+    "import sys, time; from pathlib import Path; folder = Path(sys.argv[2].partition('=')[2]); "
+    "name, there = folder.name, folder.parent / 'running'; there.mkdir(exist_ok=True); "
+    "(there / name).touch(); "
     "print(len(list(there.iterdir())), flush=True); time.sleep(.5 if name == 'first' else .1); "
     "(there / name).unlink(); sys.exit(name == 'fourth')"
   )
-
-  def command(name, folder, quick):
-    return [sys.executable, "-c", code, name, str(Path(folder).parent)]
-
-  monkeypatch.setattr(reproduce, "command", command)
+  monkeypatch.syspath_prepend(tmp_path)
+  monkeypatch.setattr(reproduce, "PROGRAM", "program")
+  monkeypatch.setattr(child, "IMPORTS", (child.__name__,))
   monkeypatch.setattr(reproduce, "_read", lambda name, *more: report.Run(name, problem=more[-1]))
   runs = reproduce.run_all(names, tmp_path, options(), n_jobs)
   assert [run.name for run in runs] == names

@@ -211,13 +211,14 @@ def test_a_child_hears_of_its_parents_signal_and_of_its_end(written, code):
     assert ending(process)[0] == code
 
 
-SUPERVISED = f"""
+SUPERVISED = """
 from pathlib import Path
-from toy_superposition.cli.child import Child
-child = {(TAKEN + "open(sys.argv[1], 'w').write(str(os.getpid()))" + chr(10) + BUSY)!r}
+from toy_superposition.cli import child
 log = Path(sys.argv[1])
+sys.path.append(str(log.parent))
 interrupts.take_over()
-Child([sys.executable, "-c", child, str(log.with_name("pid"))], log).wait(60)
+child.IMPORTS = (child.__name__,)
+child.Child("program", [str(log.with_name("pid"))], log).wait(60)
 """
 
 
@@ -229,6 +230,8 @@ def alive(pid: int) -> bool:
 
 
 def test_no_child_of_reproduce_outlives_it_even_if_it_is_killed(tmp_path):
+  tell = "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+  (tmp_path / "program.py").write_text(TAKEN + tell + BUSY)
   parent = subprocess.Popen([sys.executable, "-c", BEGIN + SUPERVISED, tmp_path / "log"], cwd=ROOT)
   deadline, file = time.monotonic() + 60, tmp_path / "pid"
   while not (file.exists() and file.read_text()):

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # which stop a run
 PATIENCE = 10.0  # seconds after which a process ends that has not stopped by itself
 PARENT = "TOY_SUPERPOSITION_PARENT"  # variable: the end of a pipe from the parent
 
@@ -129,9 +130,9 @@ def _line(number: int) -> str:
 
 
 def _handled() -> list[signal.Signals]:
-  """Returns the signals that stop a run. SIGHUP is ignored from the start under nohup."""
-  hangup = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
-  return [signal.SIGINT, signal.SIGTERM, *hangup]
+  """Returns the signals that stop this run. SIGHUP is ignored from the start under nohup."""
+  ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+  return [number for number in SIGNALS if number != signal.SIGHUP or not ignored]
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from toy_superposition.records import files, lock, remote
 from toy_superposition.records.workdir import Workdir
 
 TITLE = "Toy Models of Superposition"
+PROGRAM = "toy_superposition.main"  # which runs one experiment
 ALL = "all"
 POLL_SECONDS = 0.2  # between two looks at what runs
 # --suite → what stands behind the page's title.
@@ -122,13 +122,6 @@ def _check_page(page: Path, options: flags.FlagValues) -> None:
   claims_page.check(page)
 
 
-def command(name: str, folder: Path | str, quick: bool) -> list[str]:
-  """Returns the command that runs an experiment in a folder, at its quick size or at its own."""
-  variant = ":quick" if quick else ""
-  options = [f"--config={name}{variant}", f"--workdir={folder}"]
-  return [sys.executable, "-m", "toy_superposition.main", *options]
-
-
 def run_all(
   names: Sequence[str], root: Path, options: flags.FlagValues, n_jobs: int = 1
 ) -> list[report.Run]:
@@ -172,24 +165,25 @@ class _Running(NamedTuple):
 
   name: str
   label: str  # its place in the list, and its name
-  command: list[str]
+  words: list[str]  # its command's flags
   child: Child
   started: float
 
 
 def _start(name: str, label: str, root: Path, options: flags.FlagValues) -> _Running:
-  """Starts an experiment's process."""
-  full_command = command(name, remote.shown(root / name), options.quick)
+  """Starts an experiment's process, at the experiment's quick size or at its own."""
+  variant = ":quick" if options.quick else ""
+  words = [f"--config={name}{variant}", f"--workdir={remote.shown(root / name)}"]
   overwrite = ["--overwrite"] if options.overwrite else []
-  child = Child([*full_command, *overwrite], root / "logs" / f"{name}.txt")
-  return _Running(name, label, full_command, child, time.perf_counter())
+  child = Child(PROGRAM, [*words, *overwrite], root / "logs" / f"{name}.txt")
+  return _Running(name, label, words, child, time.perf_counter())
 
 
 def _finish(one: _Running, root: Path) -> report.Run:
   """Ends the line about an experiment that has ended, and returns its part of the report."""
   seconds, problem = time.perf_counter() - one.started, one.child.problem()
   remote.send(root)  # its log
-  run = _read(one.name, root / one.name, shlex.join(["python", *one.command[1:]]), problem)
+  run = _read(one.name, root / one.name, shlex.join(["python", "-m", PROGRAM, *one.words]), problem)
   outcome = f"failed: {problem}" if problem else report.summary(run.claims)
   print(f"({seconds:.0f} s): {outcome}", flush=True)
   return run
