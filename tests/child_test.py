@@ -1,5 +1,6 @@
 """Entry points in processes of their own: their output, how they end, and what they start with."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -33,7 +34,7 @@ def test_a_child_writes_to_its_log_and_says_how_it_ended(
 
 
 def test_where_forking_is_not_safe_it_is_a_new_process(tmp_path, monkeypatch):
-  monkeypatch.setattr(child, "METHOD", "spawn")
+  monkeypatch.setattr(child, "PROCESSES", multiprocessing.get_context("spawn"))
   ended(tmp_path, monkeypatch, "print(*sys.argv[1:]); sys.exit(3)", "a b (LOG)")
 
 

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
-from typing import Literal
 
 from toy_superposition import interrupts
 from toy_superposition.records import remote
@@ -38,7 +38,11 @@ IMPORTS = (
   "xarray",
 )
 # Where forking is safe with what is imported.
-METHOD: Literal["forkserver", "spawn"] = "forkserver" if sys.platform == "linux" else "spawn"
+PROCESSES: ForkServerContext | SpawnContext = (
+  multiprocessing.get_context("forkserver")
+  if sys.platform == "linux"
+  else multiprocessing.get_context("spawn")
+)
 
 
 class Child:
@@ -52,10 +56,9 @@ class Child:
     """
     self._log, self._told = log, False
     log.write_text("")  # now, since errors would be lost in the other process
-    processes = multiprocessing.get_context(METHOD)
-    processes.set_forkserver_preload(list(IMPORTS))
-    reading, self._pipe = processes.Pipe(duplex=False)
-    self._process = processes.Process(target=_run, args=(module, words, log, reading))
+    PROCESSES.set_forkserver_preload(list(IMPORTS))
+    reading, self._pipe = PROCESSES.Pipe(duplex=False)
+    self._process = PROCESSES.Process(target=_run, args=(module, words, log, reading))
     with _held():
       self._process.start()
     reading.close()
