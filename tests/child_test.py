@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -33,8 +34,10 @@ def test_a_child_writes_to_its_log_and_says_how_it_ended(
   assert capfd.readouterr() == ("", "")
 
 
-def test_where_forking_is_not_safe_it_is_a_new_process(tmp_path, monkeypatch):
-  monkeypatch.setattr(child, "PROCESSES", multiprocessing.get_context("spawn"))
+def test_where_no_socket_can_be_it_is_a_new_process(tmp_path, monkeypatch):
+  assert child.processes() is multiprocessing.get_context("forkserver")
+  monkeypatch.setattr(child, "LONGEST", 3)
+  assert child.processes() is multiprocessing.get_context("spawn")
   ended(tmp_path, monkeypatch, "print(*sys.argv[1:]); sys.exit(3)", "a b (LOG)")
 
 
@@ -64,17 +67,19 @@ def test_a_child_starts_with_its_imports_made_and_no_device_touched(tmp_path):
   assert (tmp_path / "log").read_text() == "set() False\n"
 
 
-def test_ctrl_c_while_the_imports_are_made_is_one_line_and_leaves_no_process(tmp_path):
-  words = [f"--workdir={tmp_path}", "--experiments=introduction", "--quick"]
+def test_ctrl_c_while_the_imports_are_made_is_one_line_and_leaves_no_process_or_file(tmp_path):
+  words = [f"--workdir={tmp_path / 'runs'}", "--experiments=introduction", "--quick"]
+  temporary = tempfile.mkdtemp()  # tmp_path may be too long for a socket
   process = subprocess.Popen(
     [sys.executable, "-m", "toy_superposition.reproduce", *words],
     cwd=ROOT,
+    env=os.environ | {"TMPDIR": temporary},
     start_new_session=True,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
   )
-  log, deadline = tmp_path / "logs" / "introduction.txt", time.monotonic() + PATIENCE
+  log, deadline = tmp_path / "runs" / "logs" / "introduction.txt", time.monotonic() + PATIENCE
   while not log.exists():
     assert time.monotonic() < deadline
     time.sleep(0.01)
@@ -82,6 +87,7 @@ def test_ctrl_c_while_the_imports_are_made_is_one_line_and_leaves_no_process(tmp
   _, stderr = process.communicate(timeout=PATIENCE)  # until nobody has its output any more
   assert process.returncode == 130
   assert stderr == "SIGINT: stopped; the same command continues\n"
+  os.rmdir(temporary)  # is empty
   with pytest.raises(ProcessLookupError):
     while time.monotonic() < deadline:
       os.killpg(process.pid, 0)

@@ -11,11 +11,10 @@ CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "custom_jvp_call": "call_jaxpr"}
 ELEMENTWISE = frozenset(
   {
     *("add", "add_any", "sub", "mul", "div", "neg", "abs", "sign", "max", "min"),
-    *("pow", "integer_pow", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log1p", "expm1"),
-    *("tanh", "logistic", "sin", "cos", "erf", "erf_inv", "floor"),
-    *("ceil", "round", "clamp", "lt"),
-    *("le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor", "select_n"),
-    *("convert_element_type", "is_finite", "copy", "stop_gradient"),
+    *("pow", "integer_pow", "square", "sqrt", "rsqrt", "exp", "exp2", "log", "log2", "log1p"),
+    *("expm1", "one_minus_square", "tanh", "logistic", "sin", "cos", "erf", "erf_inv", "floor"),
+    *("ceil", "round", "clamp", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "xor"),
+    *("select_n", "convert_element_type", "is_finite", "copy", "stop_gradient"),
   }
 )
 

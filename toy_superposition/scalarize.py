@@ -172,6 +172,9 @@ def _fill(x: Any, shape: tuple[int, ...]) -> Array:
 
 def _apply(equation: core.JaxprEqn, operands: list[Scalars]) -> list[Scalars]:
   name = equation.primitive.name
+  if name == "unstack":
+    rows = np.moveaxis(operands[0], equation.params["axis"], 0)
+    return [rows[i, ...] for i in range(len(rows))]
   if name in STRUCTURAL:
     return [STRUCTURAL[name](equation.params, *operands)]
   if name in ELEMENTWISE:
@@ -267,6 +270,10 @@ def _concatenate(parameters: dict, *operands: Scalars) -> Scalars:
   return np.concatenate(operands, axis=parameters["dimension"])
 
 
+def _stack(parameters: dict, *operands: Scalars) -> Scalars:
+  return np.stack(operands, axis=parameters["axis"])
+
+
 # Movement of elements, and sums over them.
 STRUCTURAL: dict[str, Callable[..., Scalars]] = {
   "dot_general": _dot_general,
@@ -276,6 +283,7 @@ STRUCTURAL: dict[str, Callable[..., Scalars]] = {
   "cumsum": _cumsum,
   "broadcast_in_dim": _broadcast_in_dim,
   "concatenate": _concatenate,
+  "stack": _stack,
   "slice": _slice,
   "iota": _iota,
   "reshard": lambda parameters, x: x,  # where a scalar lies is no part of the arithmetic

@@ -75,7 +75,8 @@ def _apply(n_examples: int, equation: core.JaxprEqn, operands: list[Any]) -> lis
   if primitive.name not in RULES:
     raise Unsupported(primitive.name)
   arrays, changed = RULES[primitive.name](n_examples, parameters, *operands)
-  return [Batch(primitive.bind(*arrays, **{**parameters, **changed}))]
+  found = primitive.bind(*arrays, **{**parameters, **changed})
+  return [*map(Batch, found)] if primitive.multiple_results else [Batch(found)]
 
 
 def _alike(operands: Sequence[Any], shape: tuple[int, ...], n_examples: int) -> list[Array]:
@@ -112,7 +113,8 @@ def _broadcast_in_dim(n_examples: int, parameters: Mapping[str, Any], x: Batch) 
   }
 
 
-def _concatenate(n_examples: int, parameters: Mapping[str, Any], *operands: Any) -> Rule:
+def _joined(n_examples: int, parameters: Mapping[str, Any], *operands: Any) -> Rule:
+  """Of operations that join arrays along an axis that is numbered from the front."""
   del parameters
   return [_wide(x, n_examples) for x in operands], {}
 
@@ -152,7 +154,7 @@ def _transpose(n_examples: int, parameters: Mapping[str, Any], x: Batch) -> Rule
 
 RULES: dict[str, Callable[..., Rule]] = {
   "broadcast_in_dim": _broadcast_in_dim,
-  "concatenate": _concatenate,
+  "concatenate": _joined,
   "cumprod": _same,
   "cumsum": _same,
   "dot_general": _dot_general,
@@ -163,5 +165,7 @@ RULES: dict[str, Callable[..., Rule]] = {
   "reshape": _reshape,
   "slice": _slice,
   "squeeze": _same,
+  "stack": _joined,
   "transpose": _transpose,
+  "unstack": _same,
 }

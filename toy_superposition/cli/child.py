@@ -8,10 +8,12 @@ import contextlib
 import multiprocessing
 import os
 import runpy
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, util
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
@@ -37,12 +39,14 @@ IMPORTS = (
   "tabulate",
   "xarray",
 )
-# Where forking is safe with what is imported.
-PROCESSES: ForkServerContext | SpawnContext = (
-  multiprocessing.get_context("forkserver")
-  if sys.platform == "linux"
-  else multiprocessing.get_context("spawn")
-)
+LONGEST = 75  # characters of the folder of temporary files: a socket's path there may have 107
+
+
+def processes() -> ForkServerContext | SpawnContext:
+  """Returns what makes processes: by forking where that is safe with what is imported."""
+  if sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST:
+    return multiprocessing.get_context("forkserver")
+  return multiprocessing.get_context("spawn")
 
 
 class Child:
@@ -56,9 +60,10 @@ class Child:
     """
     self._log, self._told = log, False
     log.write_text("")  # now, since errors would be lost in the other process
-    PROCESSES.set_forkserver_preload(list(IMPORTS))
-    reading, self._pipe = PROCESSES.Pipe(duplex=False)
-    self._process = PROCESSES.Process(target=_run, args=(module, words, log, reading))
+    made = processes()
+    made.set_forkserver_preload(list(IMPORTS))
+    reading, self._pipe = made.Pipe(duplex=False)
+    self._process = made.Process(target=_run, args=(module, words, log, reading))
     with _held():
       self._process.start()
     reading.close()
@@ -84,6 +89,11 @@ class Child:
       return ""
     lines = self._log.read_text().strip().splitlines() or [f"exit code {self._process.exitcode}"]
     return f"{lines[-1]} ({remote.shown(self._log)})"
+
+
+def tidy() -> None:
+  """Removes the socket of the process that forks; for a process that will end without doing so."""
+  shutil.rmtree(util.get_temp_dir(), ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from absl import flags
 
 from toy_superposition import interrupts, report, terminal
 from toy_superposition.cli import claims_page
-from toy_superposition.cli.child import Child
+from toy_superposition.cli.child import Child, tidy
 from toy_superposition.config.catalogue import EXPERIMENTS, SUITES, about
 from toy_superposition.errors import UserError, nearest
 from toy_superposition.records import files, lock, remote
@@ -154,8 +154,9 @@ def run_all(
         if not stop():
           print(one.label * (n_jobs > 1), end="")
           runs[one.name] = _finish(one, root)
-    if n_jobs == 1 and stop():
-      print()  # the line that was begun
+    if stop():
+      tidy()
+      print(end="\n" * (n_jobs == 1))  # after the line that was begun
   interrupts.check()
   return [runs[name] for name in names]
 
