@@ -51,9 +51,8 @@ def in_process_of_its_own(platforms: str) -> tuple[str, dict[str, list[float]]]:
     "print(json.dumps([jax.devices()[0].platform, accelerator_test.losses()]))"
   )
   kept = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
-  environment = (
-    kept | {"PYTHONPATH": str(ROOT)} | ({"JAX_PLATFORMS": platforms} if platforms else {})
-  )
+  path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+  environment = kept | {"PYTHONPATH": path} | ({"JAX_PLATFORMS": platforms} if platforms else {})
   done = subprocess.run(
     [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True
   )

@@ -19,7 +19,7 @@ from toy_superposition.devices import mapping, meshes, setup
 from toy_superposition.distributions import DISTRIBUTIONS
 from toy_superposition.estimators import (
   ESTIMATORS,
-  FUSED_OUTPUTS,
+  FUSED_PARAMS,
   SPARSE_DENSITY,
   SPARSE_FEATURES,
   autodiff,
@@ -701,17 +701,30 @@ def test_an_estimator_that_is_named_is_the_one_that_runs(name, platform):
 
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
 def test_on_accelerators_it_is_autodiff(platform):
-  for size in ({}, {"n_features": 5000}, {"n_features": 5000, "density": 1e-3}):
-    assert choose(*group_of(**size), platform) == "autodiff"
+  for size in ({"n_hidden": 6}, {"n_features": 5000}, {"n_features": 5000, "density": 1e-3}):
+    assert choose(*group_of(**{"n_features": 9} | size), platform) == "autodiff"
+
+
+@pytest.mark.parametrize(("platform", "chosen"), [("gpu", "fused"), ("tpu", "autodiff")])
+def test_on_gpus_the_tiniest_models_are_fused(platform, chosen):
+  n, m = FUSED_PARAMS["gpu"] // 4, 3
+  assert choose(*group_of(n_features=n, n_hidden=m), platform) == chosen
+  assert choose(*group_of(n_features=n + 1, n_hidden=m), platform) == "autodiff"
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu", "tpu"])
+def test_shared_features_or_examples_are_for_autodiff(platform):
+  assert choose(*group_of(n_features=2, n_hidden=1), platform, shared=True) == "autodiff"
+  assert choose(*group_of(n_features=2, n_hidden=1, examples="common"), platform) == "autodiff"
 
 
 def test_on_cpu_tiny_models_are_fused_and_others_blocked():
   m = 4  # with shared weights: (m + 1) n parameters
-  n = FUSED_OUTPUTS // (m + 1)
+  n = FUSED_PARAMS["cpu"] // (m + 1)
   assert choose(*group_of(n_features=n, n_hidden=m), "cpu") == "fused"
   assert choose(*group_of(n_features=n + 1, n_hidden=m), "cpu") == "blocked"
   mlp = {"model": "absolute_value", "n_hidden": m}  # (2 m + 1) n
-  n = FUSED_OUTPUTS // (2 * m + 1)
+  n = FUSED_PARAMS["cpu"] // (2 * m + 1)
   assert choose(*group_of(n_features=n, **mlp), "cpu") == "fused"
   assert choose(*group_of(n_features=n + 1, **mlp), "cpu") == "blocked"
 
@@ -749,7 +762,7 @@ def test_what_is_too_large_to_be_fused_is_refused_with_both_sizes():
   spec, instances = group_of(n_features=100, n_hidden=4, estimator="fused")
   reason = fused.FUSED.refuses(spec, instances)
   assert str(fused.MAX_OUTPUTS) in reason and "500" in reason
-  assert FUSED_OUTPUTS <= fused.MAX_OUTPUTS
+  assert FUSED_PARAMS["cpu"] <= fused.MAX_OUTPUTS
 
 
 def test_a_model_with_an_operation_that_cannot_be_written_out_is_not_fused(monkeypatch):

@@ -31,7 +31,7 @@ ESTIMATORS: dict[str, Estimator | type[Sampled]] = declare.table(
   },
 )
 
-FUSED_OUTPUTS = 250
+FUSED_PARAMS = {"cpu": 250, "gpu": 32}  # by platform; none on others, where nothing was measured
 SPARSE_FEATURES, SPARSE_DENSITY = 4096, 0.005
 
 
@@ -51,12 +51,13 @@ def choose(spec: Spec, instances: Instance, platform: str, shared: bool = False)
   """
   if spec.estimator != "auto":
     return spec.estimator
-  if shared or platform != "cpu":
-    return "autodiff"  # nothing else was measured there yet
-  if spec.examples == "common":
+  if shared or spec.examples == "common":
     return "autodiff"  # which draws once for all instances
-  if sizes.n_params(spec) <= FUSED_OUTPUTS and not FUSED.refuses(spec, instances):
+  few = sizes.n_params(spec) <= FUSED_PARAMS.get(platform, 0)
+  if few and not FUSED.refuses(spec, instances):
     return "fused"
+  if platform != "cpu":
+    return "autodiff"  # one block after another leaves an accelerator idle
   rare = np.max(instances.density) <= np.float32(SPARSE_DENSITY)
   if spec.n_features >= SPARSE_FEATURES and rare and not SPARSE.refuses(spec, instances):
     return "sparse"
