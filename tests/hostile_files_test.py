@@ -489,7 +489,7 @@ def test_a_shard_says_whose_it_is(root):
 
 def test_the_estimators_of_shards_from_different_devices_are_recorded(root):
   assert shards.collect(root, FULL)[1] == ["fused"]
-  own = shards.cut(FULL, Shard(1, 2), "gpu")
+  own = shards.cut(FULL, Shard(1, 2), "tpu")
   shards.save(Shard(1, 2).folder(root), own, [encoded(group) for group in own.groups])
   assert shards.collect(root, FULL)[1] == ["autodiff and fused"]
 

@@ -196,7 +196,7 @@ def test_plans_are_of_all_groups_with_every_estimator_fixed():
   assert [plan.group.spec.estimator for plan in plans] == ["fused", "blocked"]
   assert [len(plan.group.cells) for plan in plans] == [2, 2]
   assert all(plan.own is plan.group for plan in plans)  # of one process
-  fixed = fix_estimators(what, "gpu").groups
+  fixed = fix_estimators(what, "tpu").groups
   assert [group.spec.estimator for group in fixed] == ["autodiff", "autodiff"]
   shared = resolved({"run.feature_devices": 2, "model.n_features": 4})
   assert (
