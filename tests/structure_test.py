@@ -76,11 +76,13 @@ def test_third_party_packages_stay_where_they_belong(path):
   assert draws or "matplotlib" not in tops
 
 
-def test_matplotlib_is_imported_when_a_figure_is_drawn_and_not_before():
+def test_a_run_starts_without_scipy_and_matplotlib_is_imported_when_a_figure_is_drawn():
   code = """
 import sys
 from toy_superposition import experiments, report, runner, api
 from toy_superposition.cli import run, collect, reproduce
+from toy_superposition.report import finish, watching
+assert "scipy" not in sys.modules
 for name in experiments.NAMES:
   experiments.get(name)
 print([name for name in ("matplotlib", "plotly", "jinja2") if name in sys.modules])

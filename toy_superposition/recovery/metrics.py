@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 
 Decoder = Float[np.ndarray, "input latent"]
 Dictionary = Float[np.ndarray, "input feature"]
@@ -39,6 +38,8 @@ def _unit(columns: Float[np.ndarray, "input column"]) -> Float[np.ndarray, "inpu
 
 def assignment(cosine: Cosines) -> tuple[Int[np.ndarray, "pair"], Int[np.ndarray, "pair"]]:
   """Returns (latents, features): the one-to-one assignment of maximum total |cosine|."""
+  from scipy.optimize import linear_sum_assignment  # half a second of every other run's start
+
   return linear_sum_assignment(-np.abs(cosine))
 
 
