@@ -26,7 +26,7 @@ expectation.
 from toy_superposition.config import base
 
 ABOUT = "Superposition as a phase change: n = 2 features in m = 1 dimension."
-COST = "15 to 40 seconds; exact 21, quick 14; full was not run"  # on 2 CPU cores
+COST = "15 to 50 seconds; exact 21, quick 14; full was not run"  # on 2 CPU cores
 # variant: (points per axis, restarts, steps, batch size)
 SIZES = {
   "": (32, 10, 10_000, 256),
