@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from tests import small
-from toy_superposition import bfgs
+from toy_superposition import bfgs, scalarize
 from toy_superposition.theory import optimum
 
 ROUND_OFF = 1e-5  # float32, on numbers of order one
@@ -130,6 +130,14 @@ def test_written_out_in_scalars_a_descent_is_the_same_with_the_same_state(monkey
   )
   inverse = np.asarray(in_scalars[1].inverse_hessian)
   np.testing.assert_array_equal(inverse, np.swapaxes(inverse, 1, 2))
+
+
+def test_with_an_operation_that_cannot_be_written_out_it_is_the_descent_in_matrices(monkeypatch):
+  with monkeypatch.context() as patched:
+    patched.setattr(bfgs, "MAX_SCALARS", 1)
+    in_matrices = descended(starts_of_valley())
+  monkeypatch.setattr(scalarize, "ELEMENTWISE", frozenset())  # as of a jax that renames them
+  jax.tree.map(np.testing.assert_array_equal, descended(starts_of_valley()), in_matrices)
 
 
 def test_a_descent_that_pauses_goes_on_bit_for_bit():

@@ -7,6 +7,7 @@ Not optimistix's BFGS: its test of the curvature sᵀy is absolute, which in flo
 early. Here the test is relative to |s| |y|.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from toy_superposition import scalarize
+from toy_superposition.interpret import Unsupported
 
 Point = Float[Array, "coordinate"]
 Scalar = Float[Array, ""]
@@ -100,7 +102,9 @@ def descend(
     last: one more than the number of the last update.
   """
   if len(ravel_pytree(params)[0]) <= MAX_SCALARS:
-    return _descend_in_scalars(value_and_gradient, params, state, first, last)
+    # A newer jax may have an operation here that scalarize does not know.
+    with contextlib.suppress(Unsupported):
+      return _descend_in_scalars(value_and_gradient, params, state, first, last)
   descent = bfgs()
 
   def body(step: Array, carry: tuple[Any, State]) -> tuple[Any, State]:
