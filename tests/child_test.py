@@ -54,9 +54,10 @@ def ended(tmp_path, monkeypatch, code, problem):
 
 def test_a_child_starts_with_its_imports_made_and_no_device_touched(tmp_path):
   (tmp_path / "program.py").write_text(
-    "import sys, jax\n"
+    "import os, sys, jax\n"
     "from toy_superposition.cli.child import IMPORTS\n"
-    "print(set(IMPORTS) - set(sys.modules), jax._src.xla_bridge.backends_are_initialized())\n"
+    "print(set(IMPORTS) - set(sys.modules), jax._src.xla_bridge.backends_are_initialized(), "
+    "os.getsid(0) == os.getpid())\n"
   )
   code = (
     "import sys; from pathlib import Path; from toy_superposition.cli.child import Child; "
@@ -64,7 +65,9 @@ def test_a_child_starts_with_its_imports_made_and_no_device_touched(tmp_path):
     f"assert Child('program', [], Path({str(tmp_path / 'log')!r})).wait({PATIENCE})"
   )
   subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-  assert (tmp_path / "log").read_text() == "set() False\n"
+  assert (
+    tmp_path / "log"
+  ).read_text() == "set() False True\n"  # a session of its own: no Ctrl-C twice
 
 
 def test_ctrl_c_while_the_imports_are_made_is_one_line_and_leaves_no_process_or_file(tmp_path):

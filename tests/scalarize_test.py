@@ -77,6 +77,9 @@ def outer(W, b, x):
   return jnp.tensordot(W, x, axes=0)
 
 
+unstack = getattr(lax, "unstack", jnp.unstack)  # older versions of jax have no operation for it
+
+
 @jax.jit
 def inner_call(x, scale):
   return jnp.tanh(x) * scale
@@ -113,7 +116,8 @@ STRUCTURAL: dict[str, Callable[..., Any]] = {
   "concatenation": lambda W, b, x: jnp.concatenate([W * x[None], W[:, :1]], axis=1),
   "rows on rows": lambda W, b, x: jnp.concatenate([W * x[None], x[None]], axis=0),
   "rows of rows": lambda W, b, x: jnp.stack([W * x[None], W], axis=1),
-  "each row": lambda W, b, x: [k * row for k, row in enumerate([*(W * x[None]), *x])],
+  "each row": lambda W, b, x: [k * row for k, row in enumerate([*unstack(W * x[None]), *x])],
+  "each column": lambda W, b, x: [k * row for k, row in enumerate(unstack(W * x[None], axis=1))],
   "padding": lambda W, b, x: jnp.pad(W * x[None], ((1, 0), (2, 1)), constant_values=0.25),
   "reshaping": lambda W, b, x: (W * x[None]).reshape(N, M),
   "axes of length one": lambda W, b, x: (
@@ -219,7 +223,7 @@ def test_the_total_of_each_operation_on_elements_is_that_of_vmap(name):
 
 
 # Operations of other versions of jax, or of meshes with explicit axes.
-ONLY_ELSEWHERE = {"expand_dims", "reshard", "stack"}
+ONLY_ELSEWHERE = {"expand_dims", "reshard", "stack", "unstack"}
 
 
 def test_every_structural_operation_is_tried():

@@ -15,6 +15,8 @@ MATRIX = np.random.default_rng(0).normal(size=(M, N)).astype(np.float32)
 VECTOR = np.random.default_rng(1).normal(size=N).astype(np.float32)
 BATCH = np.random.default_rng(2).normal(size=(N, EXAMPLES)).astype(np.float32)
 
+unstack = getattr(lax, "unstack", jnp.unstack)  # older versions of jax have no operation for it
+
 # Of a matrix W, a vector b and an example x: one function for each rule, and for their mixtures.
 FUNCTIONS = {
   "elementwise": lambda W, b, x: jnp.where(x > b, jnp.exp(x) * b, 2 * x - 1),
@@ -40,7 +42,9 @@ FUNCTIONS = {
   ),
   "concatenate": lambda W, b, x: jnp.concatenate([b, x[:2], jnp.zeros(3)]),
   "stack": lambda W, b, x: jnp.stack([b, jnp.abs(x)], axis=1)[:, 1] * b,
-  "unstack": lambda W, b, x: sum(k * row for k, row in enumerate(W * x[None, :])) + [*x][1],
+  "unstack": lambda W, b, x: (
+    sum(k * row for k, row in enumerate(unstack(W * x[None, :]))) + unstack(x)[1]
+  ),
   "nothing of the example": lambda W, b, x: (W @ b, x),
   "jitted": lambda W, b, x: jax.jit(lambda x: jnp.tanh(x) + b)(x),
 }

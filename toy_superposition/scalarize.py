@@ -172,11 +172,9 @@ def _fill(x: Any, shape: tuple[int, ...]) -> Array:
 
 def _apply(equation: core.JaxprEqn, operands: list[Scalars]) -> list[Scalars]:
   name = equation.primitive.name
-  if name == "unstack":
-    rows = np.moveaxis(operands[0], equation.params["axis"], 0)
-    return [rows[i, ...] for i in range(len(rows))]
   if name in STRUCTURAL:
-    return [STRUCTURAL[name](equation.params, *operands)]
+    found = STRUCTURAL[name](equation.params, *operands)
+    return found if equation.primitive.multiple_results else [found]
   if name in ELEMENTWISE:
     shape = equation.outvars[0].aval.shape  # type: ignore[attr-defined]
     return [_elementwise(equation.primitive, equation.params, operands, shape)]
@@ -274,8 +272,13 @@ def _stack(parameters: dict, *operands: Scalars) -> Scalars:
   return np.stack(operands, axis=parameters["axis"])
 
 
+def _unstack(parameters: dict, x: Scalars) -> list[Scalars]:
+  rows = np.moveaxis(x, parameters["axis"], 0)
+  return [rows[i, ...] for i in range(len(rows))]
+
+
 # Movement of elements, and sums over them.
-STRUCTURAL: dict[str, Callable[..., Scalars]] = {
+STRUCTURAL: dict[str, Callable[..., Any]] = {
   "dot_general": _dot_general,
   "reduce_sum": functools.partial(_reduce, _add),
   "reduce_prod": functools.partial(_reduce, _multiply),
@@ -291,4 +294,5 @@ STRUCTURAL: dict[str, Callable[..., Scalars]] = {
   "squeeze": lambda parameters, x: np.squeeze(x, axis=tuple(parameters["dimensions"])),
   "expand_dims": lambda parameters, x: np.expand_dims(x, tuple(parameters["dimensions"])),
   "transpose": lambda parameters, x: x.transpose(parameters["permutation"]),
+  "unstack": _unstack,
 }

@@ -52,7 +52,7 @@ def choose(spec: Spec, instances: Instance, platform: str, shared: bool = False)
   if spec.estimator != "auto":
     return spec.estimator
   if shared or spec.examples == "common":
-    return "autodiff"  # which draws once for all instances
+    return "autodiff"  # one product for all devices; common examples are drawn once
   few = sizes.n_params(spec) <= FUSED_PARAMS.get(platform, 0)
   if few and not FUSED.refuses(spec, instances):
     return "fused"
